@@ -1,0 +1,36 @@
+import { assert } from "./base/assert.ts";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+// The service's numbers: changing one breaks a client.
+export const MESSAGE_BYTES_MAX = 1 * MiB; // body plus attributes
+export const MESSAGE_BYTES_MAX_MIN = 1 * KiB; // lowest MaximumMessageSize a queue may have
+export const BATCH_BYTES_MAX = 1 * MiB; // sum over a batch, whatever the queue's own limit
+export const BATCH_ENTRY_COUNT_MAX = 10;
+export const RECEIVE_COUNT_MAX = 10; // messages of one ReceiveMessage
+export const VISIBILITY_MS_MAX = 43_200_000; // 12 h, counted from the receive
+export const DELAY_MS_MAX = 900_000;
+export const RETENTION_MS_MIN = 60_000;
+export const RETENTION_MS_MAX = 1_209_600_000; // 14 d
+export const WAIT_MS_MAX = 20_000; // long poll
+export const DEDUP_WINDOW_MS = 300_000; // 5 min, FIFO only
+export const INFLIGHT_COUNT_MAX = 120_000; // per queue
+export const ATTRIBUTE_COUNT_MAX = 10; // message attributes of one message
+export const TAG_COUNT_MAX = 50;
+export const LIST_COUNT_MAX = 1_000; // one page of ListQueues
+
+// Ours: changing one needs a benchmark.
+export const REQUEST_BYTES_MAX = 8 * MiB; // an HTTP body: 1 MiB of message percent-encoded, and room
+export const RECORD_BYTES_MAX = 2 * MiB; // one log record, header included
+export const SEGMENT_BYTES = 64 * MiB; // one log file, data area
+export const SEGMENT_HEADER_BYTES = 4 * KiB; // records start here in every segment
+export const TAIL_BYTES = 32 * MiB; // the log's newest bytes, kept in memory: write buffer and read cache
+export const MEMORY_BYTES_MAX = 3584 * MiB; // the core's whole memory
+
+// Relations the design leans on, checked at import: a bad edit never boots.
+assert(MESSAGE_BYTES_MAX <= BATCH_BYTES_MAX, "a full-size message fits a batch of one");
+assert(BATCH_BYTES_MAX + 64 * KiB <= RECORD_BYTES_MAX, "a full-size message fits one record");
+assert(BATCH_BYTES_MAX * 3 <= REQUEST_BYTES_MAX, "a full batch fits a request, percent-encoded");
+assert(RECORD_BYTES_MAX * 8 <= SEGMENT_BYTES, "rolling early wastes an eighth of a segment at most");
+assert(RECORD_BYTES_MAX * 4 <= TAIL_BYTES, "the tail holds several records of any size");

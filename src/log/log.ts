@@ -1,0 +1,45 @@
+// The log as the rest of the broker sees it. It knows bytes and positions, never queues.
+//
+// A position is segment * segmentBytes + offset: it only grows. Bytes [0, SEGMENT_HEADER_BYTES) of a segment
+// are the log's own header; records follow. The core lays records out, so that none crosses a segment.
+
+/** A piece of one segment, to be written exactly at `position`. Pieces of one append are in order, without overlap. */
+export interface Extent {
+  readonly position: number;
+  readonly bytes: Uint8Array; // valid until the append has settled
+}
+
+/** What a segment's bytes mean; implemented by the core, so that the log does not have to know. */
+export interface RecordCodec {
+  /**
+   * Applies the records at the start of `bytes`, which begin at a record boundary at `position`.
+   * - "more": all of `bytes` was whole records, or the last one is cut off by the end of `bytes`
+   * - "sealed": the segment's closing record was met (it is counted in consumedBytes)
+   * - "end": zeros, or bytes of another segment: nothing more was written here
+   * - "invalid": bytes that are no record of this log
+   * `at most INPUT_BYTES (2 MiB + 64 KiB) per call.
+   */
+  replay(bytes: Uint8Array, position: number): { consumedBytes: number; stop: "more" | "sealed" | "end" | "invalid" };
+  /**
+   * Looks for a valid record of this segment, later than what was replayed, anywhere in `bytes` (8-byte steps).
+   * @returns the position at which that record's write began (everything before it had been synced), or -1
+   */
+  findLater(bytes: Uint8Array, position: number): number;
+}
+
+export interface Log {
+  /** Resolves when the bytes are on disk. One append at a time. A rejection is fatal: the log accepts nothing after it. */
+  append(extents: readonly Extent[]): Promise<void>;
+  /** Bytes that were appended and not removed. @throws LogError "damaged" | "removed" */
+  read(position: number, size: number): Promise<Uint8Array>;
+  /** Segments that exist, ascending; the last one is being written (the spare is not in it). */
+  segments(): readonly number[];
+  /** True while the next segment is preallocated, so that writing can go on past the end of the current one. */
+  readonly hasSpare: boolean;
+  /** Stores a sealed segment's index behind its data, durable on return. */
+  writeIndex(segment: number, index: Uint8Array): Promise<void>;
+  readIndex(segment: number): Promise<Uint8Array | undefined>;
+  /** Forgets a sealed segment: its file is gone from the manifest, then from the disk. */
+  remove(segment: number): Promise<void>;
+  close(): Promise<void>;
+}
