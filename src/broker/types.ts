@@ -1,0 +1,110 @@
+// What the edge may ask of the broker. Values only: no sockets, no wire formats.
+
+/** A queue's settings, already validated by the edge; stored and logged as they stand here. */
+export interface QueueSettings {
+  readonly fifo: boolean;
+  readonly delaySeconds: number;
+  readonly maximumMessageBytes: number;
+  readonly retentionSeconds: number;
+  readonly waitSeconds: number;
+  readonly visibilitySeconds: number;
+  readonly contentBasedDeduplication: boolean; // FIFO only, like the two below
+  readonly deduplicationScope: "queue" | "messageGroup";
+  readonly fifoThroughputLimit: "perQueue" | "perMessageGroupId";
+  readonly redrive: { readonly deadLetterTargetArn: string; readonly maxReceiveCount: number } | undefined;
+  readonly redriveAllow:
+    | { readonly redrivePermission: "allowAll" | "denyAll" | "byQueue"; readonly sourceQueueArns: readonly string[] }
+    | undefined;
+  readonly policy: string | undefined;
+  readonly kmsMasterKeyId: string | undefined;
+  readonly kmsDataKeyReusePeriodSeconds: number;
+  readonly sqsManagedSse: boolean;
+}
+
+export interface QueueName {
+  readonly account: string; // 12 digits
+  readonly region: string;
+  readonly name: string;
+}
+
+/** A queue that exists. The object is the same one for the queue's whole life; its fields change. */
+export interface Queue extends QueueName {
+  readonly settings: QueueSettings;
+  readonly tags: ReadonlyMap<string, string>;
+  readonly createdMs: number;
+  readonly modifiedMs: number;
+}
+
+export interface QueueCounts {
+  readonly visible: number;
+  readonly inFlight: number;
+  readonly delayed: number;
+}
+
+/** One message to send. The edge has validated it; `attributes` is the encoded block of core/attributes-block. */
+export interface Outgoing {
+  readonly body: string;
+  readonly delayMs: number | undefined; // undefined: the queue's
+  readonly attributes: Uint8Array | undefined; // opaque to the broker, given back on receive
+  readonly groupId: string | undefined;
+  readonly deduplicationId: string | undefined;
+  readonly senderId: string;
+  readonly traceHeader: string | undefined;
+}
+
+/** "full": memory or disk has no room for it, retry later. */
+export type Sent =
+  | { readonly status: "sent" | "duplicate"; readonly messageId: string; readonly bodyMd5: string; readonly sequenceNumber: string }
+  | { readonly status: "full" };
+
+/** A received message. `body` and `attributes` are copies, the receiver's to keep. */
+export interface Delivered {
+  readonly messageId: string;
+  readonly receiptHandle: string;
+  readonly body: string;
+  readonly bodyMd5: string;
+  readonly attributes: Uint8Array | undefined;
+  readonly groupId: string | undefined;
+  readonly deduplicationId: string | undefined;
+  readonly senderId: string;
+  readonly traceHeader: string | undefined;
+  readonly sentMs: number;
+  readonly firstReceivedMs: number;
+  readonly receiveCount: number;
+  readonly sequenceNumber: string | undefined; // FIFO only
+  readonly deadLetterSourceArn: string | undefined;
+}
+
+export type Received = { readonly status: "ok"; readonly messages: readonly Delivered[] } | { readonly status: "overLimit" | "queueGone" };
+
+/** "expired" is a FIFO handle past its visibility timeout; "gone" a message that is no more (only visibility changes mind). */
+export type Settled = "ok" | "invalidHandle" | "expired" | "gone" | "beyondMaximum";
+
+/** The queues. Every callback comes once what it reports is on disk, in the order the log has it. */
+export interface Broker {
+  find(name: QueueName): Queue | undefined;
+  /** Names in code-unit order that start with `prefix`, after `after`, at most `countMax`. */
+  list(account: string, region: string, prefix: string, after: string, countMax: number): readonly Queue[];
+  /** The caller has checked that the name is free. */
+  createQueue(name: QueueName, settings: QueueSettings, tags: ReadonlyMap<string, string>, done: (queue: Queue) => void): void;
+  setQueue(queue: Queue, settings: QueueSettings, tags: ReadonlyMap<string, string>, done: () => void): void;
+  deleteQueue(queue: Queue, done: () => void): void;
+  /** Drops every message accepted before the call, and the deduplication window. */
+  purgeQueue(queue: Queue, done: () => void): void;
+  counts(queue: Queue): QueueCounts;
+
+  /** 1 to 10 messages, in order. */
+  send(queue: Queue, messages: readonly Outgoing[], done: (results: readonly Sent[]) => void): void;
+  /** @returns a function that gives up the wait: nothing is received for a client that has gone. */
+  receive(
+    queue: Queue,
+    options: { readonly countMax: number; readonly visibilityMs: number; readonly waitMs: number },
+    done: (result: Received) => void,
+  ): () => void;
+  delete(queue: Queue, receiptHandles: readonly string[], done: (results: readonly Settled[]) => void): void;
+  changeVisibility(
+    queue: Queue,
+    changes: readonly { readonly receiptHandle: string; readonly visibilityMs: number }[],
+    done: (results: readonly Settled[]) => void,
+  ): void;
+}
