@@ -1,0 +1,246 @@
+// Receives, at once or waited for, and what they hand out: effects in the output region, from EFFECTS_OFFSET on.
+//
+//   effect:  0 token (u32)   4 count (u32), GONE: the queue is no more
+//            8 position that must be on disk before the answer leaves (f64), 0: none
+//   then `count` deliveries of 64 bytes:
+//            0 position (f64)   8 record bytes   12 slot   16 generation   20 receive count   24 sequence number (f64)
+//           32 sentMs (f64)    40 firstReceivedMs (f64)   48 source number   52 1: redriven   56 address in memory, 0: on disk
+import * as group from "./group";
+import * as journal from "./journal";
+import * as lifecycle from "./lifecycle";
+import * as list from "./list";
+import { OUTPUT_BYTES, outputStart } from "./memory";
+import * as message from "./message";
+import * as queue from "./queue";
+import * as r from "./record";
+import { IN_FLIGHT, VISIBLE, WAITER } from "./state";
+import { at, giveAux, NONE, takeAux } from "./slab";
+import * as tail from "./tail";
+import * as timers from "./timers";
+
+export const EFFECTS_OFFSET: u32 = 4096;
+const EFFECT_BYTES: u32 = 16;
+const DELIVERY_BYTES: u32 = 64;
+const RECEIVE_MAX: u32 = 10;
+const LARGEST: u32 = EFFECT_BYTES + RECEIVE_MAX * DELIVERY_BYTES;
+const GONE: u32 = 0xffff_ffff;
+/** Messages that one receive may move to the dead-letter queue before it gives the others a turn. */
+const MOVES_MAX: u32 = 256;
+const MOVED_RECORD_BYTES: u32 = 112;
+/** What one receive may add to the log. */
+export const RECEIVE_LOG_BYTES: u32 = MOVES_MAX * MOVED_RECORD_BYTES + 4096;
+
+let end: u32 = EFFECTS_OFFSET;
+
+export function effectsEnd(): u32 { return end; }
+export function clearEffects(): void { end = EFFECTS_OFFSET; }
+export function hasEffectRoom(): bool { return end + LARGEST <= OUTPUT_BYTES; }
+
+function effect(token: u32, count: u32, position: f64): usize {
+  const p = outputStart() + end;
+  store<u32>(p, token);
+  store<u32>(p, count, 4);
+  store<f64>(p, position, 8);
+  return p + EFFECT_BYTES;
+}
+
+function delivery(p: usize, slot: u32): void {
+  const position = message.position(slot);
+  store<f64>(p, <f64>position);
+  store<u32>(p, message.recordBytes(slot), 8);
+  store<u32>(p, slot, 12);
+  store<u32>(p, message.generation(slot), 16);
+  store<u32>(p, message.receives(slot), 20);
+  store<f64>(p, <f64>lifecycle.sequenceOf(slot), 24);
+  store<f64>(p, <f64>message.sentMs(slot), 32);
+  store<f64>(p, <f64>message.firstReceivedMs(slot), 40);
+  store<u32>(p, message.source(slot), 48);
+  store<u32>(p, message.flags(slot) & message.MOVED ? 1 : 0, 52);
+  store<u32>(p, <u32>tail.find(position), 56);
+}
+
+let taken: u32 = 0; // of the receive under way
+let deliveries: usize = 0;
+let moves: u32 = 0;
+const TAKEN_SLOTS: usize = memory.data(40);
+
+function take(slot: u32, nowMs: u64, visibilityMs: u32): void {
+  if (message.receives(slot) == 0) message.setFirstReceivedMs(slot, nowMs);
+  message.setReceivedMs(slot, nowMs);
+  message.setReceives(slot, message.receives(slot) + 1, message.flags(slot));
+  lifecycle.hide(slot, nowMs + visibilityMs);
+  delivery(deliveries + taken * DELIVERY_BYTES, slot);
+  store<u32>(TAKEN_SLOTS + (<usize>taken << 2), slot);
+  taken++;
+}
+
+/** Whether the message has had its receives and has gone to the dead-letter queue instead. */
+function redrive(slot: u32, q: u32, nowMs: u64): bool {
+  const receiveMax = queue.receiveMax(q);
+  if (receiveMax == 0 || message.receives(slot) < receiveMax || moves >= MOVES_MAX) return false;
+  const target = queue.deadLetters(q);
+  if (target == 0 || target == q) return false;
+  if (!lifecycle.move(slot, target, nowMs)) return false;
+  moves++;
+  return true;
+}
+
+function isOver(slot: u32, q: u32, nowMs: u64): bool {
+  return message.sentMs(slot) + queue.retentionMs(q) <= nowMs;
+}
+
+function takeStandard(q: u32, countMax: u32, visibilityMs: u32, nowMs: u64): void {
+  const visible = queue.at(q) + queue.VISIBLE;
+  while (taken < countMax) {
+    const slot = load<u32>(visible);
+    // What retention has ended is the timer's to remove; it is due, and nothing older stands behind it.
+    if (slot == NONE || isOver(slot, q, nowMs)) break;
+    if (load<u32>(queue.at(q), queue.IN_FLIGHT_COUNT) >= queue.inFlightMax(q)) break;
+    if (redrive(slot, q, nowMs)) continue;
+    if (moves >= MOVES_MAX) break;
+    take(slot, nowMs, visibilityMs);
+  }
+}
+
+function takeFifo(q: u32, countMax: u32, visibilityMs: u32, nowMs: u64): void {
+  const ring = queue.at(q) + queue.VISIBLE;
+  while (taken < countMax) {
+    const g = load<u32>(ring);
+    if (g == NONE) break;
+    let slot = group.first(g);
+    const before = taken;
+    while (slot != NONE && taken < countMax && message.state(slot) == VISIBLE && !isOver(slot, q, nowMs)) {
+      if (load<u32>(queue.at(q), queue.IN_FLIGHT_COUNT) >= queue.inFlightMax(q)) break;
+      const next = message.next(slot);
+      if (redrive(slot, q, nowMs)) {
+        // The group may have ended with it.
+        if (next == NONE) break;
+      } else {
+        if (moves >= MOVES_MAX) break;
+        take(slot, nowMs, visibilityMs);
+      }
+      slot = next;
+    }
+    if (taken > before) group.place(g);
+    else if (load<u32>(ring) == g) break; // at the limit, or its first message is over: nothing can be had from it
+  }
+}
+
+/** @returns how many were taken; the effect is written if any, and its records are in the log */
+function receiveNow(q: u32, countMax: u32, visibilityMs: u32, token: u32, nowMs: u64): u32 {
+  taken = 0;
+  moves = 0;
+  deliveries = outputStart() + end + EFFECT_BYTES;
+  const fifo = queue.isFifo(q);
+  if (fifo) takeFifo(q, countMax, visibilityMs, nowMs);
+  else takeStandard(q, countMax, visibilityMs, nowMs);
+  if (taken == 0) return 0;
+  journal.beginReceived(<f64>nowMs, <f64>(nowMs + visibilityMs), taken);
+  for (let i: u32 = 0; i < taken; i++) journal.received(load<u32>(TAKEN_SLOTS + (<usize>i << 2)));
+  journal.endReceived(r.RECEIVED);
+  if (visibilityMs == 0) giveBackTaken();
+  // On a standard queue a crash may cost a redelivery, so nobody waits for the disk. Order, and how often a message
+  // may fail, are promises.
+  effect(token, taken, fifo || queue.receiveMax(q) != 0 ? <f64>tail.head : 0);
+  end += EFFECT_BYTES + taken * DELIVERY_BYTES;
+  return taken;
+}
+
+/** A visibility timeout of 0: what was handed out is receivable again, in its old order. */
+function giveBackTaken(): void {
+  for (let i: i32 = <i32>taken - 1; i >= 0; i--) {
+    const slot = load<u32>(TAKEN_SLOTS + (<usize>i << 2));
+    if (message.state(slot) == IN_FLIGHT) lifecycle.comeBack(slot);
+  }
+  for (let i: u32 = 0; i < taken; i++) {
+    const g = message.group(load<u32>(TAKEN_SLOTS + (<usize>i << 2)));
+    if (g != NONE) group.rotate(g);
+  }
+}
+
+export const RECEIVED_NONE: u32 = 0xffff_fffe;
+export const OVER_LIMIT: u32 = 0xffff_fffd;
+export const NO_MEMORY: u32 = 0xffff_fffc;
+
+/** @returns 0 when answered by an effect, a waiter's cell when it waits, or one of the codes above */
+export function receive(q: u32, countMax: u32, visibilityMs: u32, waitMs: u32, token: u32, nowMs: u64): u32 {
+  // Those who wait already come first.
+  if (load<u32>(queue.at(q) + queue.WAITERS) == NONE) {
+    if (receiveNow(q, countMax, visibilityMs, token, nowMs) > 0) return 0;
+    if (waitMs == 0) {
+      const full = load<u32>(queue.at(q), queue.IN_FLIGHT_COUNT) >= queue.inFlightMax(q);
+      return full && !queue.isFifo(q) ? OVER_LIMIT : RECEIVED_NONE;
+    }
+  } else if (waitMs == 0) {
+    serve(nowMs);
+    return receiveNow(q, countMax, visibilityMs, token, nowMs) > 0 ? 0 : RECEIVED_NONE;
+  }
+  const waiter = takeAux();
+  if (waiter == NONE) return NO_MEMORY;
+  const p = at(waiter);
+  store<u8>(p, WAITER, 7);
+  store<f64>(p, <f64>(nowMs + waitMs), 8);
+  store<u32>(p, q, 16);
+  store<u32>(p, token, 20);
+  store<u32>(p, countMax, 24);
+  store<u32>(p, visibilityMs, 28);
+  list.pushBack(queue.at(q) + queue.WAITERS, waiter);
+  timers.arm(waiter, nowMs + waitMs);
+  lifecycle.serveAgain(q);
+  return waiter;
+}
+
+function dismiss(waiter: u32): void {
+  timers.disarm(waiter);
+  list.remove(queue.at(load<u32>(at(waiter), 16)) + queue.WAITERS, waiter);
+  giveAux(waiter);
+}
+
+/** The client has gone. Nothing happens if the wait is over already. */
+export function cancel(waiter: u32, token: u32): void {
+  const p = at(waiter);
+  if (load<u8>(p, 7) == WAITER && load<u32>(p, 20) == token) dismiss(waiter);
+}
+
+/** The wait is over: an answer without messages. */
+export function timeOut(waiter: u32): void {
+  const token = load<u32>(at(waiter), 20);
+  dismiss(waiter);
+  effect(token, 0, 0);
+  end += EFFECT_BYTES;
+}
+
+/** Answers everyone who waits at a queue that is being dropped. @returns false when the effects are full: call again */
+export function dismissAll(q: u32, gone: bool): bool {
+  while (hasEffectRoom()) {
+    const waiter = load<u32>(queue.at(q) + queue.WAITERS);
+    if (waiter == NONE) return true;
+    const token = load<u32>(at(waiter), 20);
+    dismiss(waiter);
+    effect(token, gone ? GONE : 0, 0);
+    end += EFFECT_BYTES;
+  }
+  return false;
+}
+
+/** Hands what has become visible to those who wait for it. @returns false when effects or the tail are full: call again */
+export function serve(nowMs: u64): bool {
+  while (lifecycle.hasReady()) {
+    const q = lifecycle.takeReady();
+    while (true) {
+      const waiter = load<u32>(queue.at(q) + queue.WAITERS);
+      if (waiter == NONE) break;
+      if (!hasEffectRoom() || !tail.hasRoom(RECEIVE_LOG_BYTES)) {
+        lifecycle.serveAgain(q);
+        return false;
+      }
+      const p = at(waiter);
+      if (receiveNow(q, load<u32>(p, 24), load<u32>(p, 28), load<u32>(p, 20), nowMs) == 0) {
+        if (moves < MOVES_MAX) break;
+        continue;
+      }
+      dismiss(waiter);
+    }
+  }
+  return true;
+}

@@ -1,0 +1,179 @@
+// The broker's core: the complete list of what the host may ask. It imports nothing: no clock, no I/O, no chance.
+// Instants are milliseconds since the epoch (f64); regions are described in memory.ts, layouts where they are read.
+import * as crc from "./crc32c";
+import * as dedup from "./dedup";
+import * as deliver from "./deliver";
+import * as group from "./group";
+import * as journal from "./journal";
+import * as lifecycle from "./lifecycle";
+import * as mem from "./memory";
+import * as md5 from "./md5";
+import * as queue from "./queue";
+import * as replaying from "./replay";
+import * as segments from "./segments";
+import * as sending from "./send";
+import * as settle from "./settle";
+import * as sha256 from "./sha256";
+import * as slab from "./slab";
+import * as surveying from "./survey";
+import * as tail from "./tail";
+import * as timers from "./timers";
+
+/** Must be called first, once. @returns false when the budget does not even hold the fixed regions */
+export function open(budgetBytes: f64, tailBytes: u32, segmentBytes: u32, segmentHeaderBytes: u32): bool {
+  mem.open(budgetBytes);
+  mem.openRegions();
+  crc.open();
+  md5.open();
+  sha256.open();
+  if (!tail.open(tailBytes, segmentBytes, segmentHeaderBytes)) return false;
+  segments.open();
+  slab.open();
+  queue.open();
+  timers.open();
+  lifecycle.open();
+  group.open();
+  dedup.open();
+  return true;
+}
+
+export function inputStart(): u32 { return <u32>mem.inputStart(); }
+export function inputBytes(): u32 { return mem.INPUT_BYTES; }
+export function outputStart(): u32 { return <u32>mem.outputStart(); }
+export function usedBytes(): f64 { return mem.usedBytes(); }
+
+// --- the log -------------------------------------------------------------------------------------------------------
+export function headPosition(): f64 { return <f64>tail.head; }
+export function segmentRoom(): f64 { return tail.segmentRoom(); }
+export function takeExtent(): u32 { return tail.takeExtent(); }
+export function extentStart(): f64 { return <f64>tail.extentStart; }
+export function extentAddress(): u32 { return <u32>tail.extentAddress; }
+/** Where the record at `position` is in memory, 0 when only on disk. */
+export function findRecord(position: f64): u32 { return <u32>tail.find(<u64>position); }
+export function mark(): void { journal.mark(); }
+export function hasRoom(bytes: u32): bool { return tail.hasRoom(bytes); }
+
+/** Everything before `position` is on disk: what was sent in it is visible now, and is handed to those who wait. */
+export function commit(position: f64, nowMs: f64): bool {
+  tail.setDurable(<u64>position);
+  lifecycle.commitPending(<u64>position, <u64>nowMs);
+  return deliver.serve(<u64>nowMs);
+}
+
+export function segmentLiveCount(segment: u32): u32 { return segments.liveCount(segment); }
+export function segmentLiveBytes(segment: u32): f64 { return segments.liveBytes(segment); }
+export function addSegment(segment: u32): void { segments.add(segment); }
+export function removeSegment(segment: u32): void { segments.remove(segment); }
+
+export function replayBegin(nowMs: f64): void { replaying.begin(nowMs); }
+export function replay(bytes: u32, position: f64): u32 { return replaying.replay(bytes, position); }
+export function replayIndex(bytes: u32, segment: u32): u32 { return replaying.replayIndex(bytes, segment); }
+export function replayConsumed(): u32 { return replaying.consumed; }
+export function replayNotices(): u32 { return replaying.noticeCount; }
+export function replayLatestMs(): f64 { return replaying.latest(); }
+export function replayFindLater(bytes: u32, position: f64): f64 { return replaying.findLater(bytes, position); }
+export function replayFinish(nowMs: f64, endPosition: f64): bool { return replaying.finish(nowMs, endPosition); }
+
+export function survey(bytes: u32, position: f64, forIndex: bool): u32 { return surveying.survey(bytes, position, forIndex); }
+export function surveyConsumed(): u32 { return surveying.consumed; }
+export function surveyIndexBytes(): u32 { return surveying.indexBytes; }
+
+// --- queues --------------------------------------------------------------------------------------------------------
+/** @returns the new queue's index, 0 when memory is used up */
+export function queueOpen(number: u32): u32 {
+  const index = queue.take();
+  if (index != 0) store<u32>(queue.at(index), number);
+  return index;
+}
+
+export function queueSet(
+  index: u32, flags: u32, delayMs: u32, retentionMs: f64, receiveMax: u32, deadLetters: u32, sourceNumber: u32, inFlightMax: u32,
+): void {
+  const p = queue.at(index);
+  const wasRetentionMs = load<u64>(p, 40);
+  const wasDelayMs = load<u32>(p, 48);
+  store<u32>(p, (load<u32>(p, 4) & queue.DEAD) | flags, 4);
+  store<u64>(p, <u64>retentionMs, 40);
+  store<u32>(p, delayMs, 48);
+  store<u32>(p, receiveMax, 56);
+  store<u32>(p, deadLetters, 60);
+  store<u32>(p, sourceNumber, 76);
+  store<u32>(p, inFlightMax, 84);
+  store<u32>(p, deadLetters != 0 ? queue.number(deadLetters) : 0, 88);
+  const redelay = (flags & queue.FIFO) != 0 && wasDelayMs != delayMs && load<u32>(p + queue.DELAYED_COUNT) > 0;
+  if (redelay) store<u32>(p, 1, 92);
+  if (redelay || <u64>retentionMs < wasRetentionMs) settle.requestSweep();
+}
+
+/** Logs the queue's settings: `payloadBytes` at the start of the input region. @returns false: again after a commit */
+export function queueLog(index: u32, payloadBytes: u32): bool {
+  if (!tail.hasRoom(payloadBytes + 64)) return false;
+  const position = journal.queueSettings(index, mem.inputStart(), payloadBytes);
+  store<u64>(queue.at(index), position, 64);
+  store<u32>(queue.at(index), payloadBytes, 72);
+  return true;
+}
+
+/** The queue and its messages are no more; the messages' memory comes back with the sweep. @returns false: again after a commit */
+export function queueDrop(index: u32): bool {
+  if (!tail.hasRoom(64)) return false;
+  const p = queue.at(index);
+  journal.queueDropped(index, queue.number(index), load<u64>(p, 64));
+  store<u32>(p, load<u32>(p, 4) | queue.DEAD, 4);
+  settle.requestSweep();
+  return true;
+}
+
+/** Moves those who wait at `from` to `to`, or answers them that the queue is gone. @returns false: read effects, again */
+export function queueDismiss(index: u32, gone: bool): bool { return deliver.dismissAll(index, gone); }
+
+export function queueVisible(index: u32): u32 { return load<u32>(queue.at(index) + queue.VISIBLE_COUNT); }
+export function queueInFlight(index: u32): u32 { return load<u32>(queue.at(index) + queue.IN_FLIGHT_COUNT); }
+export function queueDelayed(index: u32): u32 { return load<u32>(queue.at(index) + queue.DELAYED_COUNT); }
+
+// --- messages ------------------------------------------------------------------------------------------------------
+/** `count` entries in the input region. @returns send.ts: OK, BUSY or FULL */
+export function send(index: u32, count: u32, bytes: u32, nowMs: f64): u32 { return sending.send(index, count, bytes, nowMs); }
+
+/** @returns deliver.ts: 0, a waiter's cell, or a code; 0xFFFFFFFB when the tail or the effects are full: again later */
+export function receive(index: u32, countMax: u32, visibilityMs: u32, waitMs: u32, token: u32, nowMs: f64): u32 {
+  if (!tail.hasRoom(deliver.RECEIVE_LOG_BYTES) || !deliver.hasEffectRoom()) return 0xffff_fffb;
+  return deliver.receive(index, countMax, visibilityMs, waitMs, token, <u64>nowMs);
+}
+export function cancel(waiter: u32, token: u32): void { deliver.cancel(waiter, token); }
+
+export function remove(index: u32, count: u32, nowMs: f64): bool { return settle.remove(index, count, <u64>nowMs) && serve(nowMs); }
+export function changeVisibility(index: u32, count: u32, nowMs: f64): bool {
+  return settle.changeVisibility(index, count, <u64>nowMs) && serve(nowMs);
+}
+
+/** Hands out what can be; what cannot yet is for the next call. Always true, so that it can end a command. */
+function serve(nowMs: f64): bool {
+  deliver.serve(<u64>nowMs);
+  return true;
+}
+
+export function effectsStart(): u32 { return deliver.EFFECTS_OFFSET; }
+export function effectsEnd(): u32 { return deliver.effectsEnd(); }
+export function clearEffects(): void { deliver.clearEffects(); }
+
+// --- time ----------------------------------------------------------------------------------------------------------
+/** Does what has come due, and a piece of what is swept. @returns false when more is left than could be done at once */
+export function tick(nowMs: f64): bool {
+  settle.sweep(<u64>nowMs, 65_536);
+  const ticked = settle.tick(<u64>nowMs);
+  return deliver.serve(<u64>nowMs) && ticked && !settle.isSweeping();
+}
+
+/** When tick has something to do next; +Infinity: never. */
+export function nextTickMs(): f64 { return timers.nextMs(); }
+export function liveMessages(): u32 { return slab.liveSlots(); }
+
+// --- hashes, for tests and for measuring them against the host's -----------------------------------------------------
+export function md5Of(bytes: u32): void { md5.md5(mem.inputStart(), bytes, mem.outputStart()); }
+export function sha256Of(bytes: u32): void {
+  sha256.begin();
+  sha256.update(mem.inputStart(), bytes);
+  sha256.end(mem.outputStart(), 32);
+}
+export function crc32cOf(bytes: u32): u32 { return crc.crc32c(mem.inputStart(), bytes); }

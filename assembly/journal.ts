@@ -1,0 +1,126 @@
+// Events into records. Layouts: record.ts. Every caller has made sure of room in the tail beforehand.
+import * as message from "./message";
+import * as queue from "./queue";
+import * as r from "./record";
+import * as tail from "./tail";
+
+let rowsStart: usize = 0; // the record being filled with rows
+let rowCount: u32 = 0;
+let rowsHead: u32 = 0; // bytes before the first row
+
+/** Opens a record of rows; `countMax` rows at most will follow. */
+export function beginRows(headBytes: u32, countMax: u32): void {
+  rowsStart = tail.begin(headBytes + countMax * r.ROW_BYTES);
+  rowCount = 0;
+  rowsHead = headBytes;
+}
+
+export function nextRow(): usize {
+  return rowsStart + rowsHead + r.ROW_BYTES * rowCount++;
+}
+
+/** Writes the rows so far; none, and nothing is written. */
+function endRows(kind: u32): void {
+  if (rowCount > 0) tail.finish(rowsHead + rowCount * r.ROW_BYTES, kind);
+}
+
+const RECEIVED_HEAD: u32 = 48;
+const DELETED_HEAD: u32 = 32;
+
+export function beginReceived(nowMs: f64, visibleAtMs: f64, countMax: u32): void {
+  beginRows(RECEIVED_HEAD, countMax);
+  store<f64>(rowsStart, nowMs, 24);
+  store<f64>(rowsStart, visibleAtMs, 32);
+}
+
+export function received(slot: u32): void {
+  const row = nextRow();
+  store<u32>(row, slot);
+  store<u32>(row, message.generation(slot), 4);
+  store<u32>(row, message.receives(slot), 8);
+  store<u32>(row, 0, 12);
+}
+
+export function endReceived(kind: u32): void {
+  store<u32>(rowsStart, rowCount, 40);
+  store<u32>(rowsStart, 0, 44);
+  endRows(kind);
+}
+
+export function beginDeleted(countMax: u32): void {
+  beginRows(DELETED_HEAD, countMax);
+}
+
+export function deleted(slot: u32, generation: u32, position: u64): void {
+  const row = nextRow();
+  store<u32>(row, slot);
+  store<u32>(row, generation, 4);
+  store<u64>(row, position, 8);
+}
+
+export function endDeleted(): void {
+  store<u32>(rowsStart, rowCount, 24);
+  store<u32>(rowsStart, 0, 28);
+  endRows(r.DELETED);
+}
+
+export function deletedCount(): u32 { return rowCount; }
+
+/** The message as it is now, where its record stays what it was when it was sent. */
+export function state(slot: u32): void {
+  const p = tail.begin(64);
+  store<u32>(p, slot, 24);
+  store<u32>(p, message.generation(slot), 28);
+  store<u32>(p, message.receives(slot), 32);
+  store<u32>(p, 0, 36);
+  store<f64>(p, <f64>message.visibleAtMs(slot), 40);
+  store<f64>(p, <f64>message.receivedMs(slot), 48);
+  store<f64>(p, <f64>message.firstReceivedMs(slot), 56);
+  tail.finish(64, r.STATE);
+}
+
+/** The message is in another queue now. `key` is its group's, 0 on standard queues. */
+export function moved(slot: u32, sequence: u64, key: usize): void {
+  const p = tail.begin(112);
+  const to = message.queue(slot);
+  store<u32>(p, slot, 24);
+  store<u32>(p, message.source(slot), 28);
+  store<u64>(p, sequence, 32);
+  store<u32>(p, to, 40);
+  store<u32>(p, queue.number(to), 44);
+  store<f64>(p, <f64>message.sentMs(slot), 48);
+  store<u64>(p, message.position(slot), 56);
+  store<u32>(p, message.receives(slot), 64);
+  store<u32>(p, key != 0 ? r.FLAG_FIFO : 0, 68);
+  store<f64>(p, <f64>message.firstReceivedMs(slot), 72);
+  store<f64>(p, 0, 80);
+  store<f64>(p, <f64>message.receivedMs(slot), 88);
+  if (key != 0) memory.copy(p + 96, key, 16);
+  else memory.fill(p + 96, 0, 16);
+  tail.finish(112, r.MOVED);
+}
+
+/** A queue's settings, as the host has them. @returns the record's position */
+export function queueSettings(index: u32, payload: usize, payloadBytes: u32): u64 {
+  const size = 40 + payloadBytes;
+  const p = tail.begin(size);
+  store<u32>(p, index, 24);
+  store<u32>(p, queue.number(index), 28);
+  store<u32>(p, payloadBytes, 32);
+  store<u32>(p, 0, 36);
+  memory.copy(p + 40, payload, payloadBytes);
+  return tail.finish(size, r.QUEUE);
+}
+
+export function queueDropped(index: u32, number: u32, configPosition: u64): void {
+  const p = tail.begin(40);
+  store<u32>(p, index, 24);
+  store<u32>(p, number, 28);
+  store<u64>(p, configPosition, 32);
+  tail.finish(40, r.QUEUE_DROPPED);
+}
+
+export function mark(): void {
+  tail.begin(r.HEADER_BYTES);
+  tail.finish(r.HEADER_BYTES, r.MARK);
+}

@@ -1,0 +1,205 @@
+// Where a message is. It is in exactly one place:
+//
+//   send ──► pending ──on disk──► visible ──receive──► in flight ──delete──► gone
+//                  └─delay──► delayed ──due──► ▲ │            │
+//                                              └─┼────due─────┘   receive count too high: moved to the dead-letter queue
+//   any place ──retention ends──► gone           └──────────────► visible there
+import * as dedup from "./dedup";
+import * as group from "./group";
+import * as journal from "./journal";
+import * as list from "./list";
+import * as message from "./message";
+import * as queue from "./queue";
+import { reserve } from "./memory";
+import { DELAYED, FREE, IN_FLIGHT, PENDING, VISIBLE, WAITER } from "./state";
+import { at, giveSlot, NONE } from "./slab";
+import * as segments from "./segments";
+import * as tail from "./tail";
+import * as timers from "./timers";
+
+/** From this many receives on, a message that comes back goes behind the others, as in SQS. */
+const RETURNS_TO_FRONT_MAX: u32 = 3;
+
+let pending: usize = 0; // list, in log order
+let readyHead: u32 = 0; // queues that may have something for their waiters
+export let nextSequence: u64 = 1;
+
+export function open(): void {
+  pending = reserve(8);
+}
+
+export function takeSequence(): u64 { return nextSequence++; }
+export function sawSequence(sequence: u64): void {
+  if (sequence >= nextSequence) nextSequence = sequence + 1;
+}
+
+/** The whole sequence number of a message: 2^32 later ones and it would be another's. */
+export function sequenceOf(slot: u32): u64 {
+  const sequence = (nextSequence & 0xffff_ffff_0000_0000) | <u64>message.generation(slot);
+  return sequence >= nextSequence ? sequence - 0x1_0000_0000 : sequence;
+}
+
+export function dueOf(cell: u32): u64 {
+  const p = at(cell);
+  const state = load<u8>(p, 7);
+  if (state == WAITER) return <u64>load<f64>(p, 8);
+  const ends = message.sentMs(cell) + queue.retentionMs(message.queue(cell));
+  if (state == VISIBLE) return ends;
+  const visibleAt = message.visibleAtMs(cell);
+  return visibleAt < ends ? visibleAt : ends;
+}
+
+export function rearm(slot: u32): void {
+  timers.disarm(slot);
+  timers.arm(slot, dueOf(slot));
+}
+
+function wake(queueIndex: u32): void {
+  const p = queue.at(queueIndex);
+  if (load<u32>(p + queue.WAITERS) == NONE || load<u32>(p, 80) != 0) return;
+  store<u32>(p, 1, 80);
+  store<u32>(p, readyHead, 36);
+  readyHead = queueIndex;
+}
+
+/** A queue to serve; 0 when there is none. */
+export function takeReady(): u32 {
+  const index = readyHead;
+  if (index == 0) return 0;
+  const p = queue.at(index);
+  readyHead = load<u32>(p, 36);
+  store<u32>(p, 0, 36);
+  store<u32>(p, 0, 80);
+  return index;
+}
+
+export function hasReady(): bool { return readyHead != 0; }
+export function serveAgain(queueIndex: u32): void { wake(queueIndex); }
+
+export function addPending(slot: u32): void {
+  message.setState(slot, PENDING);
+  list.pushBack(pending, slot);
+}
+
+/** What was sent before `position` is on disk: it becomes visible, or starts to wait for its delay. */
+export function commitPending(position: u64, nowMs: u64): void {
+  while (true) {
+    const slot = load<u32>(pending);
+    if (slot == NONE || message.position(slot) >= position) return;
+    list.remove(pending, slot);
+    const q = message.queue(slot);
+    if (queue.isDead(q)) {
+      release(slot, false);
+      continue;
+    }
+    if (queue.isFifo(q)) group.append(message.group(slot), slot);
+    if (message.visibleAtMs(slot) > nowMs) {
+      message.setState(slot, DELAYED);
+      queue.count(q, queue.DELAYED_COUNT, 1);
+      timers.arm(slot, dueOf(slot));
+    } else show(slot, false);
+  }
+}
+
+/** Makes a message visible that is in no list of its queue (FIFO: it is in its group already) and counted nowhere. */
+export function show(slot: u32, inFront: bool): void {
+  const q = message.queue(slot);
+  message.setState(slot, VISIBLE);
+  queue.count(q, queue.VISIBLE_COUNT, 1);
+  if (queue.isFifo(q)) group.place(message.group(slot));
+  else if (inFront) list.pushFront(queue.at(q) + queue.VISIBLE, slot);
+  else list.pushBack(queue.at(q) + queue.VISIBLE, slot);
+  rearm(slot);
+  wake(q);
+}
+
+/** A delayed or received message's time has come, or its receiver gives it back. */
+export function comeBack(slot: u32): void {
+  const wasReceived = message.state(slot) == IN_FLIGHT;
+  queue.count(message.queue(slot), wasReceived ? queue.IN_FLIGHT_COUNT : queue.DELAYED_COUNT, -1);
+  show(slot, wasReceived && message.receives(slot) < RETURNS_TO_FRONT_MAX);
+}
+
+/** A visible message is taken; FIFO: the caller places its group afterwards. */
+export function hide(slot: u32, untilMs: u64): void {
+  const q = message.queue(slot);
+  if (!queue.isFifo(q)) list.remove(queue.at(q) + queue.VISIBLE, slot);
+  queue.count(q, queue.VISIBLE_COUNT, -1);
+  queue.count(q, queue.IN_FLIGHT_COUNT, 1);
+  message.setState(slot, IN_FLIGHT);
+  message.setVisibleAtMs(slot, untilMs);
+  rearm(slot);
+}
+
+/** Takes the message out of its queue's (or group's) lists and counts; its group may end with it. */
+function withdraw(slot: u32): void {
+  const q = message.queue(slot);
+  const state = message.state(slot);
+  timers.disarm(slot);
+  if (state == VISIBLE) queue.count(q, queue.VISIBLE_COUNT, -1);
+  else if (state == IN_FLIGHT) queue.count(q, queue.IN_FLIGHT_COUNT, -1);
+  else if (state == DELAYED) queue.count(q, queue.DELAYED_COUNT, -1);
+  if (!queue.isFifo(q)) {
+    if (state == VISIBLE) list.remove(queue.at(q) + queue.VISIBLE, slot);
+    return;
+  }
+  message.setState(slot, FREE); // so that its group does not take it for a visible one
+  group.removeMember(message.group(slot), slot, state != PENDING);
+  wake(q); // what stood behind it may be receivable now
+}
+
+/** The message is gone. `listed`: it had left the pending list. */
+export function release(slot: u32, listed: bool): void {
+  if (listed) withdraw(slot);
+  else if (queue.isFifo(message.queue(slot))) group.removeMember(message.group(slot), slot, false);
+  segments.count(message.position(slot), message.recordBytes(slot), -1);
+  giveSlot(slot);
+}
+
+/** Deletes, with a row in the open DELETED record. */
+export function remove(slot: u32): void {
+  journal.deleted(slot, message.generation(slot), message.position(slot));
+  release(slot, true);
+}
+
+const MOVED_KEY: usize = memory.data(16);
+
+/** A visible message goes to `to`, with a record of its own. @returns false when there was no memory for it */
+export function move(slot: u32, to: u32, nowMs: u64): bool {
+  const from = message.queue(slot);
+  const fifo = queue.isFifo(to);
+  let target = NONE;
+  if (fifo) {
+    memory.copy(MOVED_KEY, group.key(message.group(slot)), 16);
+    target = group.obtain(to, queue.number(to), MOVED_KEY);
+    if (target == NONE) return false;
+    group.addMember(target);
+  }
+  const firstReceivedMs = message.firstReceivedMs(slot);
+  const receivedMs = message.receivedMs(slot);
+  const sequence = takeSequence();
+  withdraw(slot);
+  // A standard queue's message keeps its age, a FIFO queue's starts a new one.
+  if (fifo) message.setSent(slot, nowMs, message.recordBytes(slot));
+  message.setVisibleAtMs(slot, 0);
+  message.setFirstReceivedMs(slot, firstReceivedMs);
+  message.setReceivedMs(slot, receivedMs);
+  message.setQueue(slot, to);
+  message.setGroup(slot, target);
+  message.setGeneration(slot, <u32>sequence);
+  message.setSource(slot, load<u32>(queue.at(from), 76));
+  message.setReceives(slot, message.receives(slot), message.MOVED);
+  journal.moved(slot, sequence, fifo ? MOVED_KEY : 0);
+  if (fifo) group.append(target, slot);
+  show(slot, false);
+  return true;
+}
+
+/** Housekeeping that needs no record. */
+export function expireDedup(nowMs: f64): void {
+  dedup.expire(nowMs, 10_000);
+}
+
+/** Whether anything of the log is still to be acknowledged to the core. */
+export function hasPending(): bool { return load<u32>(pending) != NONE; }
+export function isFullyDurable(): bool { return tail.durable == tail.head; }

@@ -1,0 +1,75 @@
+// Linear memory, from the bottom up: constants, then fixed regions, then 1 MiB chunks that the slabs take as they grow.
+// Nothing is ever given back to the host; a freed cell goes to its slab's free list.
+//
+//   ┌───────────┬───────┬────────┬─────────────┬──────────┬──────────┬─────────┬─────────┬──
+//   │ constants │ input │ output │ log tail    │ segments │ wheel    │ chunk 0 │ chunk 1 │ …
+//   └───────────┴───────┴────────┴─────────────┴──────────┴──────────┴─────────┴─────────┴──
+
+export const CHUNK_BYTES: u32 = 1 << 20;
+export const INPUT_BYTES: u32 = (2 << 20) + (64 << 10); // a full batch, or a piece of the log to replay
+export const OUTPUT_BYTES: u32 = INPUT_BYTES + (64 << 10); // an index of as much log, and results
+
+let top: usize = 0;
+let endMax: usize = 0;
+
+/** Sets the budget in bytes; reserve() fails beyond it. */
+export function open(budgetBytes: f64): void {
+  top = (__heap_base + 4095) & ~4095;
+  endMax = <usize>budgetBytes;
+}
+
+/** Takes zeroed bytes at the top, growing memory when needed. @returns 0 when the budget is used up */
+export function reserve(bytes: usize): usize {
+  const start = top;
+  const end = (start + bytes + 15) & ~15;
+  if (end < start || end > endMax) return 0;
+  const have = <usize>memory.size() << 16;
+  if (end > have) {
+    // Grown in steps of 4 MiB, so that growing stays rare.
+    let pages = <i32>((end - have + 65535) >> 16);
+    if (pages < 64) pages = 64;
+    if (memory.grow(pages) < 0) {
+      pages = <i32>((end - have + 65535) >> 16);
+      if (memory.grow(pages) < 0) return 0;
+    }
+  }
+  top = end;
+  return start;
+}
+
+let pool: usize = 0; // chunks that were used for something passing, linked through their first word
+
+/** A zeroed chunk of CHUNK_BYTES; 0 when the budget is used up. */
+export function reserveChunk(): usize {
+  const chunk = pool;
+  if (chunk == 0) return reserve(CHUNK_BYTES);
+  pool = load<u32>(chunk);
+  memory.fill(chunk, 0, CHUNK_BYTES);
+  return chunk;
+}
+
+/** Gives chunks that lie side by side to those who ask for one next. */
+export function poolChunks(start: usize, count: u32): void {
+  for (let i: u32 = 0; i < count; i++) {
+    const chunk = start + <usize>i * CHUNK_BYTES;
+    store<u32>(chunk, <u32>pool);
+    pool = chunk;
+  }
+}
+
+export function usedBytes(): f64 {
+  return <f64>top;
+}
+
+let input: usize = 0;
+let output: usize = 0;
+
+export function openRegions(): void {
+  input = reserve(INPUT_BYTES);
+  output = reserve(OUTPUT_BYTES);
+}
+
+// @ts-ignore: decorator
+@inline export function inputStart(): usize { return input; }
+// @ts-ignore: decorator
+@inline export function outputStart(): usize { return output; }

@@ -1,0 +1,83 @@
+// One live message: a slot of 64 bytes.
+//
+//   offset  size  field            meaning
+//        0     7  position         where its record starts in the log, in bytes
+//        7     1  state            state.ts
+//        8     8  sent             bits 0..43 sentMs, bits 44..61 the record's size in 8-byte units
+//       16     4  queue            index of its queue
+//       20     4  group            its group's cell, FIFO only
+//       24     4  generation       low half of its sequence number: which message of those that had this slot
+//       28     4  receives         bits 0..23 receive count (sticks at the top), bits 24..31 flags
+//       32     4  visibleAt        ms after sentMs; when a delayed or in-flight message is visible (again)
+//       36     4  received         ms after sentMs, signed; the last receive
+//       40     4  firstReceived    ms after sentMs, signed
+//       44     4  source           number of the queue it was moved from, 0: none
+//       48     4  next             in the list it is in: pending, its queue's visible messages, its group
+//       52     4  prev
+//       56     8  links of the timer wheel
+//
+// Times relative to sentMs fit: retention is at most 14 days, 32 bits of milliseconds are 49.
+import { at } from "./slab";
+
+export const MOVED: u32 = 1 << 24; // flag: has been redriven; its record still tells of the queue it came from
+
+// @ts-ignore: decorator
+@inline export function state(slot: u32): u8 { return load<u8>(at(slot), 7); }
+// @ts-ignore: decorator
+@inline export function setState(slot: u32, value: u8): void { store<u8>(at(slot), value, 7); }
+// @ts-ignore: decorator
+@inline export function position(slot: u32): u64 { return load<u64>(at(slot)) & 0x00ff_ffff_ffff_ffff; }
+/** Sets the state too: they share a word. */
+// @ts-ignore: decorator
+@inline export function setPosition(slot: u32, value: u64, kind: u8): void { store<u64>(at(slot), value | (<u64>kind << 56)); }
+// @ts-ignore: decorator
+@inline export function sentMs(slot: u32): u64 { return load<u64>(at(slot), 8) & 0xfff_ffff_ffff; }
+// @ts-ignore: decorator
+@inline export function recordBytes(slot: u32): u32 { return <u32>(load<u64>(at(slot), 8) >> 44) << 3; }
+// @ts-ignore: decorator
+@inline export function setSent(slot: u32, ms: u64, bytes: u32): void { store<u64>(at(slot), ms | (<u64>((bytes + 7) >> 3) << 44), 8); }
+// @ts-ignore: decorator
+@inline export function queue(slot: u32): u32 { return load<u32>(at(slot), 16); }
+// @ts-ignore: decorator
+@inline export function setQueue(slot: u32, value: u32): void { store<u32>(at(slot), value, 16); }
+// @ts-ignore: decorator
+@inline export function group(slot: u32): u32 { return load<u32>(at(slot), 20); }
+// @ts-ignore: decorator
+@inline export function setGroup(slot: u32, value: u32): void { store<u32>(at(slot), value, 20); }
+// @ts-ignore: decorator
+@inline export function generation(slot: u32): u32 { return load<u32>(at(slot), 24); }
+// @ts-ignore: decorator
+@inline export function setGeneration(slot: u32, value: u32): void { store<u32>(at(slot), value, 24); }
+// @ts-ignore: decorator
+@inline export function receives(slot: u32): u32 { return load<u32>(at(slot), 28) & 0xff_ffff; }
+// @ts-ignore: decorator
+@inline export function flags(slot: u32): u32 { return load<u32>(at(slot), 28) & 0xff00_0000; }
+// @ts-ignore: decorator
+@inline export function setReceives(slot: u32, count: u32, flagBits: u32): void { store<u32>(at(slot), (count > 0xff_ffff ? 0xff_ffff : count) | flagBits, 28); }
+// @ts-ignore: decorator
+@inline export function visibleAtMs(slot: u32): u64 { return sentMs(slot) + <u64>load<u32>(at(slot), 32); }
+export function setVisibleAtMs(slot: u32, ms: u64): void {
+  const sent = sentMs(slot);
+  const after = ms > sent ? ms - sent : 0;
+  store<u32>(at(slot), after > 0xffff_ffff ? 0xffff_ffff : <u32>after, 32);
+}
+// @ts-ignore: decorator
+@inline export function receivedMs(slot: u32): u64 { return sentMs(slot) + <u64><i64>load<i32>(at(slot), 36); }
+// @ts-ignore: decorator
+@inline export function setReceivedMs(slot: u32, ms: u64): void { store<i32>(at(slot), <i32>(<i64>ms - <i64>sentMs(slot)), 36); }
+// @ts-ignore: decorator
+@inline export function firstReceivedMs(slot: u32): u64 { return sentMs(slot) + <u64><i64>load<i32>(at(slot), 40); }
+// @ts-ignore: decorator
+@inline export function setFirstReceivedMs(slot: u32, ms: u64): void { store<i32>(at(slot), <i32>(<i64>ms - <i64>sentMs(slot)), 40); }
+// @ts-ignore: decorator
+@inline export function source(slot: u32): u32 { return load<u32>(at(slot), 44); }
+// @ts-ignore: decorator
+@inline export function setSource(slot: u32, value: u32): void { store<u32>(at(slot), value, 44); }
+// @ts-ignore: decorator
+@inline export function next(slot: u32): u32 { return load<u32>(at(slot), 48); }
+// @ts-ignore: decorator
+@inline export function setNext(slot: u32, value: u32): void { store<u32>(at(slot), value, 48); }
+// @ts-ignore: decorator
+@inline export function prev(slot: u32): u32 { return load<u32>(at(slot), 52); }
+// @ts-ignore: decorator
+@inline export function setPrev(slot: u32, value: u32): void { store<u32>(at(slot), value, 52); }

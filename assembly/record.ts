@@ -1,0 +1,69 @@
+// One record of the append-only log, version 1; little-endian throughout, aligned to 8 bytes.
+//
+//   offset  size  field     meaning
+//        0     4  checksum  CRC-32C over bytes [4, size)
+//        4     3  size      bytes, header included, padding excluded
+//        7     1  kind      below; a retired value is never given out again
+//        8     8  number    previous + 1, through the whole log
+//       16     4  segment   the segment it was written to: a recycled file's old bytes do not pass for new ones
+//       20     4  write     offset in its segment at which the write that carried it began: whatever lies before it
+//                           had been synced, so a hole there is damage and not a torn tail
+//       24     n  payload
+//     24+n   0-7  zeros
+//
+// SENT, a message with all that is known of it (also written again when its segment is given up):
+//       24     4  slot                     28     4  flags, FLAG_…
+//       32     8  sequence number          40     4  queue index
+//       44     4  queue number             48     8  sentMs (f64, as every time here)
+//       56     8  visibleAtMs              64     8  firstReceivedMs, 0: never
+//       72     8  receivedMs, 0: never     80     4  receive count
+//       84     4  number of the queue it was moved from
+//       88    16  message ID              104    16  MD5 of the body
+//      120    16  group key               136    16  deduplication key
+//      152     4  body bytes              156     4  attributes bytes
+//      160     2  group ID bytes          162     2  deduplication ID bytes
+//      164     2  sender ID bytes         166     2  trace header bytes
+//      168     n  group ID, deduplication ID, sender ID, trace header, attributes, body
+//
+// RECEIVED, VISIBILITY: 24 nowMs, 32 visibleAtMs, 40 count, 44 zero; then a row per message:
+//        0     4  slot    4     4  generation    8     4  receive count   12     4  zero
+// STATE, a message's receives as they are: 24 slot, 28 generation, 32 receive count, 36 zero, 40 visibleAtMs,
+//       48 receivedMs, 56 firstReceivedMs
+// DELETED: 24 count, 28 zero; then rows:
+//        0     4  slot    4     4  generation    8     8  position of the message's record
+// MOVED: 24 slot, 28 source number, 32 new sequence number, 40 queue index, 44 queue number, 48 sentMs,
+//       56 position of the message's record, 64 receive count, 68 flags (FLAG_FIFO), 72 firstReceivedMs,
+//       80 visibleAtMs, 88 receivedMs, 96 group key (16 bytes)
+// QUEUE: 24 queue index, 28 queue number, 32 payload bytes, 36 zero, 40 payload (the host's)
+// QUEUE_DROPPED: 24 queue index, 28 queue number, 32 position of the queue's last QUEUE record
+// REMEMBERED, a deduplication entry that outlives its message: 24 queue index, 28 queue number, 32 key (16),
+//       48 message ID (16), 64 sequence number, 72 expiresMs
+// SEAL: the last record of a segment; fills it to its end.
+export const HEADER_BYTES: u32 = 24;
+export const VERSION: u32 = 1;
+
+export const SENT: u32 = 1;
+export const RECEIVED: u32 = 2;
+export const VISIBILITY: u32 = 3;
+export const DELETED: u32 = 4;
+export const MOVED: u32 = 5;
+export const QUEUE: u32 = 6;
+export const QUEUE_DROPPED: u32 = 7;
+export const REMEMBERED: u32 = 8;
+export const STATE: u32 = 10;
+export const MARK: u32 = 9; // nothing happened; shows that everything before it had been synced
+export const SEAL: u32 = 255;
+
+export const FLAG_FIFO: u32 = 1; // has a group key and a deduplication key
+export const FLAG_MOVED: u32 = 2; // has been redriven
+
+export const SENT_FIXED_BYTES: u32 = 168;
+export const ROW_BYTES: u32 = 16;
+
+// An index holds what a restart needs of a sealed segment, bodies left out. Its entries are the records with another
+// head, and what is not needed any more left out:
+//        0     4  size, a multiple of 8    4     4  kind    8     8  position of the record   16     4  its size
+//       20     4  zero                    24        as above
+// but SENT stops at 88, or for FIFO goes on: 88 message ID, 104 group key, 120 deduplication key (16 bytes each).
+export const ENTRY_SENT_BYTES: u32 = 88;
+export const ENTRY_SENT_FIFO_BYTES: u32 = 136;

@@ -1,0 +1,323 @@
+// The log into state: every record in order, then one pass that puts each message where it belongs. A message's slot
+// comes with its record. A newer message in a slot shows that the older one had gone, whether or not the record that
+// said so is still there.
+//
+// While replaying, a slot's list links hold its queue's number (next) and the high half of its sequence number (prev).
+import { crc32c } from "./crc32c";
+import * as dedup from "./dedup";
+import * as group from "./group";
+import * as lifecycle from "./lifecycle";
+import { CHUNK_BYTES, inputStart, outputStart, poolChunks, reserve } from "./memory";
+import * as message from "./message";
+import * as queue from "./queue";
+import * as r from "./record";
+import * as segments from "./segments";
+import * as slab from "./slab";
+import { DELAYED, FREE, GROUP, IN_FLIGHT, VISIBLE } from "./state";
+import * as tail from "./tail";
+import * as timers from "./timers";
+
+export const MORE: u32 = 0;
+export const SEALED: u32 = 1;
+export const END: u32 = 2;
+export const INVALID: u32 = 3;
+export const NO_MEMORY: u32 = 4;
+
+let nowMs: f64 = 0;
+let lastNumber: u64 = 0; // of the record before
+let latestMs: f64 = 0;
+export let consumed: u32 = 0;
+export let noticeCount: u32 = 0; // queue records met, for the host: 16 bytes each at the output's start
+
+export function begin(startMs: f64): void {
+  nowMs = startMs;
+}
+
+/** The latest instant the log tells of. */
+export function latest(): f64 { return latestMs; }
+
+function sawTime(ms: f64): void {
+  if (ms > latestMs) latestMs = ms;
+}
+
+/** A notice: 0 kind, 4 offset of the record in the input, 8 its size, 12 zero. */
+function notice(kind: u32, p: usize, size: u32): void {
+  const to = outputStart() + <usize>(noticeCount++) * 16;
+  store<u32>(to, kind);
+  store<u32>(to, <u32>(p - inputStart()), 4);
+  store<u32>(to, size, 8);
+}
+
+// @ts-ignore: decorator
+@inline function sequenceAt(slot: u32): u64 { return (<u64>message.prev(slot) << 32) | <u64>message.generation(slot); }
+
+function setSequence(slot: u32, sequence: u64): void {
+  message.setGeneration(slot, <u32>sequence);
+  message.setPrev(slot, <u32>(sequence >> 32));
+  lifecycle.sawSequence(sequence);
+}
+
+function match(row: usize): u32 {
+  const slot = load<u32>(row);
+  return slot != slab.NONE && slot < slab.slotBound() && message.state(slot) != FREE && message.generation(slot) == load<u32>(row, 4)
+    ? slot : slab.NONE;
+}
+
+function sent(p: usize, position: u64, size: u32, groupKeyAt: u32): bool {
+  const slot = load<u32>(p, 24);
+  const sequence = load<u64>(p, 32);
+  const flags = load<u32>(p, 28);
+  const queueNumber = load<u32>(p, 44);
+  const sentMs = load<f64>(p, 48);
+  sawTime(sentMs);
+  lifecycle.sawSequence(sequence);
+  if (!slab.ensureSlot(slot)) return false;
+  if ((flags & r.FLAG_FIFO) && !(flags & r.FLAG_MOVED) && sentMs + dedup.WINDOW_MS > nowMs) {
+    if (!dedup.remember(queueNumber, p + groupKeyAt + 16, p + 88, sequence, sentMs + dedup.WINDOW_MS)) return false;
+  }
+  if (message.state(slot) != FREE && sequenceAt(slot) > sequence) return true;
+  message.setPosition(slot, position, VISIBLE);
+  message.setSent(slot, <u64>sentMs, size);
+  message.setQueue(slot, load<u32>(p, 40));
+  message.setGroup(slot, slab.NONE);
+  message.setReceives(slot, load<u32>(p, 80), flags & r.FLAG_MOVED ? message.MOVED : 0);
+  message.setVisibleAtMs(slot, <u64>load<f64>(p, 56));
+  const firstReceivedMs = load<f64>(p, 64);
+  const receivedMs = load<f64>(p, 72);
+  message.setFirstReceivedMs(slot, <u64>(firstReceivedMs != 0 ? firstReceivedMs : sentMs));
+  message.setReceivedMs(slot, <u64>(receivedMs != 0 ? receivedMs : sentMs));
+  message.setSource(slot, load<u32>(p, 84));
+  message.setNext(slot, queueNumber);
+  setSequence(slot, sequence);
+  store<u64>(slab.at(slot), 0, 56);
+  if (flags & r.FLAG_FIFO) {
+    const g = group.obtain(load<u32>(p, 40), queueNumber, p + groupKeyAt);
+    if (g == slab.NONE) return false;
+    message.setGroup(slot, g);
+  }
+  return true;
+}
+
+function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, entryBytes: u32): bool {
+  if (kind == r.SENT) return sent(p, position, size, groupKeyAt);
+  if (kind == r.RECEIVED || kind == r.VISIBILITY) {
+    const atMs = load<f64>(p, 24);
+    const visibleAtMs = load<f64>(p, 32);
+    sawTime(atMs);
+    for (let i: u32 = 0; i < load<u32>(p, 40); i++) {
+      const row = p + 48 + i * r.ROW_BYTES;
+      const slot = match(row);
+      const count = load<u32>(row, 8);
+      if (slot == slab.NONE || count < message.receives(slot)) continue;
+      if (kind == r.RECEIVED) {
+        if (message.receives(slot) == 0) message.setFirstReceivedMs(slot, <u64>atMs);
+        message.setReceivedMs(slot, <u64>atMs);
+        message.setReceives(slot, count, message.flags(slot));
+      }
+      message.setVisibleAtMs(slot, <u64>visibleAtMs);
+    }
+  } else if (kind == r.DELETED) {
+    for (let i: u32 = 0; i < load<u32>(p, 24); i++) {
+      const slot = match(p + 32 + i * r.ROW_BYTES);
+      if (slot != slab.NONE) message.setState(slot, FREE);
+    }
+  } else if (kind == r.STATE) {
+    const slot = match(p + 24);
+    if (slot != slab.NONE && load<u32>(p, 32) >= message.receives(slot)) {
+      message.setReceives(slot, load<u32>(p, 32), message.flags(slot));
+      message.setVisibleAtMs(slot, <u64>load<f64>(p, 40));
+      message.setReceivedMs(slot, <u64>load<f64>(p, 48));
+      message.setFirstReceivedMs(slot, <u64>load<f64>(p, 56));
+    }
+  } else if (kind == r.MOVED) {
+    const slot = load<u32>(p, 24);
+    const sequence = load<u64>(p, 32);
+    lifecycle.sawSequence(sequence);
+    if (slot >= slab.slotBound() || message.state(slot) == FREE || message.position(slot) != load<u64>(p, 56) || sequenceAt(slot) >= sequence) return true;
+    message.setSent(slot, <u64>load<f64>(p, 48), message.recordBytes(slot));
+    sawTime(load<f64>(p, 48));
+    message.setQueue(slot, load<u32>(p, 40));
+    message.setNext(slot, load<u32>(p, 44));
+    message.setSource(slot, load<u32>(p, 28));
+    message.setReceives(slot, load<u32>(p, 64), message.MOVED);
+    message.setVisibleAtMs(slot, <u64>load<f64>(p, 80));
+    message.setFirstReceivedMs(slot, <u64>load<f64>(p, 72));
+    message.setReceivedMs(slot, <u64>load<f64>(p, 88));
+    setSequence(slot, sequence);
+    if (load<u32>(p, 68) & r.FLAG_FIFO) {
+      const g = group.obtain(load<u32>(p, 40), load<u32>(p, 44), p + 96);
+      if (g == slab.NONE) return false;
+      message.setGroup(slot, g);
+    }
+  } else if (kind == r.QUEUE) {
+    const index = load<u32>(p, 24);
+    const number = load<u32>(p, 28);
+    if (!queue.ensure(index)) return false;
+    if (number >= queue.number(index)) {
+      store<u32>(queue.at(index), number);
+      store<u64>(queue.at(index), position, 64);
+      store<u32>(queue.at(index), size, 72);
+      notice(r.QUEUE, p, entryBytes);
+    }
+  } else if (kind == r.QUEUE_DROPPED) {
+    const index = load<u32>(p, 24);
+    if (!queue.ensure(index)) return false;
+    notice(r.QUEUE_DROPPED, p, entryBytes);
+    if (queue.number(index) == load<u32>(p, 28)) memory.fill(queue.at(index), 0, queue.QUEUE_BYTES);
+  } else if (kind == r.REMEMBERED) {
+    if (load<f64>(p, 72) > nowMs) return dedup.remember(load<u32>(p, 28), p + 32, p + 48, load<u64>(p, 64), load<f64>(p, 72));
+  }
+  return true;
+}
+
+/** Whether a whole, valid record of `segment` is at `p`. @returns its size, 0 if not, 0xFFFFFFFF if it may go on past `left` */
+export function valid(p: usize, left: u32, segment: u32): u32 {
+  if (left < r.HEADER_BYTES) return 0xffff_ffff;
+  const size = load<u32>(p, 4) & 0xff_ffff;
+  if (load<u32>(p, 16) != segment || size < r.HEADER_BYTES || size > tail.RECORD_BYTES_MAX + 64) return 0;
+  if (size > left) return 0xffff_ffff;
+  return load<u32>(p) == crc32c(p + 4, size - 4) ? size : 0;
+}
+
+/** Applies the records in the input region, which begins at `position`. */
+export function replay(inputBytes: u32, position: f64): u32 {
+  let p = inputStart();
+  const end = p + inputBytes;
+  let place = <u64>position;
+  const segment = segments.segmentOf(place);
+  consumed = 0;
+  noticeCount = 0;
+  segments.add(segment);
+  while (p < end) {
+    const left = <u32>(end - p);
+    const size = valid(p, left, segment);
+    if (size == 0xffff_ffff) return MORE;
+    if (size == 0) {
+      const empty = load<u64>(p) == 0 && load<u64>(p, 8) == 0;
+      return empty || (load<u32>(p, 16) != segment && load<u32>(p, 16) < segment) ? END : INVALID;
+    }
+    const number = load<u64>(p, 8);
+    if (number <= lastNumber) return INVALID;
+    const kind = <u32>load<u8>(p, 7);
+    if (!apply(kind, p, place, (size + 7) & ~7, 120, size)) return NO_MEMORY;
+    lastNumber = number;
+    const padded = (size + 7) & ~7;
+    consumed += padded;
+    p += padded;
+    place += padded;
+    if (kind == r.SEAL) return SEALED;
+  }
+  return MORE;
+}
+
+/** Applies index entries; the input region holds whole ones. @returns MORE or NO_MEMORY */
+export function replayIndex(inputBytes: u32, segment: u32): u32 {
+  let p = inputStart();
+  const end = p + inputBytes;
+  noticeCount = 0;
+  segments.add(segment);
+  while (p < end) {
+    const size = load<u32>(p);
+    if (!apply(load<u32>(p, 4), p, load<u64>(p, 8), load<u32>(p, 16), 104, size)) return NO_MEMORY;
+    p += size;
+  }
+  return MORE;
+}
+
+/** The start of the write that carried a valid record later than all that was replayed, -1 when there is none. */
+export function findLater(inputBytes: u32, position: f64): f64 {
+  const start = inputStart();
+  const segment = segments.segmentOf(<u64>position);
+  for (let offset: u32 = 0; offset + r.HEADER_BYTES <= inputBytes; offset += 8) {
+    const p = start + offset;
+    if (load<u32>(p, 16) != segment || load<u64>(p, 8) <= lastNumber) continue;
+    const size = valid(p, inputBytes - offset, segment);
+    if (size != 0 && size != 0xffff_ffff) return <f64>(<u64>segment * tail.segmentBytes + <u64>load<u32>(p, 20));
+  }
+  return -1;
+}
+
+// The slots in the order of their sequence numbers.
+let order: usize = 0;
+let orderCount: u32 = 0;
+
+function sortOrder(spare: usize): void {
+  let from = order;
+  let to = spare;
+  for (let width: u32 = 1; width < orderCount; width <<= 1) {
+    let sorted = true;
+    for (let left: u32 = 0; left < orderCount; left += 2 * width) {
+      const middle = min(left + width, orderCount);
+      const right = min(middle + width, orderCount);
+      let a = left;
+      let b = middle;
+      if (b < right && sequenceAt(load<u32>(from + (<usize>(b - 1) << 2))) > sequenceAt(load<u32>(from + (<usize>b << 2)))) sorted = false;
+      for (let i = left; i < right; i++) {
+        const takeLeft = a < middle && (b >= right || sequenceAt(load<u32>(from + (<usize>a << 2))) <= sequenceAt(load<u32>(from + (<usize>b << 2))));
+        store<u32>(to + (<usize>i << 2), load<u32>(from + (<usize>(takeLeft ? a++ : b++) << 2)));
+      }
+    }
+    const swap = from;
+    from = to;
+    to = swap;
+    if (sorted && width > 1) continue;
+  }
+  order = from;
+}
+
+function isOrdered(): bool {
+  for (let i: u32 = 1; i < orderCount; i++) {
+    if (sequenceAt(load<u32>(order + (<usize>(i - 1) << 2))) > sequenceAt(load<u32>(order + (<usize>i << 2)))) return false;
+  }
+  return true;
+}
+
+/** All records are in and every queue has its settings: builds the lists. @returns false when memory is used up */
+export function finish(startMs: f64, endPosition: f64): bool {
+  const bound = slab.slotBound();
+  timers.startAt(<u64>startMs);
+  tail.startAt(<u64>endPosition);
+  tail.setNextNumber(lastNumber + 1);
+  let live: u32 = 0;
+  for (let slot: u32 = 1; slot < bound; slot++) {
+    if (message.state(slot) == FREE) continue;
+    const q = message.queue(slot);
+    // Of a queue that is no more, or that was purged since.
+    if (q == 0 || q >= queue.bound() || queue.number(q) != message.next(slot)) message.setState(slot, FREE);
+    else live++;
+  }
+  const chunks = (live * 4) / CHUNK_BYTES + 1;
+  const start = reserve(<usize>chunks * 2 * CHUNK_BYTES);
+  if (start == 0) return false;
+  order = start;
+  orderCount = 0;
+  for (let slot: u32 = 1; slot < bound; slot++) {
+    if (message.state(slot) != FREE) store<u32>(order + (<usize>(orderCount++) << 2), slot);
+  }
+  if (!isOrdered()) sortOrder(start + <usize>chunks * CHUNK_BYTES);
+  for (let i: u32 = 0; i < orderCount; i++) {
+    const slot = load<u32>(order + (<usize>i << 2));
+    const q = message.queue(slot);
+    segments.count(message.position(slot), message.recordBytes(slot), 1);
+    const hidden = message.visibleAtMs(slot) > <u64>startMs;
+    const state = !hidden ? VISIBLE : message.receives(slot) > 0 ? IN_FLIGHT : DELAYED;
+    message.setState(slot, state);
+    if (queue.isFifo(q)) {
+      const g = message.group(slot);
+      group.addMember(g);
+      group.append(g, slot);
+    }
+    if (state == VISIBLE) lifecycle.show(slot, false);
+    else {
+      queue.count(q, state == IN_FLIGHT ? queue.IN_FLIGHT_COUNT : queue.DELAYED_COUNT, 1);
+      lifecycle.rearm(slot);
+    }
+  }
+  poolChunks(start, chunks * 2);
+  slab.rebuildFreeSlots();
+  queue.rebuildFree();
+  for (let cell = slab.AUX_FIRST; cell < slab.auxBound(); cell++) {
+    if (load<u8>(slab.at(cell), 7) == GROUP && group.memberCount(cell) == 0) group.drop(cell);
+  }
+  return true;
+}

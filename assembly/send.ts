@@ -1,0 +1,182 @@
+// SendMessage and its batch: entries from the input region into records, slots and, on FIFO queues, groups and
+// deduplication.
+//
+//   entry (8-byte aligned):
+//       0     4  bytes to the next entry        4     4  delayMs, 0xFFFFFFFF: the queue's
+//       8     4  flags: 1 the host gives the MD5, 2 the host gives the SHA-256
+//      12     4  body bytes                    16     4  attributes bytes
+//      20     2  group ID bytes                22     2  deduplication ID bytes
+//      24     2  sender ID bytes               26     2  trace header bytes
+//      28     4  zero                          32    16  message ID
+//      48    16  MD5 of the body               64    32  SHA-256 of the body
+//      96     n  group ID, deduplication ID, sender ID, trace header, attributes, body
+//
+//   result, 48 bytes each at the start of the output region:
+//       0     4  0 sent, 1 duplicate            8     8  sequence number (f64)
+//      16    16  message ID (a duplicate: the first one's)   32  16  MD5 of the body
+import * as dedup from "./dedup";
+import * as group from "./group";
+import * as lifecycle from "./lifecycle";
+import { md5 } from "./md5";
+import { inputStart, outputStart } from "./memory";
+import * as message from "./message";
+import * as queue from "./queue";
+import * as r from "./record";
+import * as segments from "./segments";
+import * as sha256 from "./sha256";
+import * as slab from "./slab";
+import { PENDING } from "./state";
+import * as tail from "./tail";
+
+const ENTRY_FIXED_BYTES: usize = 96;
+const RESULT_BYTES: usize = 48;
+const QUEUE_DELAY: u32 = 0xffff_ffff;
+const GIVES_MD5: u32 = 1;
+const GIVES_SHA256: u32 = 2;
+const HEX_BYTES: u32 = 64;
+const BATCH_MAX: u32 = 10;
+
+export const OK: u32 = 0;
+export const BUSY: u32 = 1; // the tail is full of what is being written: again after the next commit
+export const FULL: u32 = 2; // memory is used up
+
+const DIGEST: usize = memory.data(32);
+const HEX: usize = memory.data(64);
+const GROUP_KEY: usize = memory.data(16);
+const DEDUP_KEY: usize = memory.data(16);
+const SEPARATOR: usize = memory.data<u8>([0]);
+
+// @ts-ignore: decorator
+@inline function hexDigit(value: u32): u8 { return <u8>(value < 10 ? 48 + value : 87 + value); }
+
+export function send(q: u32, count: u32, inputBytes: u32, nowMs: f64): u32 {
+  if (!tail.hasRoom(inputBytes + count * (r.SENT_FIXED_BYTES + HEX_BYTES + 8))) return BUSY;
+  if (!slab.hasSlots(BATCH_MAX) || (queue.isFifo(q) && !slab.hasAux(2 * BATCH_MAX))) return FULL;
+  let entry = inputStart();
+  let result = outputStart();
+  for (let i: u32 = 0; i < count; i++) {
+    sendOne(q, entry, result, nowMs);
+    entry += load<u32>(entry);
+    result += RESULT_BYTES;
+  }
+  return OK;
+}
+
+function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
+  const flags = load<u32>(entry, 8);
+  const bodyBytes = load<u32>(entry, 12);
+  const attributesBytes = load<u32>(entry, 16);
+  const groupBytes = <u32>load<u16>(entry, 20);
+  const dedupBytes = <u32>load<u16>(entry, 22);
+  const senderBytes = <u32>load<u16>(entry, 24);
+  const traceBytes = <u32>load<u16>(entry, 26);
+  const groupStart = entry + ENTRY_FIXED_BYTES;
+  const dedupStart = groupStart + groupBytes;
+  const restStart = dedupStart + dedupBytes;
+  const restBytes = senderBytes + traceBytes + attributesBytes + bodyBytes;
+  const body = restStart + restBytes - bodyBytes;
+  const bodyMd5 = entry + 48;
+  if (!(flags & GIVES_MD5)) md5(body, bodyBytes, bodyMd5);
+  memory.copy(result + 32, bodyMd5, 16);
+
+  const fifo = queue.isFifo(q);
+  let idStart = dedupStart;
+  let idBytes = dedupBytes;
+  if (fifo) {
+    if (idBytes == 0) {
+      // Content-based: the ID is the SHA-256 of the body in hex, and an explicit ID of that text is the same one.
+      let digest = entry + 64;
+      if (!(flags & GIVES_SHA256)) {
+        sha256.begin();
+        sha256.update(body, bodyBytes);
+        sha256.end(DIGEST, 32);
+        digest = DIGEST;
+      }
+      for (let i: usize = 0; i < 32; i++) {
+        const byte = <u32>load<u8>(digest + i);
+        store<u8>(HEX + 2 * i, hexDigit(byte >> 4));
+        store<u8>(HEX + 2 * i + 1, hexDigit(byte & 15));
+      }
+      idStart = HEX;
+      idBytes = HEX_BYTES;
+    }
+    sha256.begin();
+    sha256.update(groupStart, groupBytes);
+    sha256.end(GROUP_KEY, 16);
+    sha256.begin();
+    if (queue.flags(q) & queue.SCOPE_GROUP) {
+      sha256.update(groupStart, groupBytes);
+      sha256.update(SEPARATOR, 1); // an ID has no zero byte, so group and ID cannot be read another way
+    }
+    sha256.update(idStart, idBytes);
+    sha256.end(DEDUP_KEY, 16);
+    const known = dedup.find(queue.number(q), DEDUP_KEY, nowMs);
+    if (known != slab.NONE) {
+      store<u32>(result, 1);
+      store<f64>(result, <f64>dedup.sequence(known), 8);
+      memory.copy(result + 16, dedup.messageId(known), 16);
+      return;
+    }
+  }
+
+  const size = r.SENT_FIXED_BYTES + groupBytes + (fifo ? idBytes : 0) + restBytes;
+  const slot = slab.takeSlot();
+  const sequence = lifecycle.takeSequence();
+  const given = load<u32>(entry, 4);
+  const delayMs = fifo || given == QUEUE_DELAY ? queue.delayMs(q) : given;
+  const visibleAtMs = delayMs > 0 ? nowMs + <f64>delayMs : 0;
+
+  const p = tail.begin(size);
+  store<u32>(p, slot, 24);
+  store<u32>(p, fifo ? r.FLAG_FIFO : 0, 28);
+  store<u64>(p, sequence, 32);
+  store<u32>(p, q, 40);
+  store<u32>(p, queue.number(q), 44);
+  store<f64>(p, nowMs, 48);
+  store<f64>(p, visibleAtMs, 56);
+  memory.fill(p + 64, 0, 24); // never received, never moved
+  memory.copy(p + 88, entry + 32, 16);
+  memory.copy(p + 104, bodyMd5, 16);
+  if (fifo) {
+    memory.copy(p + 120, GROUP_KEY, 16);
+    memory.copy(p + 136, DEDUP_KEY, 16);
+  } else memory.fill(p + 120, 0, 32);
+  store<u32>(p, bodyBytes, 152);
+  store<u32>(p, attributesBytes, 156);
+  store<u16>(p, <u16>groupBytes, 160);
+  store<u16>(p, <u16>(fifo ? idBytes : 0), 162);
+  store<u16>(p, <u16>senderBytes, 164);
+  store<u16>(p, <u16>traceBytes, 166);
+  let to = p + r.SENT_FIXED_BYTES;
+  memory.copy(to, groupStart, groupBytes);
+  to += groupBytes;
+  if (fifo) {
+    memory.copy(to, idStart, idBytes);
+    to += idBytes;
+  }
+  memory.copy(to, restStart, restBytes);
+  const position = tail.finish(size, r.SENT);
+
+  message.setPosition(slot, position, PENDING);
+  message.setSent(slot, <u64>nowMs, size);
+  message.setQueue(slot, q);
+  message.setGroup(slot, slab.NONE);
+  message.setGeneration(slot, <u32>sequence);
+  message.setReceives(slot, 0, 0);
+  message.setVisibleAtMs(slot, <u64>visibleAtMs);
+  message.setReceivedMs(slot, <u64>nowMs);
+  message.setFirstReceivedMs(slot, <u64>nowMs);
+  message.setSource(slot, 0);
+  segments.count(position, message.recordBytes(slot), 1);
+  if (fifo) {
+    const g = group.obtain(q, queue.number(q), GROUP_KEY);
+    group.addMember(g);
+    message.setGroup(slot, g);
+    dedup.remember(queue.number(q), DEDUP_KEY, entry + 32, sequence, nowMs + dedup.WINDOW_MS);
+  }
+  lifecycle.addPending(slot);
+
+  store<u32>(result, 0);
+  store<f64>(result, <f64>sequence, 8);
+  memory.copy(result + 16, entry + 32, 16);
+}

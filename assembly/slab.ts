@@ -1,0 +1,134 @@
+// 64-byte cells, named by a number that never moves: messages in one range, everything else in another, because a
+// message's number is written into the log and must be free for it again at the next start.
+//
+//   cell 1 … 2^27 - 1        messages ("slots")
+//   cell 2^27 … 2^28 - 1     groups, deduplication entries, waiters
+//
+// cell >> 14 is the entry of the directory that holds its chunk's address. Cell 0 is no cell. Byte 7 of every cell is
+// its state; 0 is a free one, whose bytes 48..51 link the free list.
+import { CHUNK_BYTES, reserve, reserveChunk } from "./memory";
+
+export const NONE: u32 = 0;
+export const CELL_BYTES: u32 = 64;
+export const AUX_FIRST: u32 = 1 << 27;
+const CHUNK_CELLS: u32 = CHUNK_BYTES / CELL_BYTES;
+const DIRECTORY_COUNT: u32 = 1 << 14;
+const FREE_LINK: usize = 48;
+
+let directory: usize = 0;
+let slotEnd: u32 = 0; // first slot number without memory
+let slotFresh: u32 = 1; // first slot number never used
+let slotFree: u32 = NONE;
+let slotCount: u32 = 0;
+let auxEnd: u32 = AUX_FIRST;
+let auxFresh: u32 = AUX_FIRST;
+let auxFree: u32 = NONE;
+
+export function open(): void {
+  directory = reserve(DIRECTORY_COUNT * 4);
+}
+
+// @ts-ignore: decorator
+@inline export function at(cell: u32): usize {
+  return <usize>load<u32>(directory + ((<usize>cell >> 14) << 2)) + ((<usize>cell & (CHUNK_CELLS - 1)) << 6);
+}
+
+function addChunk(firstCell: u32): bool {
+  const chunk = reserveChunk();
+  if (chunk == 0) return false;
+  store<u32>(directory + ((<usize>firstCell >> 14) << 2), <u32>chunk);
+  return true;
+}
+
+/** A free slot for a message; NONE when memory is used up. */
+export function takeSlot(): u32 {
+  let cell = slotFree;
+  if (cell != NONE) {
+    slotFree = load<u32>(at(cell), FREE_LINK);
+  } else {
+    if (slotFresh >= slotEnd) {
+      if (slotEnd >= AUX_FIRST || !addChunk(slotEnd)) return NONE;
+      slotEnd += CHUNK_CELLS;
+    }
+    cell = slotFresh++;
+  }
+  slotCount++;
+  return cell;
+}
+
+/** Whether `count` more slots can be had without asking for memory that may not be there. */
+export function hasSlots(count: u32): bool {
+  // Enough of a look ahead: one chunk holds more than any batch asks for.
+  if (slotFree != NONE || slotEnd - slotFresh >= count) return true;
+  if (slotEnd >= AUX_FIRST || !addChunk(slotEnd)) return false;
+  slotEnd += CHUNK_CELLS;
+  return true;
+}
+
+export function giveSlot(cell: u32): void {
+  const p = at(cell);
+  store<u8>(p, 0, 7);
+  store<u32>(p, slotFree, FREE_LINK);
+  slotFree = cell;
+  slotCount--;
+}
+
+/** Makes sure slot `cell` has memory, while the log is replayed and slots come with their numbers. */
+export function ensureSlot(cell: u32): bool {
+  if (cell == NONE || cell >= AUX_FIRST) return false;
+  while (cell >= slotEnd) {
+    if (!addChunk(slotEnd)) return false;
+    slotEnd += CHUNK_CELLS;
+  }
+  if (cell >= slotFresh) slotFresh = cell + 1;
+  return true;
+}
+
+/** After a replay: everything that is free becomes takeable, lowest number first. */
+export function rebuildFreeSlots(): void {
+  slotFree = NONE;
+  slotCount = 0;
+  for (let cell = slotFresh - 1; cell >= 1; cell--) {
+    const p = at(cell);
+    if (load<u8>(p, 7) == 0) {
+      store<u32>(p, slotFree, FREE_LINK);
+      slotFree = cell;
+    } else slotCount++;
+  }
+}
+
+/** Exclusive upper bound of the slot numbers in use. */
+export function slotBound(): u32 { return slotFresh; }
+export function liveSlots(): u32 { return slotCount; }
+
+export function takeAux(): u32 {
+  let cell = auxFree;
+  if (cell != NONE) {
+    auxFree = load<u32>(at(cell), FREE_LINK);
+  } else {
+    if (auxFresh >= auxEnd) {
+      if (!addChunk(auxEnd)) return NONE;
+      auxEnd += CHUNK_CELLS;
+    }
+    cell = auxFresh++;
+  }
+  memory.fill(at(cell), 0, CELL_BYTES);
+  return cell;
+}
+
+export function giveAux(cell: u32): void {
+  const p = at(cell);
+  store<u8>(p, 0, 7);
+  store<u32>(p, auxFree, FREE_LINK);
+  auxFree = cell;
+}
+
+/** Whether `count` more auxiliary cells can be had. */
+export function hasAux(count: u32): bool {
+  if (auxEnd - auxFresh >= count) return true;
+  if (!addChunk(auxEnd)) return auxFree != NONE && count <= 1;
+  auxEnd += CHUNK_CELLS;
+  return true;
+}
+
+export function auxBound(): u32 { return auxFresh; }

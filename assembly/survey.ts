@@ -1,0 +1,204 @@
+// What of a sealed segment is still needed: for its index (bodies left out), or written again at the tail because the
+// segment is about to be given up. The input region holds records of the segment from a record boundary on.
+//
+// Needed are: messages whose record this is; the state of receives and moves that no later record tells; deletions of
+// messages whose own segment still exists; the newest settings of each queue; deduplication that outlives its message.
+import * as dedup from "./dedup";
+import * as journal from "./journal";
+import * as lifecycle from "./lifecycle";
+import { inputStart, outputStart } from "./memory";
+import * as message from "./message";
+import * as queue from "./queue";
+import * as r from "./record";
+import { valid } from "./replay";
+import * as segments from "./segments";
+import { FREE, PENDING } from "./state";
+import * as slab from "./slab";
+import * as tail from "./tail";
+import * as group from "./group";
+
+export let consumed: u32 = 0;
+export let indexBytes: u32 = 0;
+let indexing: bool = false;
+let surveyed: u32 = 0; // segment
+
+function current(row: usize): u32 {
+  const slot = load<u32>(row);
+  return slot != slab.NONE && slot < slab.slotBound() && message.state(slot) != FREE && message.generation(slot) == load<u32>(row, 4) ? slot : slab.NONE;
+}
+
+/** An entry with `bytes` bytes, head included; everything after the head is copied from the record. */
+function entry(kind: u32, p: usize, position: u64, recordBytes: u32, bytes: u32): usize {
+  const to = outputStart() + indexBytes;
+  const padded = (bytes + 7) & ~7;
+  store<u64>(to + padded - 8, 0);
+  memory.copy(to + 24, p + 24, bytes - 24);
+  store<u32>(to, padded);
+  store<u32>(to, kind, 4);
+  store<u64>(to, position, 8);
+  store<u32>(to, recordBytes, 16);
+  store<u32>(to, 0, 20);
+  indexBytes += padded;
+  return to;
+}
+
+/** The message's record again, with its state as it is now. */
+function rewrite(slot: u32, p: usize, size: u32): void {
+  const to = tail.begin(size);
+  const q = message.queue(slot);
+  memory.copy(to + 24, p + 24, size - 24);
+  const moved = message.flags(slot) & message.MOVED;
+  store<u32>(to, load<u32>(p, 28) | (moved ? r.FLAG_MOVED : 0), 28);
+  store<u64>(to, lifecycle.sequenceOf(slot), 32);
+  store<u32>(to, q, 40);
+  store<u32>(to, queue.number(q), 44);
+  store<f64>(to, <f64>message.sentMs(slot), 48);
+  const received = message.receives(slot) > 0;
+  store<f64>(to, <f64>message.visibleAtMs(slot), 56);
+  store<f64>(to, received ? <f64>message.firstReceivedMs(slot) : 0, 64);
+  store<f64>(to, received ? <f64>message.receivedMs(slot) : 0, 72);
+  store<u32>(to, message.receives(slot), 80);
+  store<u32>(to, message.source(slot), 84);
+  segments.count(message.position(slot), message.recordBytes(slot), -1);
+  const position = tail.finish(size, r.SENT);
+  message.setPosition(slot, position, message.state(slot));
+  segments.count(position, message.recordBytes(slot), 1);
+}
+
+function sent(p: usize, position: u64, size: u32): void {
+  const slot = load<u32>(p, 24);
+  const fifo = (load<u32>(p, 28) & r.FLAG_FIFO) != 0;
+  const here = slot < slab.slotBound() && message.state(slot) > PENDING && message.position(slot) == position && !queue.isDead(message.queue(slot));
+  if (here) {
+    if (!indexing) rewrite(slot, p, size);
+    else {
+      const to = entry(r.SENT, p, position, (size + 7) & ~7, fifo ? r.ENTRY_SENT_FIFO_BYTES : r.ENTRY_SENT_BYTES);
+      if (fifo) {
+        memory.copy(to + 88, p + 88, 16);
+        memory.copy(to + 104, p + 120, 32);
+      }
+    }
+    // A move changes the sequence number, and with it the entry's: it is remembered by itself.
+    if (!fifo || !(message.flags(slot) & message.MOVED)) return;
+  }
+  if (!fifo) return;
+  const known = dedup.find(load<u32>(p, 44), p + 136, 0);
+  if (known == slab.NONE || dedup.sequence(known) != load<u64>(p, 32)) return;
+  remembered(p, known, position);
+}
+
+function remembered(p: usize, known: u32, position: u64): void {
+  const cell = slab.at(known);
+  let to: usize;
+  if (indexing) {
+    to = outputStart() + indexBytes;
+    store<u32>(to, 80);
+    store<u32>(to, r.REMEMBERED, 4);
+    store<u64>(to, position, 8);
+    store<u64>(to, 0, 16);
+    indexBytes += 80;
+  } else to = tail.begin(80);
+  store<u32>(to, 0, 24);
+  store<u32>(to, load<u32>(cell, 24), 28);
+  memory.copy(to + 32, cell + 8, 16);
+  memory.copy(to + 48, cell + 32, 16);
+  store<u64>(to, dedup.sequence(known), 64);
+  store<f64>(to, load<f64>(cell, 56), 72);
+  if (!indexing) tail.finish(80, r.REMEMBERED);
+}
+
+function received(kind: u32, p: usize, position: u64, size: u32): void {
+  const count = load<u32>(p, 40);
+  let needed = false;
+  for (let i: u32 = 0; i < count; i++) {
+    const row = p + 48 + i * r.ROW_BYTES;
+    const slot = current(row);
+    if (slot == slab.NONE || message.receives(slot) != load<u32>(row, 8)) continue;
+    needed = true;
+    if (!indexing && segments.segmentOf(message.position(slot)) != surveyed) journal.state(slot);
+  }
+  if (indexing && needed) entry(kind, p, position, size, size);
+}
+
+function deleted(p: usize, position: u64, size: u32): void {
+  const count = load<u32>(p, 24);
+  let needed: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const home = segments.segmentOf(load<u64>(p + 32 + i * r.ROW_BYTES, 8));
+    if (home != surveyed && segments.exists(home)) needed++;
+  }
+  if (needed == 0) return;
+  if (indexing) {
+    entry(r.DELETED, p, position, size, size);
+    return;
+  }
+  journal.beginDeleted(needed);
+  for (let i: u32 = 0; i < count; i++) {
+    const row = p + 32 + i * r.ROW_BYTES;
+    const home = segments.segmentOf(load<u64>(row, 8));
+    if (home != surveyed && segments.exists(home)) journal.deleted(load<u32>(row), load<u32>(row, 4), load<u64>(row, 8));
+  }
+  journal.endDeleted();
+}
+
+function keep(kind: u32, p: usize, position: u64, size: u32): void {
+  if (kind == r.SENT) sent(p, position, size);
+  else if (kind == r.RECEIVED || kind == r.VISIBILITY) received(kind, p, position, size);
+  else if (kind == r.DELETED) deleted(p, position, size);
+  else if (kind == r.STATE) {
+    const slot = current(p + 24);
+    if (slot == slab.NONE || message.receives(slot) != load<u32>(p, 32)) return;
+    if (indexing) entry(kind, p, position, size, size);
+    else if (segments.segmentOf(message.position(slot)) != surveyed) journal.state(slot);
+  } else if (kind == r.MOVED) {
+    const slot = load<u32>(p, 24);
+    if (slot >= slab.slotBound() || message.state(slot) == FREE || message.position(slot) != load<u64>(p, 56) || message.generation(slot) != <u32>load<u64>(p, 32)) return;
+    if (indexing) entry(kind, p, position, size, size);
+    else if (segments.segmentOf(message.position(slot)) != surveyed) {
+      const g = message.group(slot);
+      journal.moved(slot, lifecycle.sequenceOf(slot), g != slab.NONE ? group.key(g) : 0);
+      journal.state(slot);
+    }
+  } else if (kind == r.QUEUE) {
+    const index = load<u32>(p, 24);
+    if (index >= queue.bound() || queue.number(index) != load<u32>(p, 28) || load<u64>(queue.at(index), 64) != position) return;
+    if (indexing) entry(kind, p, position, (size + 7) & ~7, size);
+    else store<u64>(queue.at(index), journal.queueSettings(index, p + 40, load<u32>(p, 32)), 64);
+  } else if (kind == r.QUEUE_DROPPED) {
+    const home = segments.segmentOf(load<u64>(p, 32));
+    if (home == surveyed || !segments.exists(home)) return;
+    if (indexing) entry(kind, p, position, size, size);
+    else journal.queueDropped(load<u32>(p, 24), load<u32>(p, 28), load<u64>(p, 32));
+  } else if (kind == r.REMEMBERED) {
+    const known = dedup.find(load<u32>(p, 28), p + 32, 0);
+    if (known != slab.NONE && dedup.sequence(known) == load<u64>(p, 64)) remembered(p, known, position);
+  }
+}
+
+/** Goes through records; what was read is in `consumed`. @returns 0: go on behind it, 1: the segment ends here, 2: not a record, 3: the tail is full */
+export function survey(inputBytes: u32, position: f64, forIndex: bool): u32 {
+  let p = inputStart();
+  const end = p + inputBytes;
+  let place = <u64>position;
+  surveyed = segments.segmentOf(place);
+  indexing = forIndex;
+  consumed = 0;
+  indexBytes = 0;
+  while (p < end) {
+    const size = valid(p, <u32>(end - p), surveyed);
+    if (size == 0xffff_ffff) return 0;
+    if (size == 0) return 2;
+    const kind = <u32>load<u8>(p, 7);
+    if (kind != r.SEAL) {
+      // What is written again is never larger than what was read, but for the states of a record's rows.
+      if (!forIndex && !tail.hasRoom(size * 5 + 256)) return 3;
+      keep(kind, p, place, size);
+    }
+    const padded = (size + 7) & ~7;
+    p += padded;
+    place += padded;
+    consumed += padded;
+    if (kind == r.SEAL) return 1;
+  }
+  return 0;
+}

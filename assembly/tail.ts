@@ -1,0 +1,128 @@
+// The newest bytes of the log: what is being written, and a cache of what was written lately.
+//
+// A position p of the log is at ring + p % tailBytes. A record that starts before the end of the ring runs on past it,
+// into a margin as long as the longest record, so every record is in one piece; the next one starts at the front.
+//
+//   ring ├────────────────────────────────────────┤ margin ├────────┤
+//                 taken ▲        ▲ head
+//   durable <= taken <= head; what lies before head - tailBytes has been overwritten
+//
+// Records never cross a segment: when the next one does not fit, a SEAL fills the segment and the next starts.
+import { crc32c } from "./crc32c";
+import { reserve } from "./memory";
+import { HEADER_BYTES, SEAL } from "./record";
+
+export const RECORD_BYTES_MAX: u32 = 2 << 20;
+
+let ring: usize = 0;
+let tailBytes: u64 = 0;
+export let segmentBytes: u64 = 0;
+export let segmentHeaderBytes: u64 = 0;
+
+export let head: u64 = 0; // where the next record goes
+let started: u64 = 0; // nothing before this is in the ring
+let taken: u64 = 0; // handed out for writing up to here
+export let durable: u64 = 0;
+let wrappedAt: u64 = 0; // the last record boundary at which the ring started over
+let writeStart: u64 = 0; // where the write being gathered begins
+export let nextNumber: u64 = 1;
+
+export function open(tail: u32, segment: u32, segmentHeader: u32): bool {
+  tailBytes = tail;
+  segmentBytes = segment;
+  segmentHeaderBytes = segmentHeader;
+  ring = reserve(tail + RECORD_BYTES_MAX + 64);
+  return ring != 0;
+}
+
+/** The log ends at `position`, everything before it on disk. */
+export function startAt(position: u64): void {
+  head = taken = durable = started = writeStart = wrappedAt = position;
+}
+
+export function setNextNumber(number: u64): void {
+  nextNumber = number;
+}
+
+/** Whether records of `bytes` in all fit without overwriting what is not on disk yet. */
+export function hasRoom(bytes: u32): bool {
+  const slack = <u64>bytes + RECORD_BYTES_MAX + segmentHeaderBytes;
+  return head + slack - durable <= tailBytes;
+}
+
+/** Bytes left in the segment being written. */
+export function segmentRoom(): f64 {
+  return <f64>(segmentBytes - head % segmentBytes);
+}
+
+// @ts-ignore: decorator
+@inline function address(position: u64): usize {
+  return ring + <usize>(position % tailBytes);
+}
+
+/** Where the record at `position` is in memory; 0 when it is not any more. */
+export function find(position: u64): usize {
+  return position >= started && position < head && head <= position + tailBytes ? address(position) : 0;
+}
+
+function seal(start: u64, size: u32, kind: u32): void {
+  const p = address(start);
+  const segment = <u32>(start / segmentBytes);
+  const segmentStart = <u64>segment * segmentBytes + segmentHeaderBytes;
+  store<u32>(p, size | (kind << 24), 4);
+  store<u64>(p, nextNumber++, 8);
+  store<u32>(p, segment, 16);
+  store<u32>(p, <u32>((writeStart > segmentStart ? writeStart : segmentStart) % segmentBytes), 20);
+  store<u32>(p, crc32c(p + 4, size - 4));
+  head = start + ((<u64>size + 7) & ~7);
+  // The record ran past the end of the ring: the next one starts at the front.
+  if (start / tailBytes != head / tailBytes) wrappedAt = head;
+}
+
+/** Room for a record of `size` bytes, header included, at the head; its payload is the caller's to write. */
+export function begin(size: u32): usize {
+  const end = head + ((<u64>size + 7) & ~7);
+  const segment = head / segmentBytes;
+  // A SEAL must still fit behind it, unless it ends the segment exactly with one.
+  if (end + HEADER_BYTES > (segment + 1) * segmentBytes) {
+    const left = <u32>((segment + 1) * segmentBytes - head);
+    memory.fill(address(head), 0, left);
+    seal(head, left, SEAL);
+    head = (segment + 1) * segmentBytes + segmentHeaderBytes;
+  }
+  const p = address(head);
+  store<u64>(p + ((<usize>size - 1) & ~7), 0); // padding
+  return p;
+}
+
+/** Completes the record begun. @returns its position */
+export function finish(size: u32, kind: u32): u64 {
+  const start = head;
+  seal(start, size, kind);
+  return start;
+}
+
+// What takeExtent found.
+export let extentStart: u64 = 0;
+export let extentAddress: usize = 0;
+
+/** The next piece to write: one segment's bytes, in one piece of memory. @returns its size, 0 when all is taken */
+export function takeExtent(): u32 {
+  if (taken % segmentBytes == 0 && taken != 0 && taken < head) taken += segmentHeaderBytes;
+  if (taken >= head) {
+    writeStart = head;
+    return 0;
+  }
+  let end = (taken / segmentBytes + 1) * segmentBytes;
+  if (end > head) end = head;
+  if (taken < wrappedAt && wrappedAt < end) end = wrappedAt;
+  extentStart = taken;
+  extentAddress = address(taken);
+  taken = end;
+  return <u32>(end - extentStart);
+}
+
+/** Everything before `position` is on disk. */
+export function setDurable(position: u64): void {
+  durable = position;
+}
