@@ -17,15 +17,20 @@ export interface RecordCodec {
    * - "sealed": the segment's closing record was met (it is counted in consumedBytes)
    * - "end": zeros, or bytes of another segment: nothing more was written here
    * - "invalid": bytes that are no record of this log
-   * `at most INPUT_BYTES (2 MiB + 64 KiB) per call.
+   * At most REPLAY_BYTES_MAX per call: room for any record, the closing one included.
    */
   replay(bytes: Uint8Array, position: number): { consumedBytes: number; stop: "more" | "sealed" | "end" | "invalid" };
   /**
-   * Looks for a valid record of this segment, later than what was replayed, anywhere in `bytes` (8-byte steps).
-   * @returns the position at which that record's write began (everything before it had been synced), or -1
+   * Looks for valid records of this segment, later than what was replayed, anywhere in `bytes` (8-byte steps).
+   * All of them: one that belongs to a torn write may lie before one that proves the tear to be damage.
+   * @returns the greatest position at which such a record's write began (everything before it had been synced), or -1
    */
   findLater(bytes: Uint8Array, position: number): number;
+  /** Applies whole index entries of a sealed segment, in order, instead of its records; at most 2 MiB per call. */
+  replayIndex(bytes: Uint8Array, segment: number): void;
 }
+
+export const REPLAY_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024;
 
 export interface Log {
   /** Resolves when the bytes are on disk. One append at a time. A rejection is fatal: the log accepts nothing after it. */

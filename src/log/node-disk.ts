@@ -1,0 +1,137 @@
+// The real disk. The only file of the log that knows node:fs.
+import * as fs from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { type Disk, type DiskFile, type DiskLock, type OpenMode, readFully, writeFully } from "./disk.ts";
+import { takeLock } from "./node-lock.ts";
+
+const SOCKET_PATH_BYTES_MAX = 100; // sun_path: 104 on macOS, 108 on Linux, the closing zero included
+
+// O_DSYNC is one system call less than write and fdatasync. macOS has it, but only fsync reaches the platter there.
+const DURABLE_FLAG = process.platform === "linux" ? fs.constants.O_DSYNC : 0;
+
+function call<T>(run: (done: (error: NodeJS.ErrnoException | null, value: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    run((error, value) => (error ? reject(error) : resolve(value)));
+  });
+}
+
+class NodeFile implements DiskFile {
+  readonly #fd: number;
+  readonly #syncAfterWrite: boolean;
+
+  constructor(fd: number, syncAfterWrite: boolean) {
+    this.#fd = fd;
+    this.#syncAfterWrite = syncAfterWrite;
+  }
+
+  async sizeBytes(): Promise<number> {
+    return (await call<fs.Stats>((done) => fs.fstat(this.#fd, done))).size;
+  }
+
+  read(into: Uint8Array, offset: number): Promise<number> {
+    return readFully(into, offset, (rest, at) =>
+      call((done) => fs.read(this.#fd, rest, 0, rest.byteLength, at, (error, sizeBytes) => done(error, sizeBytes))),
+    );
+  }
+
+  async write(bytes: Uint8Array, offset: number): Promise<void> {
+    await writeFully(bytes, offset, (rest, at) =>
+      call((done) => fs.write(this.#fd, rest, 0, rest.byteLength, at, (error, sizeBytes) => done(error, sizeBytes))),
+    );
+    if (this.#syncAfterWrite) await this.sync();
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return call((done) => fs.ftruncate(this.#fd, sizeBytes, (error) => done(error)));
+  }
+
+  sync(): Promise<void> {
+    return call((done) => fs.fdatasync(this.#fd, (error) => done(error)));
+  }
+
+  close(): Promise<void> {
+    return call((done) => fs.close(this.#fd, (error) => done(error ?? null)));
+  }
+}
+
+export class NodeDisk implements Disk {
+  readonly directory: string;
+
+  constructor(directory: string) {
+    this.directory = resolve(directory);
+  }
+
+  async makeDirectory(): Promise<void> {
+    const first = await fs.promises.mkdir(this.directory, { recursive: true });
+    if (first === undefined) return;
+    for (let path = this.directory; path !== dirname(first); path = dirname(path)) await syncDirectory(dirname(path));
+  }
+
+  async lock(): Promise<DiskLock> {
+    // A path too long for a socket is reached through its directory's descriptor where that has a name.
+    const isLong = Buffer.byteLength(join(this.directory, "lock-0000000000-00000000")) > SOCKET_PATH_BYTES_MAX;
+    const directoryFd = isLong && process.platform === "linux" ? fs.openSync(this.directory, "r") : undefined;
+    let base = isLong ? relative(process.cwd(), this.directory) : this.directory;
+    if (directoryFd !== undefined) base = `/proc/self/fd/${directoryFd}`;
+    const closeDirectory = () => {
+      if (directoryFd !== undefined) fs.closeSync(directoryFd);
+    };
+    try {
+      const lock = await takeLock({
+        directory: this.directory,
+        socketPath: (name) => join(base, name),
+        list: () => this.list(),
+        unlink: (name) => this.unlink(name),
+        identity: async () => {
+          const stat = await fs.promises.stat(this.directory, { bigint: true });
+          return `${stat.dev}-${stat.ino}`;
+        },
+      });
+      return { release: () => lock.release().finally(closeDirectory) };
+    } catch (error) {
+      closeDirectory();
+      throw error;
+    }
+  }
+
+  list(): Promise<readonly string[]> {
+    return fs.promises.readdir(this.directory);
+  }
+
+  async open(name: string, mode: OpenMode): Promise<DiskFile> {
+    const flags = {
+      read: fs.constants.O_RDONLY,
+      durable: fs.constants.O_RDWR | DURABLE_FLAG,
+      create: fs.constants.O_RDWR | fs.constants.O_CREAT,
+    };
+    const fd = await call<number>((done) => fs.open(join(this.directory, name), flags[mode], 0o600, done));
+    return new NodeFile(fd, mode === "durable" && DURABLE_FLAG === 0);
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return fs.promises.rename(join(this.directory, from), join(this.directory, to));
+  }
+
+  unlink(name: string): Promise<void> {
+    return fs.promises.unlink(join(this.directory, name));
+  }
+
+  syncDirectory(): Promise<void> {
+    return syncDirectory(this.directory);
+  }
+
+  async freeBytes(): Promise<number> {
+    const stat = await fs.promises.statfs(this.directory);
+    return stat.bavail * stat.bsize;
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === "win32") return; // NTFS journals its directories; they cannot be opened for a sync
+  const fd = await call<number>((done) => fs.open(path, "r", done));
+  try {
+    await call<void>((done) => fs.fsync(fd, (error) => done(error)));
+  } finally {
+    await call<void>((done) => fs.close(fd, (error) => done(error ?? null)));
+  }
+}
