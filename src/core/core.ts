@@ -1,0 +1,466 @@
+// The only door to core.wasm. No pointer leaves this file: commands go in as values and bytes, answers come out as
+// values, or as bytes that are valid until the next call.
+import { assert } from "../base/assert.ts";
+import type { CoreExports } from "./exports.ts";
+import { uuidText } from "./stored-message.ts";
+
+const SEND_ENTRY_BYTES = 96;
+const SEND_RESULT_BYTES = 48;
+const ROW_BYTES = 24;
+const EFFECT_BYTES = 16;
+const DELIVERY_BYTES = 64;
+const NOTICE_BYTES = 16;
+const QUEUE_DELAY = 0xffff_ffff;
+/** Above this many bytes the host's digests are quicker than the core's, the crossing included. */
+export const CORE_DIGEST_BYTES_MAX = 1024;
+
+export const QUEUE_FLAG = { fifo: 1, contentDeduplication: 2, scopeGroup: 4 } as const;
+export const RECORD_KIND = { queue: 6, queueDropped: 7 } as const;
+
+/** What an answer to a receive may be instead of messages or a wait. */
+export const RECEIVE = { none: 0xffff_fffe, overLimit: 0xffff_fffd, noMemory: 0xffff_fffc, busy: 0xffff_fffb } as const;
+export const SEND = { ok: 0, busy: 1, full: 2 } as const;
+/** Codes of delete and changeVisibility, by their number. */
+export const SETTLED = ["ok", "expired", "gone", "beyondMaximum"] as const;
+export type SettledCode = (typeof SETTLED)[number];
+
+export interface QueueRules {
+  readonly flags: number;
+  readonly delayMs: number;
+  readonly retentionMs: number;
+  readonly receiveMax: number; // 0: no dead letters
+  readonly deadLetters: number; // index of the dead-letter queue, 0: none
+  readonly sourceNumber: number;
+  readonly inFlightMax: number;
+}
+
+/** One message handed out; `record` is a view, or undefined when it must be read from the log. */
+export interface Delivery {
+  readonly position: number;
+  readonly recordBytes: number;
+  readonly slot: number;
+  readonly generation: number;
+  readonly receiveCount: number;
+  readonly sequence: number;
+  readonly sentMs: number;
+  readonly firstReceivedMs: number;
+  readonly sourceNumber: number;
+  readonly moved: boolean;
+  readonly record: Buffer | undefined;
+}
+
+export interface ReceivedHandle {
+  readonly slot: number;
+  readonly generation: number;
+  readonly receiveCount: number;
+}
+
+export class Core {
+  readonly #wasm: CoreExports;
+  readonly #input: number;
+  readonly #output: number;
+  #bytes: Buffer;
+  #words: Uint32Array;
+  #sendOffset = 0;
+  #sendCount = 0;
+
+  private constructor(wasm: CoreExports) {
+    this.#wasm = wasm;
+    this.#input = wasm.inputStart();
+    this.#output = wasm.outputStart();
+    this.#bytes = Buffer.from(wasm.memory.buffer);
+    this.#words = new Uint32Array(wasm.memory.buffer);
+  }
+
+  static load(
+    module: WebAssembly.Module,
+    sizes: { budgetBytes: number; tailBytes: number; segmentBytes: number; segmentHeaderBytes: number },
+  ): Core {
+    assert(WebAssembly.Module.imports(module).length === 0, "the core imports nothing");
+    // Its exports have no types of their own; exports.ts states them, and the tests call every one.
+    const wasm = new WebAssembly.Instance(module, {}).exports as unknown as CoreExports;
+    const opened = wasm.open(sizes.budgetBytes, sizes.tailBytes, sizes.segmentBytes, sizes.segmentHeaderBytes);
+    assert(opened === 1, "the core's memory budget holds its fixed regions");
+    return new Core(wasm);
+  }
+
+  // Growing memory detaches every view, so compare before trusting the one we hold.
+  #memory(): Buffer {
+    if (this.#bytes.buffer !== this.#wasm.memory.buffer) {
+      this.#bytes = Buffer.from(this.#wasm.memory.buffer);
+      this.#words = new Uint32Array(this.#wasm.memory.buffer);
+    }
+    return this.#bytes;
+  }
+
+  get inputBytesMax(): number {
+    return this.#wasm.inputBytes();
+  }
+  get usedBytes(): number {
+    return this.#wasm.usedBytes();
+  }
+  get headPosition(): number {
+    return this.#wasm.headPosition();
+  }
+  get segmentRoomBytes(): number {
+    return this.#wasm.segmentRoom();
+  }
+  get liveMessages(): number {
+    return this.#wasm.liveMessages() >>> 0;
+  }
+
+  // --- send ---
+
+  beginSend(): void {
+    this.#sendOffset = 0;
+    this.#sendCount = 0;
+  }
+
+  /**
+   * Adds a message to the batch. The edge has bounded its parts; `delayMs` undefined is the queue's. `messageIds` gives
+   * 16 random bytes at `messageIdOffset`. `digest` is asked only for large bodies.
+   */
+  addMessage(
+    body: string,
+    attributes: Uint8Array | undefined,
+    groupId: string | undefined,
+    deduplicationId: string | undefined,
+    senderId: string,
+    traceHeader: string | undefined,
+    delayMs: number | undefined,
+    messageIds: Uint8Array,
+    messageIdOffset: number,
+    digest: (algorithm: "md5" | "sha256", bytes: Uint8Array) => Uint8Array,
+    needsSha256: boolean,
+  ): void {
+    const bytes = this.#memory();
+    const entry = this.#input + this.#sendOffset;
+    let at = entry + SEND_ENTRY_BYTES;
+    const groupBytes = groupId === undefined ? 0 : bytes.write(groupId, at, "latin1");
+    at += groupBytes;
+    const deduplicationBytes = deduplicationId === undefined ? 0 : bytes.write(deduplicationId, at, "latin1");
+    at += deduplicationBytes;
+    const senderBytes = bytes.write(senderId, at, "utf8");
+    at += senderBytes;
+    const traceBytes = traceHeader === undefined ? 0 : bytes.write(traceHeader, at, "utf8");
+    at += traceBytes;
+    if (attributes !== undefined) bytes.set(attributes, at);
+    const attributesBytes = attributes === undefined ? 0 : attributes.byteLength;
+    at += attributesBytes;
+    const bodyBytes = bytes.write(body, at, "utf8");
+    let flags = 0;
+    if (bodyBytes > CORE_DIGEST_BYTES_MAX) {
+      const view = bytes.subarray(at, at + bodyBytes);
+      bytes.set(digest("md5", view), entry + 48);
+      flags = 1;
+      if (needsSha256) {
+        bytes.set(digest("sha256", view), entry + 64);
+        flags = 3;
+      }
+    }
+    at += bodyBytes;
+    const entryBytes = (at - entry + 7) & ~7;
+    const word = entry >> 2;
+    const words = this.#words;
+    words[word] = entryBytes;
+    words[word + 1] = delayMs === undefined ? QUEUE_DELAY : delayMs;
+    words[word + 2] = flags;
+    words[word + 3] = bodyBytes;
+    words[word + 4] = attributesBytes;
+    words[word + 5] = groupBytes | (deduplicationBytes << 16);
+    words[word + 6] = senderBytes | (traceBytes << 16);
+    words[word + 7] = 0;
+    for (let i = 0; i < 16; i++) bytes[entry + 32 + i] = messageIds[messageIdOffset + i] as number;
+    this.#sendOffset += entryBytes;
+    this.#sendCount++;
+  }
+
+  /** @returns one of SEND; on anything but ok the batch stays and may be sent again. */
+  send(queue: number, nowMs: number): number {
+    return this.#wasm.send(queue, this.#sendCount, this.#sendOffset, nowMs);
+  }
+
+  sentDuplicate(i: number): boolean {
+    return this.#words[(this.#output + i * SEND_RESULT_BYTES) >> 2] !== 0;
+  }
+  sentSequence(i: number): number {
+    return this.#memory().readDoubleLE(this.#output + i * SEND_RESULT_BYTES + 8);
+  }
+  sentMessageId(i: number): string {
+    return uuidText(this.#memory(), this.#output + i * SEND_RESULT_BYTES + 16);
+  }
+  sentBodyMd5(i: number): string {
+    const at = this.#output + i * SEND_RESULT_BYTES + 32;
+    return this.#memory().toString("hex", at, at + 16);
+  }
+
+  // --- receive and settle ---
+
+  /** @returns 0: an effect has the messages; one of RECEIVE; else the number of a waiter, for cancel. */
+  receive(
+    queue: number,
+    countMax: number,
+    visibilityMs: number,
+    waitMs: number,
+    token: number,
+    nowMs: number,
+  ): number {
+    return this.#wasm.receive(queue, countMax, visibilityMs, waitMs, token, nowMs) >>> 0;
+  }
+
+  cancel(waiter: number, token: number): void {
+    this.#wasm.cancel(waiter, token);
+  }
+
+  #rows(handles: readonly ReceivedHandle[], visibilityMs: readonly number[] | undefined): void {
+    this.#memory();
+    let word = this.#input >> 2;
+    handles.forEach((handle, i) => {
+      this.#words[word] = handle.slot;
+      this.#words[word + 1] = handle.generation;
+      this.#words[word + 2] = handle.receiveCount;
+      this.#words[word + 3] = visibilityMs?.[i] ?? 0;
+      word += ROW_BYTES >> 2;
+    });
+  }
+
+  #settled(count: number): SettledCode[] {
+    this.#memory();
+    const word = this.#output >> 2;
+    const codes: SettledCode[] = [];
+    for (let i = 0; i < count; i++) codes.push(SETTLED[this.#words[word + i] as number] as SettledCode);
+    return codes;
+  }
+
+  /** @returns undefined when the tail is full: again after a commit */
+  delete(queue: number, handles: readonly ReceivedHandle[], nowMs: number): SettledCode[] | undefined {
+    this.#rows(handles, undefined);
+    return this.#wasm.remove(queue, handles.length, nowMs) === 0 ? undefined : this.#settled(handles.length);
+  }
+
+  /** @returns undefined when the tail is full: again after a commit */
+  changeVisibility(
+    queue: number,
+    handles: readonly ReceivedHandle[],
+    visibilityMs: readonly number[],
+    nowMs: number,
+  ): SettledCode[] | undefined {
+    this.#rows(handles, visibilityMs);
+    return this.#wasm.changeVisibility(queue, handles.length, nowMs) === 0 ? undefined : this.#settled(handles.length);
+  }
+
+  /**
+   * Hands over what has been decided since the last call: `count` messages for the receive with `token`, -1 when its
+   * queue is no more. What is handed over is valid only inside the callback.
+   */
+  drainEffects(each: (token: number, waitPosition: number, count: number, deliveries: readonly Delivery[]) => void): void {
+    const end = this.#wasm.effectsEnd();
+    const start = this.#wasm.effectsStart();
+    if (end === start) return;
+    const bytes = this.#memory();
+    let at = this.#output + start;
+    while (at < this.#output + end) {
+      const token = bytes.readUInt32LE(at);
+      const count = bytes.readInt32LE(at + 4);
+      const waitPosition = bytes.readDoubleLE(at + 8);
+      at += EFFECT_BYTES;
+      const deliveries: Delivery[] = [];
+      for (let i = 0; i < count; i++) {
+        const position = bytes.readDoubleLE(at);
+        const recordBytes = bytes.readUInt32LE(at + 8);
+        const address = bytes.readUInt32LE(at + 56);
+        deliveries.push({
+          position,
+          recordBytes,
+          slot: bytes.readUInt32LE(at + 12),
+          generation: bytes.readUInt32LE(at + 16),
+          receiveCount: bytes.readUInt32LE(at + 20),
+          sequence: bytes.readDoubleLE(at + 24),
+          sentMs: bytes.readDoubleLE(at + 32),
+          firstReceivedMs: bytes.readDoubleLE(at + 40),
+          sourceNumber: bytes.readUInt32LE(at + 48),
+          moved: bytes.readUInt32LE(at + 52) !== 0,
+          record: address === 0 ? undefined : bytes.subarray(address, address + recordBytes),
+        });
+        at += DELIVERY_BYTES;
+      }
+      each(token, waitPosition, count, deliveries);
+    }
+    this.#wasm.clearEffects();
+  }
+
+  // --- queues ---
+
+  /** @returns the queue's index, 0 when memory is used up */
+  openQueue(number: number): number {
+    return this.#wasm.queueOpen(number);
+  }
+  setQueue(index: number, rules: QueueRules): void {
+    this.#wasm.queueSet(
+      index,
+      rules.flags,
+      rules.delayMs,
+      rules.retentionMs,
+      rules.receiveMax,
+      rules.deadLetters,
+      rules.sourceNumber,
+      rules.inFlightMax,
+    );
+  }
+  /** @returns false when the tail is full: again after a commit */
+  logQueue(index: number, payload: Uint8Array): boolean {
+    assert(payload.byteLength <= this.inputBytesMax, "a queue's settings fit the input region");
+    this.#memory().set(payload, this.#input);
+    return this.#wasm.queueLog(index, payload.byteLength) !== 0;
+  }
+  /** @returns false when the tail is full: again after a commit */
+  dropQueue(index: number): boolean {
+    return this.#wasm.queueDrop(index) !== 0;
+  }
+  /** Answers those who wait at the queue; @returns false: drain effects and call again */
+  dismissWaiters(index: number, gone: boolean): boolean {
+    return this.#wasm.queueDismiss(index, gone ? 1 : 0) !== 0;
+  }
+  visibleCount(index: number): number {
+    return this.#wasm.queueVisible(index) >>> 0;
+  }
+  inFlightCount(index: number): number {
+    return this.#wasm.queueInFlight(index) >>> 0;
+  }
+  delayedCount(index: number): number {
+    return this.#wasm.queueDelayed(index) >>> 0;
+  }
+
+  // --- time ---
+
+  /** @returns false when there is more to do: drain effects and call again soon */
+  tick(nowMs: number): boolean {
+    return this.#wasm.tick(nowMs) !== 0;
+  }
+  get nextTickMs(): number {
+    return this.#wasm.nextTickMs();
+  }
+
+  // --- the log ---
+
+  /** What has been written to the tail and not been taken, as views of the core's memory. */
+  takeExtents(): { position: number; bytes: Uint8Array }[] {
+    const extents: { position: number; bytes: Uint8Array }[] = [];
+    for (;;) {
+      const size = this.#wasm.takeExtent() >>> 0;
+      if (size === 0) return extents;
+      const address = this.#wasm.extentAddress() >>> 0;
+      extents.push({ position: this.#wasm.extentStart(), bytes: this.#memory().subarray(address, address + size) });
+    }
+  }
+  /** Everything before `position` is on disk. @returns false when there is more to hand out: drain and tick */
+  commit(position: number, nowMs: number): boolean {
+    return this.#wasm.commit(position, nowMs) !== 0;
+  }
+  hasRoom(bytes: number): boolean {
+    return this.#wasm.hasRoom(bytes) !== 0;
+  }
+  mark(): void {
+    this.#wasm.mark();
+  }
+  liveCount(segment: number): number {
+    return this.#wasm.segmentLiveCount(segment) >>> 0;
+  }
+  liveBytes(segment: number): number {
+    return this.#wasm.segmentLiveBytes(segment);
+  }
+  addSegment(segment: number): void {
+    this.#wasm.addSegment(segment);
+  }
+  removeSegment(segment: number): void {
+    this.#wasm.removeSegment(segment);
+  }
+
+  // --- replay ---
+
+  beginReplay(nowMs: number): void {
+    this.#wasm.replayBegin(nowMs);
+  }
+
+  #put(bytes: Uint8Array): void {
+    assert(bytes.byteLength <= this.inputBytesMax, "a piece of the log fits the input region");
+    this.#memory().set(bytes, this.#input);
+  }
+
+  #notices(each: (dropped: boolean, record: Buffer) => void): void {
+    const count = this.#wasm.replayNotices();
+    const bytes = this.#memory();
+    for (let i = 0; i < count; i++) {
+      const at = this.#output + i * NOTICE_BYTES;
+      const start = this.#input + bytes.readUInt32LE(at + 4);
+      each(bytes.readUInt32LE(at) === RECORD_KIND.queueDropped, bytes.subarray(start, start + bytes.readUInt32LE(at + 8)));
+    }
+  }
+
+  /** Applies records; `onQueue` is told of each queue's settings (40 bytes in, the payload) or end, in order. */
+  replay(
+    bytes: Uint8Array,
+    position: number,
+    onQueue: (dropped: boolean, record: Buffer) => void,
+  ): { consumedBytes: number; stop: "more" | "sealed" | "end" | "invalid" | "noMemory" } {
+    this.#put(bytes);
+    const stop = (["more", "sealed", "end", "invalid", "noMemory"] as const)[
+      this.#wasm.replay(bytes.byteLength, position)
+    ];
+    assert(stop !== undefined, "replay ends in a known way");
+    const consumedBytes = this.#wasm.replayConsumed();
+    this.#notices(onQueue);
+    return { consumedBytes, stop };
+  }
+  replayIndex(bytes: Uint8Array, segment: number, onQueue: (dropped: boolean, record: Buffer) => void): boolean {
+    this.#put(bytes);
+    const stop = this.#wasm.replayIndex(bytes.byteLength, segment);
+    this.#notices(onQueue);
+    return stop === 0;
+  }
+  findLater(bytes: Uint8Array, position: number): number {
+    this.#put(bytes);
+    return this.#wasm.replayFindLater(bytes.byteLength, position);
+  }
+  get replayLatestMs(): number {
+    return this.#wasm.replayLatestMs();
+  }
+  finishReplay(nowMs: number, endPosition: number): boolean {
+    return this.#wasm.replayFinish(nowMs, endPosition) !== 0;
+  }
+
+  /** Goes through a sealed segment's records: into index entries, or what is needed of them again at the tail. */
+  survey(
+    bytes: Uint8Array,
+    position: number,
+    forIndex: boolean,
+  ): { consumedBytes: number; stop: "more" | "sealed" | "invalid" | "tailFull"; index: Uint8Array } {
+    this.#put(bytes);
+    const stop = (["more", "sealed", "invalid", "tailFull"] as const)[
+      this.#wasm.survey(bytes.byteLength, position, forIndex ? 1 : 0)
+    ];
+    assert(stop !== undefined, "a survey ends in a known way");
+    const index = Uint8Array.prototype.slice.call(
+      this.#memory(),
+      this.#output,
+      this.#output + this.#wasm.surveyIndexBytes(),
+    );
+    return { consumedBytes: this.#wasm.surveyConsumed(), stop, index };
+  }
+
+  // --- hashes, for measuring ---
+  md5(bytes: Uint8Array): string {
+    this.#put(bytes);
+    this.#wasm.md5Of(bytes.byteLength);
+    return this.#memory().toString("hex", this.#output, this.#output + 16);
+  }
+  sha256(bytes: Uint8Array): string {
+    this.#put(bytes);
+    this.#wasm.sha256Of(bytes.byteLength);
+    return this.#memory().toString("hex", this.#output, this.#output + 32);
+  }
+  crc32c(bytes: Uint8Array): number {
+    this.#put(bytes);
+    return this.#wasm.crc32cOf(bytes.byteLength) >>> 0;
+  }
+}

@@ -1,0 +1,72 @@
+// What core.wasm exports, typed by hand; assembly/index.ts is the other half. Wasm has no unsigned integers: a u32
+// comes back signed, and `>>> 0` makes it what it is. A bool comes back as 0 or 1.
+export interface CoreExports {
+  readonly memory: WebAssembly.Memory;
+  open(budgetBytes: number, tailBytes: number, segmentBytes: number, segmentHeaderBytes: number): number;
+  inputStart(): number;
+  inputBytes(): number;
+  outputStart(): number;
+  usedBytes(): number;
+  headPosition(): number;
+  segmentRoom(): number;
+  takeExtent(): number;
+  extentStart(): number;
+  extentAddress(): number;
+  findRecord(position: number): number;
+  mark(): void;
+  hasRoom(bytes: number): number;
+  commit(position: number, nowMs: number): number;
+  segmentLiveCount(segment: number): number;
+  segmentLiveBytes(segment: number): number;
+  addSegment(segment: number): void;
+  removeSegment(segment: number): void;
+  replayBegin(nowMs: number): void;
+  replay(bytes: number, position: number): number;
+  replayIndex(bytes: number, segment: number): number;
+  replayConsumed(): number;
+  replayNotices(): number;
+  replayLatestMs(): number;
+  replayFindLater(bytes: number, position: number): number;
+  replayFinish(nowMs: number, endPosition: number): number;
+  survey(bytes: number, position: number, forIndex: number): number;
+  surveyConsumed(): number;
+  surveyIndexBytes(): number;
+  queueOpen(number: number): number;
+  queueSet(
+    index: number,
+    flags: number,
+    delayMs: number,
+    retentionMs: number,
+    receiveMax: number,
+    deadLetters: number,
+    sourceNumber: number,
+    inFlightMax: number,
+  ): void;
+  queueLog(index: number, payloadBytes: number): number;
+  queueDrop(index: number): number;
+  queueDismiss(index: number, gone: number): number;
+  queueVisible(index: number): number;
+  queueInFlight(index: number): number;
+  queueDelayed(index: number): number;
+  send(index: number, count: number, bytes: number, nowMs: number): number;
+  receive(
+    index: number,
+    countMax: number,
+    visibilityMs: number,
+    waitMs: number,
+    token: number,
+    nowMs: number,
+  ): number;
+  cancel(waiter: number, token: number): void;
+  remove(index: number, count: number, nowMs: number): number;
+  changeVisibility(index: number, count: number, nowMs: number): number;
+  effectsStart(): number;
+  effectsEnd(): number;
+  clearEffects(): void;
+  tick(nowMs: number): number;
+  nextTickMs(): number;
+  liveMessages(): number;
+  md5Of(bytes: number): void;
+  sha256Of(bytes: number): void;
+  crc32cOf(bytes: number): number;
+}
