@@ -71,6 +71,7 @@ export function replayIndex(bytes: u32, segment: u32): u32 { return replaying.re
 export function replayConsumed(): u32 { return replaying.consumed; }
 export function replayNotices(): u32 { return replaying.noticeCount; }
 export function replayLatestMs(): f64 { return replaying.latest(); }
+export function replayHighestQueue(): u32 { return replaying.highestQueueNumber(); }
 export function replayFindLater(bytes: u32, position: f64): f64 { return replaying.findLater(bytes, position); }
 export function replayFinish(nowMs: f64, endPosition: f64): bool { return replaying.finish(nowMs, endPosition); }
 

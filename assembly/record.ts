@@ -65,5 +65,6 @@ export const ROW_BYTES: u32 = 16;
 //        0     4  size, a multiple of 8    4     4  kind    8     8  position of the record   16     4  its size
 //       20     4  zero                    24        as above
 // but SENT stops at 88, or for FIFO goes on: 88 message ID, 104 group key, 120 deduplication key (16 bytes each).
+// SEAL ends it: 24 number of the segment's last record.
 export const ENTRY_SENT_BYTES: u32 = 88;
 export const ENTRY_SENT_FIFO_BYTES: u32 = 136;

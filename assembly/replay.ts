@@ -26,6 +26,7 @@ export const NO_MEMORY: u32 = 4;
 let nowMs: f64 = 0;
 let lastNumber: u64 = 0; // of the record before
 let latestMs: f64 = 0;
+let highestQueue: u32 = 0;
 export let consumed: u32 = 0;
 export let noticeCount: u32 = 0; // queue records met, for the host: 16 bytes each at the output's start
 
@@ -35,6 +36,9 @@ export function begin(startMs: f64): void {
 
 /** The latest instant the log tells of. */
 export function latest(): f64 { return latestMs; }
+
+/** The highest queue number that any record names, be its queue or its messages long gone. */
+export function highestQueueNumber(): u32 { return highestQueue; }
 
 function sawTime(ms: f64): void {
   if (ms > latestMs) latestMs = ms;
@@ -71,6 +75,7 @@ function sent(p: usize, position: u64, size: u32, groupKeyAt: u32): bool {
   const sentMs = load<f64>(p, 48);
   sawTime(sentMs);
   lifecycle.sawSequence(sequence);
+  if (queueNumber > highestQueue) highestQueue = queueNumber;
   if (!slab.ensureSlot(slot)) return false;
   if ((flags & r.FLAG_FIFO) && !(flags & r.FLAG_MOVED) && sentMs + dedup.WINDOW_MS > nowMs) {
     if (!dedup.remember(queueNumber, p + groupKeyAt + 16, p + 88, sequence, sentMs + dedup.WINDOW_MS)) return false;
@@ -152,6 +157,7 @@ function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, e
   } else if (kind == r.QUEUE) {
     const index = load<u32>(p, 24);
     const number = load<u32>(p, 28);
+    if (number > highestQueue) highestQueue = number;
     if (!queue.ensure(index)) return false;
     if (number >= queue.number(index)) {
       store<u32>(queue.at(index), number);
@@ -162,6 +168,7 @@ function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, e
   } else if (kind == r.QUEUE_DROPPED) {
     const index = load<u32>(p, 24);
     if (!queue.ensure(index)) return false;
+    if (load<u32>(p, 28) > highestQueue) highestQueue = load<u32>(p, 28);
     notice(r.QUEUE_DROPPED, p, entryBytes);
     if (queue.number(index) == load<u32>(p, 28)) memory.fill(queue.at(index), 0, queue.QUEUE_BYTES);
   } else if (kind == r.REMEMBERED) {
@@ -218,23 +225,27 @@ export function replayIndex(inputBytes: u32, segment: u32): u32 {
   segments.add(segment);
   while (p < end) {
     const size = load<u32>(p);
-    if (!apply(load<u32>(p, 4), p, load<u64>(p, 8), load<u32>(p, 16), 104, size)) return NO_MEMORY;
+    if (load<u32>(p, 4) == r.SEAL) lastNumber = load<u64>(p, 24);
+    else if (!apply(load<u32>(p, 4), p, load<u64>(p, 8), load<u32>(p, 16), 104, size)) return NO_MEMORY;
     p += size;
   }
   return MORE;
 }
 
-/** The start of the write that carried a valid record later than all that was replayed, -1 when there is none. */
+/** The latest start of a write that carried a valid record later than all that was replayed, -1 when there is none. */
 export function findLater(inputBytes: u32, position: f64): f64 {
   const start = inputStart();
   const segment = segments.segmentOf(<u64>position);
+  let found: f64 = -1;
   for (let offset: u32 = 0; offset + r.HEADER_BYTES <= inputBytes; offset += 8) {
     const p = start + offset;
     if (load<u32>(p, 16) != segment || load<u64>(p, 8) <= lastNumber) continue;
     const size = valid(p, inputBytes - offset, segment);
-    if (size != 0 && size != 0xffff_ffff) return <f64>(<u64>segment * tail.segmentBytes + <u64>load<u32>(p, 20));
+    if (size == 0 || size == 0xffff_ffff) continue;
+    const write = <f64>(<u64>segment * tail.segmentBytes + <u64>load<u32>(p, 20));
+    if (write > found) found = write;
   }
-  return -1;
+  return found;
 }
 
 // The slots in the order of their sequence numbers.

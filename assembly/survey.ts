@@ -175,6 +175,16 @@ function keep(kind: u32, p: usize, position: u64, size: u32): void {
   }
 }
 
+/** An index says which record number its segment ended with. */
+function lastNumber(number: u64): void {
+  const to = outputStart() + indexBytes;
+  memory.fill(to, 0, 32);
+  store<u32>(to, 32);
+  store<u32>(to, r.SEAL, 4);
+  store<u64>(to, number, 24);
+  indexBytes += 32;
+}
+
 /** Goes through records; what was read is in `consumed`. @returns 0: go on behind it, 1: the segment ends here, 2: not a record, 3: the tail is full */
 export function survey(inputBytes: u32, position: f64, forIndex: bool): u32 {
   let p = inputStart();
@@ -198,7 +208,10 @@ export function survey(inputBytes: u32, position: f64, forIndex: bool): u32 {
     p += padded;
     place += padded;
     consumed += padded;
-    if (kind == r.SEAL) return 1;
+    if (kind == r.SEAL) {
+      if (forIndex) lastNumber(load<u64>(p - padded, 8));
+      return 1;
+    }
   }
   return 0;
 }

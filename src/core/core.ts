@@ -425,6 +425,10 @@ export class Core {
   get replayLatestMs(): number {
     return this.#wasm.replayLatestMs();
   }
+  /** The highest queue number any record names: numbers after it are free. */
+  get highestQueueNumber(): number {
+    return this.#wasm.replayHighestQueue() >>> 0;
+  }
   finishReplay(nowMs: number, endPosition: number): boolean {
     return this.#wasm.replayFinish(nowMs, endPosition) !== 0;
   }

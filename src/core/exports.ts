@@ -26,6 +26,7 @@ export interface CoreExports {
   replayConsumed(): number;
   replayNotices(): number;
   replayLatestMs(): number;
+  replayHighestQueue(): number;
   replayFindLater(bytes: number, position: number): number;
   replayFinish(nowMs: number, endPosition: number): number;
   survey(bytes: number, position: number, forIndex: number): number;

@@ -1,0 +1,30 @@
+// A receipt handle: which receive of which message of which queue. Base64url of 20 bytes, little-endian:
+//
+//   0  4  CRC-32 of the rest    4  4  queue's lasting number    8  4  slot    12  4  generation    16  4  receive count
+import { crc32 } from "node:zlib";
+import type { ReceivedHandle } from "../core/core.ts";
+
+const BYTES = 20;
+const TEXT = /^[A-Za-z0-9_-]{27}$/;
+const scratch = Buffer.alloc(BYTES);
+
+export function writeReceiptHandle(queueNumber: number, handle: ReceivedHandle): string {
+  scratch.writeUInt32LE(queueNumber, 4);
+  scratch.writeUInt32LE(handle.slot, 8);
+  scratch.writeUInt32LE(handle.generation, 12);
+  scratch.writeUInt32LE(handle.receiveCount, 16);
+  scratch.writeUInt32LE(crc32(scratch.subarray(4)), 0);
+  return scratch.toString("base64url");
+}
+
+/** @returns undefined for what is no handle of this queue */
+export function readReceiptHandle(queueNumber: number, text: string): ReceivedHandle | undefined {
+  if (!TEXT.test(text)) return undefined;
+  scratch.write(text, "base64url");
+  if (scratch.readUInt32LE(0) !== crc32(scratch.subarray(4)) || scratch.readUInt32LE(4) !== queueNumber) return undefined;
+  return {
+    slot: scratch.readUInt32LE(8),
+    generation: scratch.readUInt32LE(12),
+    receiveCount: scratch.readUInt32LE(16),
+  };
+}

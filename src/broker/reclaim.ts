@@ -1,0 +1,98 @@
+// Gives disk back: a sealed segment gets its index once, and one with little left in it is written again at the tail
+// and removed. One step at a time, and none before what it relies on is on disk.
+import type { Core } from "../core/core.ts";
+import type { Log } from "../log/log.ts";
+
+/** A segment is given up when less than this share of it is live messages. */
+const LIVE_SHARE_MIN = 0.5;
+/** The core's table of segments holds 65,536; an old one is renewed long before its place is needed again. */
+const AGE_MAX = 32_768;
+const PIECE_BYTES = 1024 * 1024;
+
+export class Reclaimer {
+  readonly #core: Core;
+  readonly #log: Log;
+  readonly #segmentBytes: number;
+  readonly #headerBytes: number;
+  readonly #flushed: () => Promise<void>;
+  readonly #durablePosition: () => number;
+  readonly #indexed: Set<number>;
+  #running = false;
+
+  constructor(parts: {
+    core: Core;
+    log: Log;
+    segmentBytes: number;
+    headerBytes: number;
+    indexedSegments: readonly number[];
+    flushed: () => Promise<void>;
+    durablePosition: () => number;
+  }) {
+    this.#core = parts.core;
+    this.#log = parts.log;
+    this.#segmentBytes = parts.segmentBytes;
+    this.#headerBytes = parts.headerBytes;
+    this.#flushed = parts.flushed;
+    this.#durablePosition = parts.durablePosition;
+    this.#indexed = new Set(parts.indexedSegments);
+  }
+
+  /** One round: indexes what was sealed, gives up what can be. Harmless while another round is under way. */
+  async run(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      const sealed = this.#log.segments().filter((segment) => (segment + 1) * this.#segmentBytes <= this.#durablePosition());
+      for (const segment of sealed) {
+        if (this.#isWorthKeeping(segment, sealed)) {
+          if (!this.#indexed.has(segment)) await this.#index(segment);
+        } else await this.#giveUp(segment);
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #isWorthKeeping(segment: number, sealed: readonly number[]): boolean {
+    const newest = sealed[sealed.length - 1] ?? segment;
+    return newest - segment < AGE_MAX && this.#core.liveBytes(segment) >= this.#segmentBytes * LIVE_SHARE_MIN;
+  }
+
+  async #index(segment: number): Promise<void> {
+    const pieces: Uint8Array[] = [];
+    await this.#survey(segment, true, (index) => pieces.push(index));
+    await this.#flushed(); // what the index leaves out is gone for good only now
+    await this.#log.writeIndex(segment, Buffer.concat(pieces));
+    this.#indexed.add(segment);
+  }
+
+  async #giveUp(segment: number): Promise<void> {
+    await this.#survey(segment, false, () => {});
+    await this.#flushed();
+    this.#core.removeSegment(segment);
+    this.#indexed.delete(segment);
+    await this.#log.remove(segment);
+  }
+
+  async #survey(segment: number, forIndex: boolean, onIndex: (index: Uint8Array) => void): Promise<void> {
+    const start = segment * this.#segmentBytes;
+    let offset = this.#headerBytes;
+    let pieceBytes = PIECE_BYTES;
+    while (offset < this.#segmentBytes) {
+      const size = Math.min(pieceBytes, this.#segmentBytes - offset);
+      const bytes = await this.#log.read(start + offset, size);
+      const { consumedBytes, stop, index } = this.#core.survey(bytes, start + offset, forIndex);
+      if (index.byteLength > 0) onIndex(index);
+      offset += consumedBytes;
+      if (stop === "sealed") return;
+      if (stop === "invalid") {
+        throw new Error(
+          `Cannot read segment ${segment} again: at offset ${offset} there is no valid record, where one was written before`,
+        );
+      }
+      if (stop === "tailFull") await this.#flushed();
+      // A record longer than the piece: more of it at a time, up to all that the core takes.
+      pieceBytes = consumedBytes === 0 && stop === "more" ? this.#core.inputBytesMax & ~7 : PIECE_BYTES;
+    }
+  }
+}
