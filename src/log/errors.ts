@@ -56,7 +56,13 @@ export function systemCode(error: unknown): string {
  * A failed call of the disk, told as what it means to the log. A LogError comes back as it is.
  * @param attempt what was attempted: "write segment 7"
  */
-export function ioError(cause: unknown, attempt: string, file: string, offset?: number, consequence?: string): LogError {
+export function ioError(
+  cause: unknown,
+  attempt: string,
+  file: string,
+  offset?: number,
+  consequence?: string,
+): LogError {
   if (cause instanceof LogError) return cause;
   const code = CODES[systemCode(cause)] ?? "io";
   const where = offset === undefined ? file : `${file} at offset ${offset}`;

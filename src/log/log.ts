@@ -2,6 +2,7 @@
 //
 // A position is segment * segmentBytes + offset: it only grows. Bytes [0, SEGMENT_HEADER_BYTES) of a segment
 // are the log's own header; records follow. The core lays records out, so that none crosses a segment.
+import { RECORD_BYTES_MAX } from "../limits.ts";
 
 /** A piece of one segment, to be written exactly at `position`. Pieces of one append are in order, without overlap. */
 export interface Extent {

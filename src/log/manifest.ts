@@ -59,7 +59,12 @@ function isObject(value: unknown): value is { readonly [name: string]: unknown }
 }
 
 function malformed(): LogError {
-  return damaged(MANIFEST, 0, "a field is missing or has a wrong value", "restore it from a copy of the whole directory");
+  return damaged(
+    MANIFEST,
+    0,
+    "a field is missing or has a wrong value",
+    "restore it from a copy of the whole directory",
+  );
 }
 
 export async function readManifest(disk: Disk): Promise<Manifest | undefined> {
@@ -96,7 +101,9 @@ export class ManifestFile {
 
   /** Durable on return. A failure leaves the old version, unless `uncertain` is set. */
   change(segmentsOf: (segments: readonly number[]) => readonly number[]): Promise<void> {
-    const changed = this.#last.then(() => this.#write({ ...this.#current, segments: segmentsOf(this.#current.segments) }));
+    const changed = this.#last.then(() =>
+      this.#write({ ...this.#current, segments: segmentsOf(this.#current.segments) }),
+    );
     this.#last = changed.catch(() => {});
     return changed;
   }
@@ -121,10 +128,14 @@ export class ManifestFile {
       await this.#disk.syncDirectory();
     } catch (error) {
       const cause = ioError(error, "replace the manifest", MANIFEST);
-      this.uncertain = new LogError("io", `${cause.message}; which version is on disk is not known, nothing more is written`, {
-        file: MANIFEST,
-        cause: error,
-      });
+      this.uncertain = new LogError(
+        "io",
+        `${cause.message}; which version is on disk is not known, nothing more is written`,
+        {
+          file: MANIFEST,
+          cause: error,
+        },
+      );
       throw this.uncertain;
     }
     this.#current = manifest;

@@ -75,7 +75,8 @@ export async function checkHeader(file: DiskFile, segment: number, log: Manifest
   if (view.getUint32(SEGMENT_HEADER_BYTES - 4, true) !== crc32c(page.subarray(0, SEGMENT_HEADER_BYTES - 4))) {
     throw damaged(name, 0, "the header page's checksum does not fit", "restore the file from a copy");
   }
-  if (textOf(page.subarray(0, 8)) !== HEADER_MAGIC) throw damaged(name, 0, "no segment header", "restore the file from a copy");
+  if (textOf(page.subarray(0, 8)) !== HEADER_MAGIC)
+    throw damaged(name, 0, "no segment header", "restore the file from a copy");
   const version = view.getUint32(8, true);
   if (version !== VERSION) {
     const text = `Cannot open the log: ${name} has version ${version}, this version reads ${VERSION}; use the version that wrote it`;
@@ -85,7 +86,8 @@ export async function checkHeader(file: DiskFile, segment: number, log: Manifest
   if (met !== segment) throw damaged(name, 12, `it is segment ${met}`, `segment ${segment} belongs here`);
   const expected = encodeHeader(segment, log);
   const offset = page.findIndex((byte, i) => byte !== expected[i]);
-  if (offset >= 32) throw damaged(name, offset, "it was made for another segment size", `${log.segmentBytes} is this log's`);
+  if (offset >= 32)
+    throw damaged(name, offset, "it was made for another segment size", `${log.segmentBytes} is this log's`);
   if (offset >= 0) throw damaged(name, offset, "it belongs to another log", `this log's ID is ${log.logId}`);
 }
 
@@ -104,7 +106,11 @@ export function encodeIndex(segment: number, index: Uint8Array): Uint8Array {
 }
 
 /** @returns undefined when there is none; a text when there is one that cannot be used: it says why */
-export async function loadIndex(file: DiskFile, segment: number, segmentBytes: number): Promise<Uint8Array | string | undefined> {
+export async function loadIndex(
+  file: DiskFile,
+  segment: number,
+  segmentBytes: number,
+): Promise<Uint8Array | string | undefined> {
   const behindBytes = (await file.sizeBytes()) - segmentBytes;
   if (behindBytes <= 0) return undefined;
   if (behindBytes < FOOTER_BYTES) return "it has no footer";
