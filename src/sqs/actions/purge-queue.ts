@@ -1,0 +1,19 @@
+import { SqsError } from "../errors.ts";
+import { findQueue, operationWithoutOutput } from "../operation.ts";
+import { string } from "../shapes.ts";
+import { PURGE_WAIT_MS } from "../state.ts";
+
+export const purgeQueue = operationWithoutOutput("PurgeQueue", { QueueUrl: string }, (context, input, reply) => {
+  const queue = findQueue(context, input.QueueUrl);
+  const nowMs = context.clock.nowMs();
+  const purgedMs = context.state.purgedMs.get(queue);
+  if (purgedMs !== undefined && nowMs - purgedMs < PURGE_WAIT_MS) {
+    throw new SqsError(
+      "PurgeQueueInProgress",
+      `Only one PurgeQueue operation on ${queue.name} is allowed every 60 seconds.`,
+    );
+  }
+  context.state.purgedMs.set(queue, nowMs);
+  context.broker.purgeQueue(queue, () => reply.settle(() => undefined));
+  return undefined;
+});

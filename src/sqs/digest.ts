@@ -1,0 +1,12 @@
+// The MD5s that SDKs check answers with: lower-case hex over UTF-8.
+
+import { hash } from "node:crypto";
+
+export function md5(data: string | Uint8Array): string {
+  return hash("md5", data, "hex");
+}
+
+/** What content-based deduplication takes for an id. */
+export function sha256(data: string): string {
+  return hash("sha256", data, "hex");
+}

@@ -1,0 +1,152 @@
+// The SQS API: one HTTP request in, one reply out.
+
+import { randomUUID } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import type { Broker } from "../broker/types.ts";
+import { isTraceHeader } from "./characters.ts";
+import { invalidParameter, SqsError } from "./errors.ts";
+import type { Handle, SqsReply, SqsRequest } from "./exchange.ts";
+import { isJson, JSON_RENDERER, type Renderer, readJson } from "./json.ts";
+import type { Context, Operation, Reply } from "./operation.ts";
+import { QUERY_JSON_RENDERER, readQuery, XML_RENDERER } from "./query.ts";
+import { State } from "./state.ts";
+
+export interface SqsOptions {
+  readonly account: string; // 12 digits; every caller acts for it
+  readonly defaultRegion: string; // for requests without a credential scope
+  readonly clock: Clock;
+  /** Told of what should not have been thrown. The client has been answered, with InternalFailure. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+export function createSqs(broker: Broker, options: SqsOptions): Handle {
+  const state = new State();
+  const onFault = options.onFault ?? ((): void => {});
+
+  return (request, answer) => {
+    const json = isJson(request);
+    const exchange = new Exchange(json ? JSON_RENDERER : queryRenderer(request), answer, onFault);
+    let cancel: (() => void) | undefined;
+    try {
+      const call = json ? readJson(request) : readQuery(request);
+      if (call === undefined) {
+        exchange.noAction();
+        return undefined;
+      }
+      exchange.operation = call.operation;
+      if (request.traceHeader !== "" && !isTraceHeader(request.traceHeader)) throw badTraceHeader(request.traceHeader);
+      const scope = scopeOf(request);
+      const context: Context = {
+        broker,
+        clock: options.clock,
+        state,
+        account: options.account,
+        region: scope.region ?? options.defaultRegion,
+        origin: `${request.scheme}://${request.host === "" ? "localhost" : request.host}`,
+        senderId: scope.accessKey ?? "anonymous",
+        traceHeader: request.traceHeader,
+      };
+      // The two types `never` stand for are the ones the description gave: input is what it decoded.
+      cancel = call.operation.run(context, call.input as never, exchange as Reply<never>);
+    } catch (error) {
+      exchange.fail(error);
+    }
+    if (exchange.answered) return undefined;
+    return () => {
+      exchange.answered = true;
+      cancel?.();
+    };
+  };
+}
+
+/** One request that waits for its answer. */
+class Exchange implements Reply<unknown> {
+  operation: Operation | undefined;
+  answered = false;
+  readonly #renderer: Renderer;
+  readonly #answer: (reply: SqsReply) => void;
+  readonly #onFault: (error: unknown) => void;
+
+  constructor(renderer: Renderer, answer: (reply: SqsReply) => void, onFault: (error: unknown) => void) {
+    this.#renderer = renderer;
+    this.#answer = answer;
+    this.#onFault = onFault;
+  }
+
+  settle(make: () => unknown): void {
+    if (this.answered || this.operation === undefined) return;
+    let reply: SqsReply;
+    try {
+      reply = this.#renderer.success(this.operation, make(), randomUUID());
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    this.#send(reply);
+  }
+
+  fail(error: unknown): void {
+    if (error instanceof SqsError) {
+      if (!this.answered) this.#send(this.#renderer.failure(error, randomUUID()));
+      return;
+    }
+    const requestId = randomUUID();
+    const failure = new SqsError("InternalFailure", `The request failed inside the broker. Its id is ${requestId}.`);
+    if (!this.answered) this.#send(this.#renderer.failure(failure, requestId));
+    this.#onFault(error);
+  }
+
+  /** What the service says to a plain GET of a queue URL, in XML whatever is accepted. */
+  noAction(): void {
+    const requestId = randomUUID();
+    const body = "<UnknownOperationException/>";
+    this.#send({ status: 404, contentType: "text/xml", requestId, queryError: undefined, body });
+  }
+
+  #send(reply: SqsReply): void {
+    this.answered = true;
+    this.#answer(reply);
+  }
+}
+
+function queryRenderer(request: SqsRequest): Renderer {
+  return request.accept.includes("application/json") ? QUERY_JSON_RENDERER : XML_RENDERER;
+}
+
+function badTraceHeader(value: string): SqsError {
+  return invalidParameter(
+    `The request has a 'X-Amzn-Trace-Id' HTTP header which is reserved for AWS X-Ray trace header and has an invalid value '${value}'`,
+  );
+}
+
+interface Scope {
+  readonly accessKey: string | undefined;
+  readonly region: string | undefined;
+}
+
+const NO_SCOPE: Scope = { accessKey: undefined, region: undefined };
+const CREDENTIAL_COUNT_MAX = 512;
+const REGION = /^[a-z0-9-]{1,64}$/;
+const ACCESS_KEY = /^[A-Za-z0-9_.-]{1,128}$/;
+
+/** Reads `<key>/<yyyymmdd>/<region>/sqs/aws4_request`; nobody checks the signature here. */
+function scopeOf(request: SqsRequest): Scope {
+  let text = request.authorization;
+  let keyStart = text.indexOf("Credential=") + "Credential=".length;
+  if (keyStart < "Credential=".length) {
+    const start = request.query.indexOf("X-Amz-Credential=");
+    if (start === -1) return NO_SCOPE;
+    text = request.query.slice(start, start + CREDENTIAL_COUNT_MAX).replaceAll(/%2f/gi, "/");
+    keyStart = "X-Amz-Credential=".length;
+  }
+  const keyEnd = text.indexOf("/", keyStart);
+  const dateEnd = text.indexOf("/", keyEnd + 1);
+  const regionEnd = text.indexOf("/", dateEnd + 1);
+  if (keyEnd === -1 || dateEnd === -1 || regionEnd === -1) return NO_SCOPE;
+  const accessKey = text.slice(keyStart, keyEnd);
+  const region = text.slice(dateEnd + 1, regionEnd);
+  return {
+    accessKey: ACCESS_KEY.test(accessKey) ? accessKey : undefined,
+    region: REGION.test(region) ? region : undefined,
+  };
+}
