@@ -181,7 +181,7 @@ export class Core {
   }
 
   sentDuplicate(i: number): boolean {
-    return this.#words[(this.#output + i * SEND_RESULT_BYTES) >> 2] !== 0;
+    return this.#memory().readUInt32LE(this.#output + i * SEND_RESULT_BYTES) !== 0;
   }
   sentSequence(i: number): number {
     return this.#memory().readDoubleLE(this.#output + i * SEND_RESULT_BYTES + 8);

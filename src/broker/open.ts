@@ -1,0 +1,125 @@
+// Opens the broker on a log: replays it into a fresh core, and keeps house while it runs.
+import type { Clock } from "../base/clock.ts";
+import { Core } from "../core/core.ts";
+import { MEMORY_BYTES_MAX, SEGMENT_BYTES, SEGMENT_HEADER_BYTES, TAIL_BYTES } from "../limits.ts";
+import type { LocalLog, OpenedLog } from "../log/local-log.ts";
+import type { RecordCodec } from "../log/log.ts";
+import { LocalBroker } from "./broker.ts";
+import { Catalogue } from "./catalogue.ts";
+import { Reclaimer } from "./reclaim.ts";
+import { SteadyClock } from "./steady-clock.ts";
+import type { Broker } from "./types.ts";
+
+/** How often sealed segments are looked at, and a quiet log is marked. */
+const HOUSEKEEPING_MS = 1_000;
+
+export interface OpenBrokerOptions {
+  readonly coreWasm: Uint8Array;
+  /** Opens the log with the codec given; main decides where it is. */
+  readonly openLog: (codec: RecordCodec, segmentBytes: number) => Promise<OpenedLog>;
+  readonly onFatal: (error: Error) => void;
+  readonly segmentBytes?: number;
+  readonly tailBytes?: number;
+}
+
+export interface OpenedBroker {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly core: Core;
+  answerWaiting(): void;
+  /** What was asked is on disk, then everything is closed. */
+  close(): Promise<void>;
+}
+
+export async function openBroker(options: OpenBrokerOptions): Promise<OpenedBroker> {
+  const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
+  const core = Core.load(new WebAssembly.Module(options.coreWasm), {
+    budgetBytes: MEMORY_BYTES_MAX,
+    tailBytes: options.tailBytes ?? TAIL_BYTES,
+    segmentBytes,
+    segmentHeaderBytes: SEGMENT_HEADER_BYTES,
+  });
+  const clock = new SteadyClock();
+  const catalogue = new Catalogue(core);
+  const onQueue = (dropped: boolean, record: Buffer) => catalogue.replay(dropped, record);
+  const noMemory = () =>
+    new Error(
+      `Cannot replay the log: its messages need more than the ${MEMORY_BYTES_MAX} bytes of memory that the core may use`,
+    );
+
+  const indexedSegments: number[] = [];
+  const codec: RecordCodec = {
+    replay(bytes, position) {
+      const { consumedBytes, stop } = core.replay(bytes, position, onQueue);
+      if (stop === "noMemory") throw noMemory();
+      return { consumedBytes, stop };
+    },
+    replayIndex(bytes, segment) {
+      if (!core.replayIndex(bytes, segment, onQueue)) throw noMemory();
+      if (indexedSegments.at(-1) !== segment) indexedSegments.push(segment);
+    },
+    findLater: (bytes, position) => core.findLater(bytes, position),
+  };
+  core.beginReplay(clock.nowMs());
+  const { log, endPosition, segments } = await options.openLog(codec, segmentBytes);
+  for (const segment of segments) core.addSegment(segment);
+  clock.notBefore(core.replayLatestMs);
+  const superseded = catalogue.finishReplay(clock.nowMs());
+  if (!core.finishReplay(clock.nowMs(), endPosition)) throw noMemory();
+  for (const entry of superseded) core.dropQueue(entry.index);
+
+  return run(core, log, clock, catalogue, endPosition, segmentBytes, indexedSegments, options.onFatal);
+}
+
+function run(
+  core: Core,
+  log: LocalLog,
+  clock: Clock,
+  catalogue: Catalogue,
+  endPosition: number,
+  segmentBytes: number,
+  indexedSegments: readonly number[],
+  onFatal: (error: Error) => void,
+): OpenedBroker {
+  const broker = new LocalBroker({
+    core,
+    log,
+    clock,
+    catalogue,
+    durablePosition: endPosition,
+    segmentBytes,
+    onFatal,
+  });
+  const reclaimer = new Reclaimer({
+    core,
+    log,
+    segmentBytes,
+    headerBytes: SEGMENT_HEADER_BYTES,
+    indexedSegments,
+    flushed: () => broker.flushed(),
+    durablePosition: () => broker.durablePosition,
+  });
+  let round = Promise.resolve();
+  let closing = false;
+  const housekeeping = setInterval(() => {
+    broker.markQuiet();
+    log.maintain();
+    broker.tick();
+    round = reclaimer.run().catch((error: Error) => {
+      if (!closing) onFatal(error);
+    });
+  }, HOUSEKEEPING_MS);
+  return {
+    broker,
+    clock,
+    core,
+    answerWaiting: () => broker.answerWaiting(),
+    async close() {
+      closing = true;
+      clearInterval(housekeeping);
+      await round;
+      await broker.close();
+      await log.close();
+    },
+  };
+}
