@@ -9,7 +9,7 @@ import type { Clock } from "../base/clock.ts";
 import { type Core, type Delivery, RECEIVE, type ReceivedHandle, SEND } from "../core/core.ts";
 import { readStoredMessage } from "../core/stored-message.ts";
 import type { Log } from "../log/log.ts";
-import { Catalogue, encodeQueue, QueueEntry } from "./catalogue.ts";
+import { type Catalogue, encodeQueue, QueueEntry } from "./catalogue.ts";
 import { readReceiptHandle, writeReceiptHandle } from "./receipt-handle.ts";
 import type {
   Broker,
@@ -155,7 +155,8 @@ export class LocalBroker implements Broker {
 
   #retryBlocked(): void {
     let done = 0;
-    while (done < this.#blocked.length && this.#hasLogSpace(LAST_BYTES) && (this.#blocked[done] as () => boolean)()) done++;
+    while (done < this.#blocked.length && this.#hasLogSpace(LAST_BYTES) && (this.#blocked[done] as () => boolean)())
+      done++;
     if (done > 0) {
       this.#blocked.splice(0, done);
       this.#drain();

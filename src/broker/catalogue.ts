@@ -1,6 +1,7 @@
 // The queues by name, with their settings and tags; what of them the core must know is given to it here.
-import { INFLIGHT_COUNT_MAX } from "../limits.ts";
+
 import { type Core, QUEUE_FLAG } from "../core/core.ts";
+import { INFLIGHT_COUNT_MAX } from "../limits.ts";
 import type { Queue, QueueName, QueueSettings } from "./types.ts";
 
 const QUEUE_PAYLOAD_OFFSET = 40; // of a QUEUE record: assembly/record.ts

@@ -27,6 +27,8 @@ export interface OpenedBroker {
   readonly clock: Clock;
   readonly core: Core;
   answerWaiting(): void;
+  /** Resolves when everything asked so far is on disk and answered. */
+  flush(): Promise<void>;
   /** What was asked is on disk, then everything is closed. */
   close(): Promise<void>;
 }
@@ -114,6 +116,7 @@ function run(
     clock,
     core,
     answerWaiting: () => broker.answerWaiting(),
+    flush: () => broker.flushed(),
     async close() {
       closing = true;
       clearInterval(housekeeping);

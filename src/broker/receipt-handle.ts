@@ -21,7 +21,8 @@ export function writeReceiptHandle(queueNumber: number, handle: ReceivedHandle):
 export function readReceiptHandle(queueNumber: number, text: string): ReceivedHandle | undefined {
   if (!TEXT.test(text)) return undefined;
   scratch.write(text, "base64url");
-  if (scratch.readUInt32LE(0) !== crc32(scratch.subarray(4)) || scratch.readUInt32LE(4) !== queueNumber) return undefined;
+  if (scratch.readUInt32LE(0) !== crc32(scratch.subarray(4)) || scratch.readUInt32LE(4) !== queueNumber)
+    return undefined;
   return {
     slot: scratch.readUInt32LE(8),
     generation: scratch.readUInt32LE(12),

@@ -42,7 +42,9 @@ export class Reclaimer {
     if (this.#running) return;
     this.#running = true;
     try {
-      const sealed = this.#log.segments().filter((segment) => (segment + 1) * this.#segmentBytes <= this.#durablePosition());
+      const sealed = this.#log
+        .segments()
+        .filter((segment) => (segment + 1) * this.#segmentBytes <= this.#durablePosition());
       for (const segment of sealed) {
         if (this.#isWorthKeeping(segment, sealed)) {
           if (!this.#indexed.has(segment)) await this.#index(segment);

@@ -54,7 +54,12 @@ export interface Outgoing {
 
 /** "full": memory or disk has no room for it, retry later. */
 export type Sent =
-  | { readonly status: "sent" | "duplicate"; readonly messageId: string; readonly bodyMd5: string; readonly sequenceNumber: string }
+  | {
+      readonly status: "sent" | "duplicate";
+      readonly messageId: string;
+      readonly bodyMd5: string;
+      readonly sequenceNumber: string;
+    }
   | { readonly status: "full" };
 
 /** A received message. `body` and `attributes` are copies, the receiver's to keep. */
@@ -75,7 +80,9 @@ export interface Delivered {
   readonly deadLetterSourceArn: string | undefined;
 }
 
-export type Received = { readonly status: "ok"; readonly messages: readonly Delivered[] } | { readonly status: "overLimit" | "queueGone" };
+export type Received =
+  | { readonly status: "ok"; readonly messages: readonly Delivered[] }
+  | { readonly status: "overLimit" | "queueGone" };
 
 /** "expired" is a FIFO handle past its visibility timeout; "gone" a message that is no more (only visibility changes mind). */
 export type Settled = "ok" | "invalidHandle" | "expired" | "gone" | "beyondMaximum";
@@ -86,7 +93,12 @@ export interface Broker {
   /** Names in code-unit order that start with `prefix`, after `after`, at most `countMax`. */
   list(account: string, region: string, prefix: string, after: string, countMax: number): readonly Queue[];
   /** The caller has checked that the name is free. */
-  createQueue(name: QueueName, settings: QueueSettings, tags: ReadonlyMap<string, string>, done: (queue: Queue) => void): void;
+  createQueue(
+    name: QueueName,
+    settings: QueueSettings,
+    tags: ReadonlyMap<string, string>,
+    done: (queue: Queue) => void,
+  ): void;
   setQueue(queue: Queue, settings: QueueSettings, tags: ReadonlyMap<string, string>, done: () => void): void;
   deleteQueue(queue: Queue, done: () => void): void;
   /** Drops every message accepted before the call, and the deduplication window. */

@@ -197,14 +197,7 @@ export class Core {
   // --- receive and settle ---
 
   /** @returns 0: an effect has the messages; one of RECEIVE; else the number of a waiter, for cancel. */
-  receive(
-    queue: number,
-    countMax: number,
-    visibilityMs: number,
-    waitMs: number,
-    token: number,
-    nowMs: number,
-  ): number {
+  receive(queue: number, countMax: number, visibilityMs: number, waitMs: number, token: number, nowMs: number): number {
     return this.#wasm.receive(queue, countMax, visibilityMs, waitMs, token, nowMs) >>> 0;
   }
 
@@ -253,7 +246,9 @@ export class Core {
    * Hands over what has been decided since the last call: `count` messages for the receive with `token`, -1 when its
    * queue is no more. What is handed over is valid only inside the callback.
    */
-  drainEffects(each: (token: number, waitPosition: number, count: number, deliveries: readonly Delivery[]) => void): void {
+  drainEffects(
+    each: (token: number, waitPosition: number, count: number, deliveries: readonly Delivery[]) => void,
+  ): void {
     const end = this.#wasm.effectsEnd();
     const start = this.#wasm.effectsStart();
     if (end === start) return;
@@ -393,7 +388,10 @@ export class Core {
     for (let i = 0; i < count; i++) {
       const at = this.#output + i * NOTICE_BYTES;
       const start = this.#input + bytes.readUInt32LE(at + 4);
-      each(bytes.readUInt32LE(at) === RECORD_KIND.queueDropped, bytes.subarray(start, start + bytes.readUInt32LE(at + 8)));
+      each(
+        bytes.readUInt32LE(at) === RECORD_KIND.queueDropped,
+        bytes.subarray(start, start + bytes.readUInt32LE(at + 8)),
+      );
     }
   }
 

@@ -27,12 +27,17 @@ export function readStoredMessage(record: Buffer): StoredMessage {
   const senderBytes = record.readUInt16LE(164);
   const traceBytes = record.readUInt16LE(166);
   let at = FIXED_BYTES;
-  const text = (size: number) => record.toString("utf8", at, (at += size));
+  const text = (size: number): string => {
+    const start = at;
+    at += size;
+    return record.toString("utf8", start, at);
+  };
   const groupId = groupBytes > 0 ? text(groupBytes) : undefined;
   const deduplicationId = deduplicationBytes > 0 ? text(deduplicationBytes) : undefined;
   const senderId = text(senderBytes);
   const traceHeader = traceBytes > 0 ? text(traceBytes) : undefined;
-  const attributes = attributesBytes > 0 ? Uint8Array.prototype.slice.call(record, at, at + attributesBytes) : undefined;
+  const attributes =
+    attributesBytes > 0 ? Uint8Array.prototype.slice.call(record, at, at + attributesBytes) : undefined;
   at += attributesBytes;
   return {
     messageId: uuidText(record, 88),

@@ -1,0 +1,31 @@
+// npm run check | format | build | build:binary | bench: installs first, and runs everything on Node 22.
+import { join } from "node:path";
+import { build, buildBinary, install, node22, ROOT, run } from "./toolchain.mjs";
+
+const [task, ...args] = process.argv.slice(2);
+const modules = join(ROOT, "node_modules");
+const tool = (path, ...rest) => run(node22(), [join(modules, path), ...rest]);
+
+export function check() {
+  tool("typescript/bin/tsc", "-p", "tsconfig.json");
+  tool("@biomejs/biome/bin/biome", "check", "--error-on-warnings", "src", "test", "bench", "build");
+}
+
+const TASKS = {
+  check,
+  format: () => tool("@biomejs/biome/bin/biome", "check", "--write", "src", "test", "bench", "build"),
+  build,
+  "build:binary": buildBinary,
+  bench: () => {
+    build();
+    run(node22(), [join(ROOT, "bench", "index.ts"), ...args]);
+  },
+};
+
+install();
+const chosen = TASKS[task];
+if (chosen === undefined) {
+  process.stderr.write(`No task "${task}": ${Object.keys(TASKS).join(", ")}\n`);
+  process.exit(2);
+}
+chosen();

@@ -1,0 +1,17 @@
+// npm start: installs, builds what is stale, runs the broker with the arguments after `--`.
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { build, install, node22, OUT, ROOT } from "./toolchain.mjs";
+
+install();
+build();
+const args = process.argv.slice(2);
+const place =
+  args.some((arg) => arg.startsWith("--data-dir")) || process.env.WASQ_DATA_DIR
+    ? []
+    : ["--data-dir", join(ROOT, "data")];
+const broker = spawn(node22(), [join(OUT, "wasq.cjs"), "serve", ...place, ...args], { stdio: "inherit" });
+// A terminal's Ctrl-C reaches the broker by itself; npm's own signal comes here.
+for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => broker.kill(signal));
+process.on("SIGINT", () => {});
+broker.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGKILL" ? 137 : 1)));

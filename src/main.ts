@@ -1,0 +1,118 @@
+// The only file that knows every room: builds them, hands them to one another, starts and stops them.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { type OpenedBroker, openBroker } from "./broker/open.ts";
+import { type Config, ConfigError, HELP, readConfig } from "./config.ts";
+import { LogError } from "./log/errors.ts";
+import { openLog } from "./log/local-log.ts";
+import { NodeDisk } from "./log/node-disk.ts";
+import { loadUws } from "./net/addon.ts";
+import { listen, type Server } from "./net/http.ts";
+import { createSqs } from "./sqs/index.ts";
+
+declare const WASQ_VERSION: string; // put in by the bundler
+
+const ACCOUNT = "000000000000";
+const REGION = "us-east-1";
+
+interface Parts {
+  readonly coreWasm: Uint8Array;
+  readonly addon: Uint8Array | undefined;
+}
+
+/** The core and the addon: from inside the executable, or beside the bundle. */
+function loadParts(): Parts {
+  const sea: typeof import("node:sea") = createRequire(__filename)("node:sea");
+  if (sea.isSea()) {
+    return { coreWasm: new Uint8Array(sea.getAsset("core.wasm")), addon: new Uint8Array(sea.getAsset("uws.node")) };
+  }
+  return { coreWasm: readFileSync(join(__dirname, "core.wasm")), addon: undefined };
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function stop(text: string, code: number): never {
+  process.stderr.write(`${text}\n`);
+  process.exit(code);
+}
+
+/** What is ours to explain is explained; anything else shows where it came from. */
+function explain(error: unknown): string {
+  if (error instanceof LogError) return error.message;
+  if (error instanceof Error)
+    return error.message.startsWith("Cannot") ? error.message : (error.stack ?? error.message);
+  return String(error);
+}
+
+function welcome(config: Config, server: Server): void {
+  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+  const endpoint = `http://${host}:${server.port}`;
+  const aws = `AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region ${REGION} --endpoint-url ${endpoint} sqs`;
+  say(`wasq ${WASQ_VERSION} at ${endpoint}, data in ${resolve(config.dataDirectory)}`);
+  say("Any credentials are accepted. To try it with the AWS CLI:");
+  say(`  ${aws} create-queue --queue-name hello`);
+  say(`  ${aws} send-message --queue-url ${endpoint}/${ACCOUNT}/hello --message-body hi`);
+  say(`  ${aws} receive-message --queue-url ${endpoint}/${ACCOUNT}/hello`);
+}
+
+async function serve(config: Config): Promise<void> {
+  const parts = loadParts();
+  const uws = loadUws(join(__dirname, "..", "..", "node_modules"), parts.addon);
+  const onNote = (text: string) => process.stderr.write(`${text}\n`);
+  const opened = await openBroker({
+    coreWasm: parts.coreWasm,
+    openLog: (codec, segmentBytes) => openLog(new NodeDisk(config.dataDirectory), { codec, segmentBytes, onNote }),
+    onFatal: (error) => stop(`The broker stops: ${explain(error)}`, 1),
+  });
+  const handle = createSqs(opened.broker, {
+    account: ACCOUNT,
+    defaultRegion: REGION,
+    clock: opened.clock,
+    onFault: (error) => process.stderr.write(`A request failed: ${explain(error)}\n`),
+  });
+  let server: Server;
+  try {
+    server = await listen({ uws, host: config.host, port: config.port, handle });
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+  stopOnSignals(opened, server);
+  welcome(config, server);
+}
+
+function stopOnSignals(opened: OpenedBroker, server: Server): void {
+  let stopping = false;
+  const end = async (): Promise<void> => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    opened.answerWaiting();
+    await opened.flush();
+    server.close();
+    await opened.close();
+    process.exit(0);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      end().catch((error: unknown) => stop(`The broker stops: ${explain(error)}`, 1));
+    });
+  }
+}
+
+async function main(): Promise<void> {
+  let config: Config;
+  try {
+    config = readConfig(process.argv.slice(2), process.env);
+  } catch (error) {
+    if (error instanceof ConfigError) stop(`${error.message}\n\nwasq --help tells more`, 2);
+    throw error;
+  }
+  if (config.command === "help") process.stdout.write(HELP);
+  else if (config.command === "version") say(WASQ_VERSION);
+  else await serve(config);
+}
+
+main().catch((error: unknown) => stop(explain(error), 1));
