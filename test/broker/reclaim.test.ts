@@ -1,0 +1,140 @@
+// Disk is given back, and nothing that lives is lost by it: real files, small segments.
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { OpenedBroker } from "../../src/broker/open.ts";
+import type { Delivered, Queue, Settled } from "../../src/broker/types.ts";
+import { create, find, openAt, outgoing, purge, receiveAll, remove, STANDARD, send } from "../support/open-broker.ts";
+
+let directory = "";
+let opened: OpenedBroker;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "wasq-reclaim-"));
+  opened = await openAt(directory);
+});
+
+afterEach(async () => {
+  await opened.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function restart(): Promise<void> {
+  await opened.close();
+  opened = await openAt(directory);
+}
+
+function segmentCount(): number {
+  return readdirSync(directory).filter((name) => name.startsWith("segment-")).length;
+}
+
+async function removeMany(queue: Queue, handles: readonly string[]): Promise<Settled[]> {
+  const settled: Settled[] = [];
+  for (let i = 0; i < handles.length; i += 10) {
+    settled.push(...(await remove(opened.broker, queue, handles.slice(i, i + 10))));
+  }
+  return settled;
+}
+
+const BODY = "b".repeat(300);
+
+async function sendMany(name: string, first: number, count: number): Promise<void> {
+  const queue = find(opened.broker, name);
+  for (let i = 0; i < count; i += 10) {
+    await send(
+      opened.broker,
+      queue,
+      Array.from({ length: Math.min(10, count - i) }, (_, k) => outgoing(`${first + i + k} ${BODY}`)),
+    );
+  }
+}
+
+const numberOf = (body: string): number => Number(body.split(" ")[0]);
+
+test("a drained queue gives its segments back", async () => {
+  await create(opened.broker, "drained");
+  await sendMany("drained", 0, 4000);
+  expect(segmentCount()).toBeGreaterThan(5);
+  const queue = find(opened.broker, "drained");
+  const messages = await receiveAll(opened.broker, queue);
+  expect(messages).toHaveLength(4000);
+  await removeMany(
+    queue,
+    messages.map((message) => message.receiptHandle),
+  );
+  await vi.waitFor(() => expect(segmentCount()).toBeLessThanOrEqual(3), { timeout: 20_000, interval: 200 });
+  await restart();
+  expect(opened.broker.counts(find(opened.broker, "drained"))).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+});
+
+test("what still lives in a sparse segment is written again, with its receives, and survives restarts", async () => {
+  await create(opened.broker, "sparse");
+  await sendMany("sparse", 0, 4000);
+  const queue = find(opened.broker, "sparse");
+  const messages = await receiveAll(opened.broker, queue);
+  const dead = messages.filter((message) => numberOf(message.body) % 10 !== 0);
+  await removeMany(
+    queue,
+    dead.map((message) => message.receiptHandle),
+  );
+  await vi.waitFor(() => expect(segmentCount()).toBeLessThanOrEqual(5), { timeout: 20_000, interval: 200 });
+  for (let round = 0; round < 2; round++) {
+    await restart();
+    expect(opened.broker.counts(find(opened.broker, "sparse"))).toEqual({ visible: 0, inFlight: 400, delayed: 0 });
+  }
+  // Handles from before all that still delete.
+  const kept = messages.filter((message) => numberOf(message.body) % 10 === 0);
+  const settled = await removeMany(
+    find(opened.broker, "sparse"),
+    kept.map((message) => message.receiptHandle),
+  );
+  expect(new Set(settled)).toEqual(new Set(["ok"]));
+  expect(opened.broker.counts(find(opened.broker, "sparse"))).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+});
+
+test("a purge drops what was there, keeps what comes after, and gives the disk back", async () => {
+  await create(opened.broker, "purged");
+  await sendMany("purged", 0, 3000);
+  await purge(opened.broker, find(opened.broker, "purged"));
+  await sendMany("purged", 10_000, 5);
+  expect(opened.broker.counts(find(opened.broker, "purged")).visible).toBe(5);
+  await vi.waitFor(() => expect(segmentCount()).toBeLessThanOrEqual(3), { timeout: 20_000, interval: 200 });
+  await restart();
+  const left = await receiveAll(opened.broker, find(opened.broker, "purged"));
+  expect(left.map((message) => numberOf(message.body))).toEqual([10_000, 10_001, 10_002, 10_003, 10_004]);
+});
+
+test("order, groups and deduplication of a FIFO queue survive rewriting and restarts", async () => {
+  const fifo = { ...STANDARD, fifo: true };
+  await create(opened.broker, "kept.fifo", fifo);
+  await create(opened.broker, "noise");
+  const queue = find(opened.broker, "kept.fifo");
+  for (let i = 0; i < 200; i++) {
+    const message = outgoing(`${i} ${BODY}`, { groupId: `g${i % 7}`, deduplicationId: `d${i}` });
+    await send(opened.broker, queue, [message]);
+    await sendMany("noise", i * 20, 20);
+  }
+  await purge(opened.broker, find(opened.broker, "noise"));
+  await vi.waitFor(() => expect(segmentCount()).toBeLessThanOrEqual(4), { timeout: 20_000, interval: 200 });
+  await restart();
+  const again = find(opened.broker, "kept.fifo");
+  const [duplicate] = await send(opened.broker, again, [outgoing("again", { groupId: "g0", deduplicationId: "d17" })]);
+  expect(duplicate?.status).toBe("duplicate");
+  // A group is held while its messages are in flight, so each round is deleted before the next.
+  const messages: Delivered[] = [];
+  for (;;) {
+    const round = await receiveAll(opened.broker, again);
+    if (round.length === 0) break;
+    messages.push(...round);
+    const handles = round.map((message) => message.receiptHandle);
+    expect(new Set(await removeMany(again, handles))).toEqual(new Set(["ok"]));
+  }
+  expect(messages).toHaveLength(200);
+  for (let group = 0; group < 7; group++) {
+    const order = messages
+      .filter((message) => message.groupId === `g${group}`)
+      .map((message) => numberOf(message.body));
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+  }
+});
