@@ -1,0 +1,89 @@
+// A small life of a log: batches over several segments, an index, a removal. Says what was acknowledged.
+
+import type { Disk } from "../../src/log/disk.ts";
+import type { LocalLog } from "../../src/log/local-log.ts";
+import { openLog } from "../../src/log/local-log.ts";
+import { encodeIndexOf, PlainCodec, PlainWriter, type Seen } from "./plain-codec.ts";
+
+export const SEGMENT_BYTES = 8 * 1024; // 4 KiB of records in each
+export const LOG_ID = "00112233445566778899aabbccddeeff";
+
+export interface Opened {
+  readonly log: LocalLog;
+  readonly codec: PlainCodec;
+  readonly writer: PlainWriter;
+  readonly notes: string[];
+}
+
+export async function open(disk: Disk, segmentBytes = SEGMENT_BYTES): Promise<Opened> {
+  const codec = new PlainCodec(segmentBytes);
+  const notes: string[] = [];
+  const onNote = (text: string) => notes.push(text);
+  const { log, endPosition } = await openLog(disk, { segmentBytes, codec, onNote, logId: LOG_ID });
+  return { log, codec, notes, writer: new PlainWriter(segmentBytes, endPosition, codec.lastNumber + 1) };
+}
+
+/** Lets what goes on in the background go on: the fake disk needs no time, only turns. */
+export async function settle(log: LocalLog): Promise<void> {
+  for (let turn = 0; turn < 1_000 && !log.hasSpare; turn++) await Promise.resolve();
+}
+
+/** Appends the batch added to the writer. */
+export async function commit({ log, writer }: Opened): Promise<void> {
+  await log.append(writer.take());
+}
+
+export class Workload {
+  readonly written: Seen[] = []; // handed to append, acknowledged or not
+  readonly removing = new Set<number>(); // segments whose removal was asked for
+  acknowledgedCount = 0;
+  failures: unknown[] = [];
+
+  /** Goes on through failures as a broker would: until an append fails. */
+  async run(disk: Disk, random: () => number, batchCount: number): Promise<void> {
+    let opened: Opened;
+    try {
+      opened = await open(disk);
+    } catch (error) {
+      this.failures.push(error);
+      return;
+    }
+    const { log, writer } = opened;
+    try {
+      for (let batch = 0; batch < batchCount; batch++) {
+        const recordCount = 1 + Math.floor(random() * 4);
+        const before = writer.written.length;
+        for (let i = 0; i < recordCount; i++) writer.add(`${writer.nextNumber}:`.padEnd(20 + random() * 600, "x"));
+        this.written.push(...writer.written.slice(before));
+        await commit(opened);
+        this.acknowledgedCount = this.written.length;
+        log.maintain();
+        if (batch === Math.floor(batchCount / 2)) await this.#tidy(log);
+      }
+    } catch (error) {
+      this.failures.push(error);
+    }
+    await log.close().catch((error: unknown) => this.failures.push(error));
+  }
+
+  async #tidy(log: LocalLog): Promise<void> {
+    const [first, second] = log.segments();
+    if (first === undefined || second === undefined || log.segments().length < 3) return;
+    const inSecond = this.written.filter(({ position }) => Math.floor(position / SEGMENT_BYTES) === second);
+    this.removing.add(first);
+    for (const work of [() => log.writeIndex(second, encodeIndexOf(inSecond)), () => log.remove(first)]) {
+      await work().catch((error: unknown) => this.failures.push(error));
+    }
+  }
+
+  /** @returns what is wrong with what a start found, or "" */
+  check(seen: readonly Seen[]): string {
+    const removed = ({ position }: Seen) => this.removing.has(Math.floor(position / SEGMENT_BYTES));
+    const kept = seen.filter((record) => !removed(record));
+    const written = this.written.filter((record) => !removed(record));
+    const acknowledged = this.written.slice(0, this.acknowledgedCount).filter((record) => !removed(record));
+    if (kept.length < acknowledged.length) return `${kept.length} of ${acknowledged.length} acknowledged records`;
+    const wrong = kept.findIndex((record, i) => JSON.stringify(record) !== JSON.stringify(written[i]));
+    return wrong < 0 ? "" : `record ${wrong} is ${JSON.stringify(kept[wrong])}`;
+  }
+}
