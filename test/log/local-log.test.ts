@@ -1,0 +1,181 @@
+import { expect, test } from "vitest";
+import { segmentName } from "../../src/log/segment.ts";
+import { FakeDisk } from "../support/fake-disk.ts";
+import { commit, type Opened, open, SEGMENT_BYTES, settle } from "../support/log-workload.ts";
+import { encodeIndexOf } from "../support/plain-codec.ts";
+
+/** Appends until the segment is the one being written. */
+async function fillUpTo(opened: Opened, segment: number): Promise<void> {
+  while (opened.writer.position < segment * SEGMENT_BYTES) {
+    opened.writer.add("x".repeat(900));
+    await commit(opened);
+  }
+}
+
+test("what was appended can be read, across segments and after a restart", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  await fillUpTo(opened, 3);
+  const { position } = opened.writer.written[1] ?? { position: 0 };
+  const bytes = await opened.log.read(position, 924);
+  expect(new TextDecoder().decode(bytes.subarray(24))).toBe("x".repeat(900));
+  await opened.log.close();
+  const again = await open(disk);
+  expect(await again.log.read(position, 924)).toEqual(bytes);
+});
+
+test("a batch over two segments is two writes, each durable, in order; neighbours are one", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  await fillUpTo(opened, 1);
+  await settle(opened.log);
+  for (let i = 0; i < 5; i++) opened.writer.add("y".repeat(800));
+  const split = opened.writer.take().flatMap(({ position, bytes }) => [
+    { position, bytes: bytes.subarray(0, 8) },
+    { position: position + 8, bytes: bytes.subarray(8) },
+  ]);
+  const from = disk.calls.length;
+  await opened.log.append(split);
+  const writes = disk.calls.slice(from).filter((call) => call.startsWith("write segment"));
+  expect(writes.map((call) => call.split(" ")[1])).toEqual([segmentName(1), segmentName(2)]);
+});
+
+test("the bytes are copied before append returns: a WebAssembly memory may grow meanwhile", async () => {
+  const disk = new FakeDisk();
+  const { log, writer } = await open(disk);
+  writer.add("kept");
+  const [extent] = writer.take();
+  if (extent === undefined) throw new Error("nothing to write");
+  const view = new Uint8Array(extent.bytes);
+  const appended = log.append([{ position: extent.position, bytes: view }]);
+  structuredClone(view.buffer, { transfer: [view.buffer] }); // detaches it, as growing does
+  expect(view.byteLength).toBe(0);
+  await appended;
+  expect(await log.read(extent.position, extent.bytes.byteLength)).toEqual(new Uint8Array(extent.bytes));
+});
+
+test("appends leave no gap, and stay in their segment", async () => {
+  const { log, writer } = await open(new FakeDisk());
+  writer.add("a");
+  const [extent] = writer.take();
+  if (extent === undefined) throw new Error("nothing to write");
+  expect(() => log.append([{ ...extent, position: extent.position + 8 }])).toThrow("without a gap");
+});
+
+test("a failed write stops the log for good", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  await settle(opened.log);
+  disk.fault = { call: disk.calls.length, code: "EIO" };
+  opened.writer.add("a");
+  const expected = { code: "io", file: segmentName(1), offset: 4096 };
+  await expect(commit(opened)).rejects.toMatchObject(expected);
+  expect(() => opened.log.append([])).toThrow("Cannot append to the log");
+  expect(() => opened.log.read(SEGMENT_BYTES + 4096, 8)).toThrow("Cannot append to the log");
+  await opened.log.close();
+  expect(disk.openCount).toBe(0);
+});
+
+test("a full disk: no spare, a note, and recovery without a restart", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  const { log, notes } = opened;
+  await settle(log);
+  disk.capacityBytes = 5 * SEGMENT_BYTES;
+  await fillUpTo(opened, 2); // on into the spare; the next one finds no room
+  await log.freeBytes();
+  for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+  expect(log.hasSpare).toBe(false);
+  expect(notes).toHaveLength(1);
+  expect(notes[0]).toContain("Cannot prepare segment 3");
+  expect(disk.files().has("spare")).toBe(false); // its space was given back
+
+  opened.writer.add("still room in this segment");
+  await commit(opened);
+  log.maintain();
+  for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+  expect([log.hasSpare, notes.length]).toEqual([false, 1]); // tried, and said once
+
+  disk.capacityBytes = Number.POSITIVE_INFINITY;
+  log.maintain();
+  await settle(log);
+  expect(notes[1]).toBe("There is room for the next segment again");
+  await fillUpTo(opened, 3);
+});
+
+test("on a full disk a removed segment becomes the spare", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  await settle(opened.log);
+  await fillUpTo(opened, 2);
+  await settle(opened.log);
+  disk.capacityBytes = 3 * SEGMENT_BYTES + 1024;
+  await fillUpTo(opened, 3);
+  for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+  expect(opened.log.hasSpare).toBe(false);
+  await opened.log.remove(1);
+  await settle(opened.log);
+  expect(opened.log.hasSpare).toBe(true);
+  expect([...disk.files().keys()].sort()).toEqual(["manifest", segmentName(2), segmentName(3), segmentName(4)]);
+  expect(
+    disk
+      .bytesOf(segmentName(4))
+      .subarray(4096)
+      .every((byte) => byte === 0),
+  ).toBe(true);
+});
+
+test("an append past the end without a spare is refused before any of it is written", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  await settle(opened.log);
+  disk.capacityBytes = 0;
+  await fillUpTo(opened, 2);
+  for (let i = 0; i < 5; i++) opened.writer.add("z".repeat(800));
+  const from = disk.calls.length;
+  await expect(commit(opened)).rejects.toMatchObject({ code: "noSpace" });
+  expect(disk.calls.slice(from).filter((call) => call.startsWith("write segment"))).toEqual([]);
+});
+
+test("a removed segment waits for its readers, then its file is gone, and a read says so", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  await fillUpTo(opened, 3);
+  await settle(opened.log);
+  const { position } = opened.writer.written[0] ?? { position: 0 };
+  const reading = opened.log.read(position, 924);
+  await Promise.all([opened.log.remove(1), reading]);
+  expect(new TextDecoder().decode((await reading).subarray(24))).toBe("x".repeat(900));
+  expect(disk.files().has(segmentName(1))).toBe(false);
+  expect(opened.log.segments()).toEqual([2, 3]);
+  expect(() => opened.log.read(position, 924)).toThrow("has been removed");
+  await opened.log.close();
+  const again = await open(disk);
+  expect(again.codec.seen).toEqual(opened.writer.written.filter((record) => record.position >= 2 * SEGMENT_BYTES));
+});
+
+test("an index is stored behind the data; a damaged one is none", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  await fillUpTo(opened, 2);
+  const index = encodeIndexOf(opened.writer.written);
+  expect(await opened.log.readIndex(1)).toBeUndefined();
+  await opened.log.writeIndex(1, index);
+  expect(await opened.log.readIndex(1)).toEqual(index);
+  const bytes = disk.bytesOf(segmentName(1));
+  bytes[SEGMENT_BYTES] = 0xff;
+  expect(await opened.log.readIndex(1)).toBeUndefined();
+  expect(opened.notes.at(-1)).toContain("its checksum does not fit");
+});
+
+test("a full disk costs an index, not the log", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  await fillUpTo(opened, 2);
+  await settle(opened.log);
+  disk.capacityBytes = 0;
+  await expect(opened.log.writeIndex(1, new Uint8Array(64))).rejects.toMatchObject({ code: "noSpace" });
+  expect(disk.bytesOf(segmentName(1)).byteLength).toBe(SEGMENT_BYTES);
+  opened.writer.add("goes on");
+  await commit(opened);
+});

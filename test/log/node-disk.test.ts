@@ -1,0 +1,130 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { readFully, writeFully } from "../../src/log/disk.ts";
+import { NodeDisk } from "../../src/log/node-disk.ts";
+import { segmentName } from "../../src/log/segment.ts";
+import { commit, open } from "../support/log-workload.ts";
+import { encodeIndexOf } from "../support/plain-codec.ts";
+
+const SEGMENT_BYTES = 64 * 1024;
+const LOCKING = `
+  import { NodeDisk } from ${JSON.stringify(new URL("../../src/log/node-disk.ts", import.meta.url).href)};
+  try {
+    await new NodeDisk(process.argv[1]).lock();
+    console.log("locked");
+    setInterval(() => {}, 1_000);
+  } catch (error) {
+    console.log(error.code);
+  }`;
+
+let root: string;
+let children: ChildProcess[];
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "log-"));
+  children = [];
+});
+
+afterEach(async () => {
+  for (const child of children) child.kill("SIGKILL");
+  await rm(root, { recursive: true });
+});
+
+/** A process that takes the lock of `directory` and keeps it. @returns what it says first, and how to end it */
+function startLocking(directory: string): Promise<{ said: string; child: ChildProcess }> {
+  const child = spawn(process.execPath, ["--input-type=module", "--no-warnings", "-e", LOCKING, directory]);
+  children.push(child);
+  return new Promise((resolve) => {
+    child.stdout.once("data", (bytes: Buffer) => resolve({ said: bytes.toString().trim(), child }));
+  });
+}
+
+function kill(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    child.once("exit", () => resolve());
+    child.kill("SIGKILL");
+  });
+}
+
+test("a log lives through restarts, removals and indexes on the real disk", async () => {
+  const directory = join(root, "made", "on", "the", "way");
+  const first = await open(new NodeDisk(directory), SEGMENT_BYTES);
+  for (let batch = 0; batch < 40; batch++) {
+    for (let i = 0; i < 3; i++) first.writer.add(`${batch}/${i}`.padEnd(2_000));
+    await commit(first);
+  }
+  const inSecond = first.writer.written.filter(({ position }) => Math.floor(position / SEGMENT_BYTES) === 2);
+  await first.log.writeIndex(2, encodeIndexOf(inSecond));
+  await first.log.remove(1);
+  await first.log.close();
+
+  const disk = new NodeDisk(directory);
+  const second = await open(disk, SEGMENT_BYTES);
+  expect(second.codec.seen).toEqual(first.writer.written.filter(({ position }) => position >= 2 * SEGMENT_BYTES));
+  expect(second.codec.indexed).toEqual([2]);
+  expect(second.notes).toEqual([]);
+  expect(await second.log.freeBytes()).toBeGreaterThan(0);
+  await second.log.close();
+  const names = await readdir(directory);
+  expect(
+    names
+      .filter((name) => name !== "spare")
+      .sort()
+      .slice(0, 2),
+  ).toEqual(["manifest", segmentName(2)]);
+});
+
+test("a second owner is told who has the directory; kill -9 gives it free", async () => {
+  const { said, child } = await startLocking(root);
+  expect(said).toBe("locked");
+  await expect(open(new NodeDisk(root))).rejects.toMatchObject({
+    code: "locked",
+    message: expect.stringContaining(`in use by process ${child.pid}`),
+  });
+  await kill(child);
+  const { log } = await open(new NodeDisk(root));
+  await expect(open(new NodeDisk(root))).rejects.toThrow(`in use by process ${process.pid}`);
+  await log.close();
+  expect((await readdir(root)).filter((name) => name.startsWith("lock"))).toEqual([]);
+});
+
+test("of many starters at once at most one gets the directory", async () => {
+  const { child } = await startLocking(root);
+  await kill(child); // leaves its socket behind
+  const locks = await Promise.allSettled(Array.from({ length: 8 }, () => new NodeDisk(root).lock()));
+  expect(locks.filter(({ status }) => status === "fulfilled").length).toBeLessThanOrEqual(1);
+  for (const lock of locks) if (lock.status === "fulfilled") await lock.value.release();
+  await (await new NodeDisk(root).lock()).release();
+});
+
+test.runIf(process.platform === "linux")(
+  "a path longer than a socket's name may be is locked all the same",
+  async () => {
+    const directory = join(root, "d".repeat(200));
+    await mkdir(directory);
+    const lock = await new NodeDisk(directory).lock();
+    await expect(new NodeDisk(directory).lock()).rejects.toMatchObject({ code: "locked" });
+    await lock.release();
+  },
+);
+
+test("a file in the directory's place", async () => {
+  const path = join(root, "file");
+  await writeFile(path, "");
+  await expect(open(new NodeDisk(path))).rejects.toMatchObject({ code: "notDirectory" });
+  await expect(open(new NodeDisk(join(path, "below")))).rejects.toMatchObject({ code: "notDirectory" });
+});
+
+test("a call that does less than it was asked is gone on with", async () => {
+  const done: number[] = [];
+  await writeFully(new Uint8Array(10), 100, async (bytes, offset) => {
+    done.push(offset);
+    return Math.min(4, bytes.byteLength);
+  });
+  expect(done).toEqual([100, 104, 108]);
+  await expect(writeFully(new Uint8Array(10), 0, async () => 0)).rejects.toMatchObject({ code: "EIO" });
+  expect(await readFully(new Uint8Array(10), 0, async (_, offset) => (offset < 6 ? 3 : 0))).toBe(6);
+});
