@@ -104,8 +104,8 @@ export class FakeDisk implements Disk {
     };
     const names = new Map(this.#durableNames);
     for (const change of this.#changes) {
-      if (keeps()) change(names);
-      else if (random() < 0.5) break; // mostly, directories change in order
+      if (style > 0.7 ? random() < 0.5 : keeps()) change(names);
+      else if (prefixOnly) break;
     }
     isKept = true;
     return FakeDisk.of(new Map([...names].map(([name, inode]) => [name, inode.cut(keeps)])));
