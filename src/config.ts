@@ -7,6 +7,8 @@ export interface Config {
   readonly host: string;
   readonly port: number; // 0: any that is free
   readonly dataDirectory: string;
+  /** AWS's 60 seconds before a deleted queue's name, or a purge, can be repeated. */
+  readonly awsWaits: boolean;
 }
 
 /** What a command line or the environment got wrong, one line a mistake. */
@@ -23,6 +25,8 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
   --data-dir PATH          where the queues are kept                   (WASQ_DATA_DIR, ~/.local/share/wasq)
   --insecure-no-auth       listen beyond this machine although nobody is asked for a key:
                            whoever reaches the port may read, send and delete everything
+  --aws-waits              refuse for 60 s what AWS refuses for 60 s: the name of a deleted queue,
+                           a second purge
   --version                print the version
   --help                   print this
 `;
@@ -42,6 +46,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
         host: { type: "string" },
         "data-dir": { type: "string" },
         "insecure-no-auth": { type: "boolean" },
+        "aws-waits": { type: "boolean" },
         version: { type: "boolean" },
         help: { type: "boolean" },
       },
@@ -79,5 +84,11 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   if (dataDirectory === "") mistakes.push("--data-dir is empty: a path is needed");
 
   if (mistakes.length > 0 && asked !== "help") throw new ConfigError(mistakes.join("\n"));
-  return Object.freeze({ command: asked as Config["command"], host, port, dataDirectory });
+  return Object.freeze({
+    command: asked as Config["command"],
+    host,
+    port,
+    dataDirectory,
+    awsWaits: values["aws-waits"] === true,
+  });
 }

@@ -71,6 +71,7 @@ async function serve(config: Config): Promise<void> {
     account: ACCOUNT,
     defaultRegion: REGION,
     clock: opened.clock,
+    awsWaits: config.awsWaits,
     onFault: (error) => process.stderr.write(`A request failed: ${explain(error)}\n`),
   });
   let server: Server;

@@ -5,8 +5,3 @@ import { hash } from "node:crypto";
 export function md5(data: string | Uint8Array): string {
   return hash("md5", data, "hex");
 }
-
-/** What content-based deduplication takes for an id. */
-export function sha256(data: string): string {
-  return hash("sha256", data, "hex");
-}

@@ -15,12 +15,14 @@ export interface SqsOptions {
   readonly account: string; // 12 digits; every caller acts for it
   readonly defaultRegion: string; // for requests without a credential scope
   readonly clock: Clock;
+  /** Refuse a deleted queue's name, and a second purge, for 60 seconds, as AWS does; otherwise both work at once. */
+  readonly awsWaits?: boolean;
   /** Told of what should not have been thrown. The client has been answered, with InternalFailure. */
   readonly onFault?: (error: unknown) => void;
 }
 
 export function createSqs(broker: Broker, options: SqsOptions): Handle {
-  const state = new State();
+  const state = new State(options.awsWaits ?? false);
   const onFault = options.onFault ?? ((): void => {});
 
   return (request, answer) => {

@@ -3,7 +3,7 @@
 import type { Outgoing, Queue, Sent } from "../broker/types.ts";
 import { DELAY_MS_MAX } from "../limits.ts";
 import { hasForbiddenCharacter, INVALID_CHARACTERS, isIdentifier } from "./characters.ts";
-import { md5, sha256 } from "./digest.ts";
+import { md5 } from "./digest.ts";
 import {
   full,
   invalidParameter,
@@ -87,7 +87,8 @@ export function prepareMessage(
       delayMs: delaySeconds === undefined ? undefined : delaySeconds * 1000,
       attributes,
       groupId,
-      deduplicationId: settings.fifo ? (deduplicationId ?? sha256(body)) : undefined,
+      // Without one, content-based deduplication: the core takes the body's SHA-256.
+      deduplicationId: settings.fifo ? deduplicationId : undefined,
       senderId: context.senderId,
       traceHeader: system?.traceHeader ?? (context.traceHeader === "" ? undefined : context.traceHeader),
     },

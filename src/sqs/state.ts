@@ -53,11 +53,18 @@ export class Recent {
   }
 }
 
-export const RECREATE_WAIT_MS = 60_000; // after DeleteQueue, before a queue of the same name
-export const PURGE_WAIT_MS = 60_000; // between two PurgeQueue
+/** After DeleteQueue, before a queue of the same name; and between two PurgeQueue. */
+const AWS_WAIT_MS = 60_000;
 
 export class State {
   readonly changes = new Turns();
-  readonly deleted = new Recent(RECREATE_WAIT_MS);
+  readonly waitMs: number;
+  readonly deleted: Recent;
   readonly purgedMs = new WeakMap<Queue, number>();
+
+  /** @param awsWaits whether to refuse what AWS refuses only because it is distributed */
+  constructor(awsWaits: boolean) {
+    this.waitMs = awsWaits ? AWS_WAIT_MS : 0;
+    this.deleted = new Recent(this.waitMs);
+  }
 }

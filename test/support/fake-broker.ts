@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 // A broker in memory: plain maps, a clock that tests move, no disk. Good enough to see what the edge asks and answers.
 
 import type { Clock } from "../../src/base/clock.ts";
@@ -243,7 +244,7 @@ function delivered(message: FakeMessage, fifo: boolean): Delivered {
     bodyMd5: md5(body),
     attributes,
     groupId,
-    deduplicationId,
+    deduplicationId: deduplicationId ?? (fifo ? hash("sha256", body, "hex") : undefined),
     senderId,
     traceHeader,
     sentMs: message.sentMs,

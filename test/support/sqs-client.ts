@@ -38,6 +38,7 @@ export class SqsClient {
 
   constructor(options: Partial<SqsOptions> = {}) {
     this.handle = createSqs(this.broker, {
+      awsWaits: true,
       account: ACCOUNT,
       defaultRegion: "us-east-1",
       clock: this.clock,

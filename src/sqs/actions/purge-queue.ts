@@ -1,13 +1,12 @@
 import { SqsError } from "../errors.ts";
 import { findQueue, operationWithoutOutput } from "../operation.ts";
 import { string } from "../shapes.ts";
-import { PURGE_WAIT_MS } from "../state.ts";
 
 export const purgeQueue = operationWithoutOutput("PurgeQueue", { QueueUrl: string }, (context, input, reply) => {
   const queue = findQueue(context, input.QueueUrl);
   const nowMs = context.clock.nowMs();
   const purgedMs = context.state.purgedMs.get(queue);
-  if (purgedMs !== undefined && nowMs - purgedMs < PURGE_WAIT_MS) {
+  if (purgedMs !== undefined && nowMs - purgedMs < context.state.waitMs) {
     throw new SqsError(
       "PurgeQueueInProgress",
       `Only one PurgeQueue operation on ${queue.name} is allowed every 60 seconds.`,
