@@ -38,7 +38,7 @@ interface Writable {
   readonly file: DiskFile;
 }
 
-const ZEROS = new Uint8Array(1024 * 1024); // as much as one step of preparing a spare syncs: appends wait no longer
+const ZEROS = new Uint8Array(256 * 1024); // what one step of preparing a spare syncs: an append waits for one at most
 const FREE_BYTES_MIN = 1024 * 1024; // left to the manifest, and to others, when a spare is made
 const STAGING_KEPT_BYTES_MAX = 8 * 1024 * 1024;
 
