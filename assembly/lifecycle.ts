@@ -141,6 +141,7 @@ function withdraw(slot: u32): void {
   else if (state == DELAYED) queue.count(q, queue.DELAYED_COUNT, -1);
   if (!queue.isFifo(q)) {
     if (state == VISIBLE) list.remove(queue.at(q) + queue.VISIBLE, slot);
+    else if (state == IN_FLIGHT) wake(q); // a queue at its limit may hand out another
     return;
   }
   message.setState(slot, FREE); // so that its group does not take it for a visible one

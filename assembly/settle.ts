@@ -23,6 +23,7 @@ const EXPIRED: u32 = 1; // FIFO: the visibility timeout is over
 const GONE: u32 = 2; // no such message any more
 const BEYOND: u32 = 3;
 const EXPIRED_ROWS_MAX: u32 = 1000;
+const STATE_BYTES: u32 = 64;
 
 /** The message a row names, if it still is that message and in this queue. */
 function named(q: u32, row: usize): u32 {
@@ -140,6 +141,10 @@ export function sweep(nowMs: u64, countMax: u32): void {
   let end = sweepNext + countMax;
   if (end > sweepEnd) end = sweepEnd;
   for (let slot = sweepNext; slot < end; slot++) {
+    if (!tail.hasRoom(STATE_BYTES)) {
+      sweepNext = slot;
+      return;
+    }
     const state = message.state(slot);
     if (state <= PENDING) continue;
     const q = message.queue(slot);
@@ -171,4 +176,5 @@ export function sweep(nowMs: u64, countMax: u32): void {
 function redelay(slot: u32, q: u32): void {
   if (message.receives(slot) != 0 || message.state(slot) < VISIBLE || message.state(slot) == VISIBLE) return;
   message.setVisibleAtMs(slot, message.sentMs(slot) + queue.delayMs(q));
+  journal.state(slot); // its SENT record tells of the old delay
 }

@@ -1,0 +1,318 @@
+// The real core in virtual time: queues by name, messages by body, receipts as body#receive. Whatever it writes is
+// kept, so a restart is a fresh core that replays the same bytes.
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { assert } from "../../src/base/assert.ts";
+import { Core, type Delivery, QUEUE_FLAG, RECEIVE, type ReceivedHandle, SEND } from "../../src/core/core.ts";
+import { readStoredMessage } from "../../src/core/stored-message.ts";
+
+const MODULE = new WebAssembly.Module(readFileSync(new URL("../../build/out/core.wasm", import.meta.url)));
+const MiB = 1024 * 1024;
+const SEGMENT_BYTES = 256 * 1024; // small, so that longer tests cross several
+const SEGMENT_HEADER_BYTES = 4096;
+const SIZES = {
+  budgetBytes: 256 * MiB,
+  tailBytes: 4 * MiB,
+  segmentBytes: SEGMENT_BYTES,
+  segmentHeaderBytes: SEGMENT_HEADER_BYTES,
+};
+/** When every test begins: 0 s on its own clock. */
+const START_MS = 1_800_000_000_000;
+
+export interface QueueSpec {
+  readonly name: string;
+  readonly fifo: boolean;
+  readonly scopeGroup: boolean;
+  readonly delayMs: number;
+  readonly retentionMs: number;
+  readonly visibilityMs: number;
+  readonly receiveMax: number; // 0: no dead letters
+  readonly deadLetters: string | undefined; // name of a queue that stands before this one
+  readonly inFlightMax: number;
+}
+
+export const STANDARD: QueueSpec = {
+  name: "main",
+  fifo: false,
+  scopeGroup: false,
+  delayMs: 0,
+  retentionMs: 345_600_000,
+  visibilityMs: 30_000,
+  receiveMax: 0,
+  deadLetters: undefined,
+  inFlightMax: 120_000,
+};
+
+export interface SendEntry {
+  readonly body: string;
+  readonly groupId?: string | undefined;
+  readonly deduplicationId?: string | undefined; // undefined on a FIFO queue: by content
+  readonly delayMs?: number | undefined;
+}
+
+export interface SentEntry {
+  readonly duplicate: boolean;
+  readonly sequence: number;
+  readonly messageId: string;
+}
+
+export interface Answer {
+  readonly receipts: readonly string[] | "gone";
+  readonly atMs: number;
+}
+
+export class CoreDriver {
+  nowMs = 0;
+  #core: Core;
+  readonly #specs: QueueSpec[];
+  readonly #log = new Map<number, { bytes: Buffer; endOffset: number }>();
+  readonly #handles = new Map<string, ReceivedHandle>();
+  readonly #answers = new Map<number, Answer>();
+  readonly #waiters = new Map<number, number>();
+  #nextToken = 1;
+  #nextMessage = 1;
+
+  /** A queue's index and number are its place in `specs`, from 1. */
+  constructor(specs: readonly QueueSpec[]) {
+    this.#specs = [...specs];
+    this.#core = Core.load(MODULE, SIZES);
+    this.#core.beginReplay(START_MS);
+    assert(this.#core.finishReplay(START_MS, SEGMENT_HEADER_BYTES), "an empty log replays");
+    this.#specs.forEach((spec, i) => {
+      assert(this.#core.openQueue(i + 1) === i + 1, "queues are opened in order");
+      this.#giveRules(spec);
+      assert(this.#core.logQueue(i + 1, Buffer.from(spec.name)), "the log has room for a queue");
+    });
+    this.#flush();
+  }
+
+  spec(queue: string): QueueSpec {
+    return this.#specs[this.#index(queue) - 1] as QueueSpec;
+  }
+
+  #index(queue: string): number {
+    const found = this.#specs.findIndex((spec) => spec.name === queue);
+    assert(found >= 0, `there is a queue ${queue}`);
+    return found + 1;
+  }
+
+  #giveRules(spec: QueueSpec): void {
+    const index = this.#index(spec.name);
+    this.#core.setQueue(index, {
+      flags: (spec.fifo ? QUEUE_FLAG.fifo : 0) | (spec.scopeGroup ? QUEUE_FLAG.scopeGroup : 0),
+      delayMs: spec.delayMs,
+      retentionMs: spec.retentionMs,
+      receiveMax: spec.receiveMax,
+      deadLetters: spec.deadLetters === undefined ? 0 : this.#index(spec.deadLetters),
+      sourceNumber: index,
+      inFlightMax: spec.inFlightMax,
+    });
+  }
+
+  /** SetQueueAttributes. */
+  set(queue: string, change: Partial<QueueSpec>): void {
+    const index = this.#index(queue);
+    this.#specs[index - 1] = { ...this.spec(queue), ...change };
+    this.#giveRules(this.spec(queue));
+    this.#tick();
+  }
+
+  send(queue: string, entries: readonly SendEntry[]): SentEntry[] {
+    const core = this.#core;
+    core.beginSend();
+    for (const entry of entries) {
+      const id = Buffer.alloc(16);
+      id.writeUInt32LE(this.#nextMessage++);
+      core.addMessage(
+        entry.body,
+        undefined,
+        entry.groupId,
+        entry.deduplicationId,
+        "sender",
+        undefined,
+        entry.delayMs,
+        id,
+        0,
+        (algorithm, bytes) => createHash(algorithm).update(bytes).digest(),
+        false,
+      );
+    }
+    assert(core.send(this.#index(queue), this.#instant()) === SEND.ok, "the core has room");
+    const sent = entries.map((_, i) => ({
+      duplicate: core.sentDuplicate(i),
+      sequence: core.sentSequence(i),
+      messageId: core.sentMessageId(i),
+    }));
+    this.#flush();
+    return sent;
+  }
+
+  /** A short poll. */
+  receive(queue: string, countMax: number, visibilityMs: number | undefined): readonly string[] | "overLimit" {
+    const token = this.poll(queue, countMax, visibilityMs, 0);
+    if (token === "overLimit") return token;
+    const { receipts } = this.#answers.get(token) ?? { receipts: [] };
+    assert(receipts !== "gone", "the queue is there");
+    return receipts;
+  }
+
+  /** A receive that may wait; its answer comes under the number returned. */
+  poll(queue: string, countMax: number, visibilityMs: number | undefined, waitMs: number): number | "overLimit" {
+    const token = this.#nextToken++;
+    const index = this.#index(queue);
+    const hiddenMs = visibilityMs ?? this.spec(queue).visibilityMs;
+    const code = this.#core.receive(index, countMax, hiddenMs, waitMs, token, this.#instant());
+    assert(code !== RECEIVE.noMemory && code !== RECEIVE.busy, "the core has room");
+    if (code !== 0 && code < RECEIVE.busy) this.#waiters.set(token, code);
+    this.#flush();
+    return code === RECEIVE.overLimit ? "overLimit" : token;
+  }
+
+  answer(token: number): Answer | undefined {
+    return this.#answers.get(token);
+  }
+
+  get hasWaiters(): boolean {
+    return this.#waiters.size > 0;
+  }
+
+  cancel(token: number): void {
+    this.#core.cancel(this.#waiters.get(token) ?? 0, token);
+    this.#waiters.delete(token);
+    this.#flush();
+  }
+
+  delete(queue: string, receipt: string): string {
+    const codes = this.#core.delete(this.#index(queue), [this.#handle(receipt)], this.#instant());
+    assert(codes !== undefined, "the tail has room");
+    this.#flush();
+    return codes[0] as string;
+  }
+
+  changeVisibility(queue: string, receipt: string, visibilityMs: number): string {
+    const handles = [this.#handle(receipt)];
+    const codes = this.#core.changeVisibility(this.#index(queue), handles, [visibilityMs], this.#instant());
+    assert(codes !== undefined, "the tail has room");
+    this.#flush();
+    return codes[0] as string;
+  }
+
+  counts(queue: string): { visible: number; inFlight: number; delayed: number } {
+    const index = this.#index(queue);
+    return {
+      visible: this.#core.visibleCount(index),
+      inFlight: this.#core.inFlightCount(index),
+      delayed: this.#core.delayedCount(index),
+    };
+  }
+
+  get liveMessages(): number {
+    return this.#core.liveMessages;
+  }
+
+  /** Everything that comes due on the way happens at its own instant. */
+  advanceTo(nowMs: number): void {
+    assert(nowMs >= this.nowMs, "time goes forward");
+    const endMs = START_MS + nowMs;
+    while (this.#core.nextTickMs <= endMs) {
+      this.nowMs = Math.max(this.#core.nextTickMs - START_MS, this.nowMs);
+      this.#tick();
+    }
+    this.nowMs = nowMs;
+  }
+
+  /** The process ends after everything was written, and another begins. Those who waited have gone. */
+  restart(): void {
+    const core = Core.load(MODULE, SIZES);
+    core.beginReplay(this.#instant());
+    let endPosition = SEGMENT_HEADER_BYTES;
+    const seen: number[] = [];
+    for (const segment of [...this.#log.keys()].sort((a, b) => a - b)) {
+      endPosition = this.#replaySegment(core, segment, (index) => seen.push(index));
+    }
+    this.#core = core;
+    for (const index of seen) this.#giveRules(this.#specs[index - 1] as QueueSpec);
+    assert(seen.length === this.#specs.length, "every queue is in the log");
+    assert(core.finishReplay(this.#instant(), endPosition), "the core has room");
+    this.#waiters.clear();
+    this.#tick();
+  }
+
+  #replaySegment(core: Core, segment: number, onQueue: (index: number) => void): number {
+    const { bytes, endOffset } = this.#log.get(segment) as { bytes: Buffer; endOffset: number };
+    let offset = SEGMENT_HEADER_BYTES;
+    while (offset < endOffset) {
+      const position = segment * SEGMENT_BYTES + offset;
+      const piece = bytes.subarray(offset, Math.min(endOffset, offset + core.inputBytesMax));
+      const { consumedBytes, stop } = core.replay(piece, position, (_, record) => onQueue(record.readUInt32LE(24)));
+      assert(stop === "more" || stop === "sealed", `the log reads to its end, not: ${stop}`);
+      assert(consumedBytes > 0, "a record fits the input");
+      offset += consumedBytes;
+      if (stop === "sealed") return (segment + 1) * SEGMENT_BYTES + SEGMENT_HEADER_BYTES;
+    }
+    return segment * SEGMENT_BYTES + offset;
+  }
+
+  #instant(): number {
+    return START_MS + this.nowMs;
+  }
+
+  #handle(receipt: string): ReceivedHandle {
+    const handle = this.#handles.get(receipt);
+    assert(handle !== undefined, `${receipt} was handed out`);
+    return handle;
+  }
+
+  #tick(): void {
+    while (!this.#core.tick(this.#instant())) this.#flush();
+    this.#flush();
+  }
+
+  /** Writes what was decided and acknowledges it; that may decide more. */
+  #flush(): void {
+    let end: number;
+    do {
+      this.#drain();
+      end = this.#core.headPosition;
+      for (const { position, bytes } of this.#core.takeExtents()) this.#keep(position, bytes);
+      this.#core.commit(end, this.#instant());
+      this.#drain();
+    } while (this.#core.headPosition !== end);
+  }
+
+  #keep(position: number, bytes: Uint8Array): void {
+    const segment = Math.floor(position / SEGMENT_BYTES);
+    let kept = this.#log.get(segment);
+    if (kept === undefined) {
+      kept = { bytes: Buffer.alloc(SEGMENT_BYTES), endOffset: SEGMENT_HEADER_BYTES };
+      this.#log.set(segment, kept);
+    }
+    const offset = position % SEGMENT_BYTES;
+    assert(offset === kept.endOffset, "the log is written without gaps");
+    kept.bytes.set(bytes, offset);
+    kept.endOffset += bytes.byteLength;
+  }
+
+  #drain(): void {
+    this.#core.drainEffects((token, _, count, deliveries) => {
+      this.#waiters.delete(token);
+      const receipts = count < 0 ? "gone" : deliveries.map((delivery) => this.#receipt(delivery));
+      this.#answers.set(token, { receipts, atMs: this.nowMs });
+    });
+  }
+
+  #receipt(delivery: Delivery): string {
+    const { body } = readStoredMessage(delivery.record ?? this.#record(delivery));
+    const receipt = `${body}#${delivery.receiveCount}`;
+    const { slot, generation, receiveCount } = delivery;
+    this.#handles.set(receipt, { slot, generation, receiveCount });
+    return receipt;
+  }
+
+  #record({ position, recordBytes }: Delivery): Buffer {
+    const offset = position % SEGMENT_BYTES;
+    const kept = this.#log.get(Math.floor(position / SEGMENT_BYTES));
+    assert(kept !== undefined, "the record was written");
+    return kept.bytes.subarray(offset, offset + recordBytes);
+  }
+}

@@ -1,0 +1,195 @@
+// Scenarios: a line is an instant, a command and what it answers. Durations: 30s, 29.9s, 5min, 12h, 4d.
+//
+//   queue main fifo delay=5s retention=60s visibility=30s inflight=2 scope=group max=1 dead=other
+//   0s  send a b                 -> ok            FIFO: g1/a is a in group g1 (else group g); id=x, content; delay=5s
+//   0s  receive max=10           -> a#1 b#1       a#1: what the first receive of a handed out
+//   0s  poll p wait=20s          -> waits         then: answer p -> b#2 at 5s; cancel p -> ok
+//   1s  change a#1 visibility=0s -> ok
+//   1s  delete a#1               -> ok
+//   2s  count                    -> 1 0 0         visible, in flight, delayed
+//   2s  set retention=60s        -> ok
+//   2s  restart                  -> ok
+//
+// Another queue than the last one declared: queue=other. Each scenario is played twice: as it stands, and with a
+// restart before each of its lines at which nobody waits, because every rule must survive one.
+import { expect } from "vitest";
+import { assert } from "../../src/base/assert.ts";
+import { CoreDriver, type QueueSpec, STANDARD } from "./core-driver.ts";
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function toMs(text: string): number {
+  const [, value, unit] = /^([\d.]+)(ms|s|min|h|d)$/.exec(text) ?? [];
+  assert(value !== undefined && unit !== undefined, `"${text}" is a duration`);
+  return Math.round(Number(value) * (UNIT_MS[unit] as number));
+}
+
+interface Words {
+  readonly plain: readonly string[];
+  readonly options: ReadonlyMap<string, string>;
+}
+
+function wordsOf(text: string): Words {
+  const plain: string[] = [];
+  const options = new Map<string, string>();
+  for (const word of text.trim().split(/\s+/)) {
+    const [, key, value] = /^(\w+)=(.*)$/.exec(word) ?? [];
+    if (key !== undefined && value !== undefined) options.set(key, value);
+    else plain.push(word);
+  }
+  return { plain, options };
+}
+
+function specOf({ plain, options }: Words, base: QueueSpec): QueueSpec {
+  const ms = (key: string, otherwise: number) => (options.has(key) ? toMs(options.get(key) as string) : otherwise);
+  const count = (key: string, otherwise: number) => Number(options.get(key) ?? otherwise);
+  return {
+    name: base.name,
+    fifo: base.fifo || plain.includes("fifo"),
+    scopeGroup: base.scopeGroup || options.get("scope") === "group",
+    delayMs: ms("delay", base.delayMs),
+    retentionMs: ms("retention", base.retentionMs),
+    visibilityMs: ms("visibility", base.visibilityMs),
+    receiveMax: count("max", base.receiveMax),
+    deadLetters: options.get("dead") ?? base.deadLetters,
+    inFlightMax: count("inflight", base.inFlightMax),
+  };
+}
+
+class Player {
+  readonly #driver: CoreDriver;
+  readonly #queue: string;
+  readonly #polls = new Map<string, number>();
+
+  constructor(specs: readonly QueueSpec[]) {
+    this.#driver = new CoreDriver(specs);
+    this.#queue = (specs.at(-1) as QueueSpec).name;
+  }
+
+  get canRestart(): boolean {
+    return !this.#driver.hasWaiters;
+  }
+
+  advanceTo(nowMs: number): void {
+    this.#driver.advanceTo(nowMs);
+  }
+
+  restart(): string {
+    this.#driver.restart();
+    return "ok";
+  }
+
+  /** The switch over commands; the order is that of a message's life. */
+  play(words: Words): string {
+    const [command, first = ""] = words.plain;
+    const queue = words.options.get("queue") ?? this.#queue;
+    switch (command) {
+      case "send":
+        return this.#send(queue, words);
+      case "receive":
+        return this.#receive(queue, words);
+      case "poll":
+        return this.#poll(queue, first, words);
+      case "answer":
+        return this.#answer(first);
+      case "cancel":
+        this.#driver.cancel(this.#polls.get(first) as number);
+        return "ok";
+      case "change": {
+        const visibility = words.options.get("visibility");
+        assert(visibility !== undefined, "change has a visibility");
+        return this.#driver.changeVisibility(queue, first, toMs(visibility));
+      }
+      case "delete":
+        return this.#driver.delete(queue, first);
+      case "count": {
+        const { visible, inFlight, delayed } = this.#driver.counts(queue);
+        return `${visible} ${inFlight} ${delayed}`;
+      }
+      case "set":
+        this.#driver.set(queue, specOf(words, this.#driver.spec(queue)));
+        return "ok";
+      case "restart":
+        return this.restart();
+      default:
+        return `no command ${command}`;
+    }
+  }
+
+  #send(queue: string, { plain, options }: Words): string {
+    const { fifo } = this.#driver.spec(queue);
+    const content = plain.includes("content");
+    const delay = options.get("delay");
+    const entries = plain.slice(1).flatMap((word) => {
+      if (word === "content") return [];
+      const [body = "", groupId = "g"] = word.split("/").reverse();
+      return {
+        body,
+        groupId: fifo ? groupId : undefined,
+        deduplicationId: fifo && !content ? (options.get("id") ?? body) : undefined,
+        delayMs: delay === undefined ? undefined : toMs(delay),
+      };
+    });
+    const sent = this.#driver.send(queue, entries).map(({ duplicate }) => (duplicate ? "duplicate" : "ok"));
+    return [...new Set(sent)].length === 1 ? (sent[0] as string) : sent.join(" ");
+  }
+
+  #options({ options }: Words): [number, number | undefined] {
+    const visibility = options.get("visibility");
+    return [Number(options.get("max") ?? 1), visibility === undefined ? undefined : toMs(visibility)];
+  }
+
+  #receive(queue: string, words: Words): string {
+    const receipts = this.#driver.receive(queue, ...this.#options(words));
+    return receipts === "overLimit" ? receipts : receipts.join(" ") || "nothing";
+  }
+
+  #poll(queue: string, name: string, words: Words): string {
+    const token = this.#driver.poll(queue, ...this.#options(words), toMs(words.options.get("wait") ?? "20s"));
+    if (token === "overLimit") return token;
+    this.#polls.set(name, token);
+    return this.#driver.answer(token) === undefined ? "waits" : this.#answer(name);
+  }
+
+  #answer(name: string): string {
+    const answer = this.#driver.answer(this.#polls.get(name) as number);
+    if (answer === undefined) return "waits";
+    const { receipts, atMs } = answer;
+    return `${receipts === "gone" ? receipts : receipts.join(" ") || "nothing"} at ${atMs / 1000}s`;
+  }
+}
+
+function playAll(text: string, restarts: boolean): void {
+  const specs: QueueSpec[] = [];
+  const given: string[] = [];
+  const met: string[] = [];
+  let player: Player | undefined;
+  for (const line of text.split("\n")) {
+    const [command = "", expected] = line.replace(/\/\/ .*/, "").split("->");
+    if (command.trim() === "") continue;
+    const words = wordsOf(command);
+    const [instant, ...plain] = words.plain;
+    if (instant === "queue") {
+      specs.push(specOf(words, { ...STANDARD, name: plain[0] as string }));
+      continue;
+    }
+    player ??= new Player(specs.length > 0 ? specs : [STANDARD]);
+    player.advanceTo(toMs(instant as string));
+    if (restarts && player.canRestart) player.restart();
+    given.push(`${command.trim()} -> ${(expected ?? "ok").trim()}`);
+    met.push(`${command.trim()} -> ${player.play({ plain, options: words.options })}`);
+  }
+  assert(given.length > 0, "a scenario has lines");
+  expect(met, restarts ? "with restarts" : "without restarts").toEqual(given);
+}
+
+/** Plays the lines, and plays them again with restarts in between. */
+export function scenario(text: string): void {
+  playAll(text, false);
+  playAll(text, true);
+}
+
+/** For what a restart may change: the turn of message groups, the place of what is often received, who waits. */
+export function scenarioWithoutRestarts(text: string): void {
+  playAll(text, false);
+}
