@@ -16,6 +16,9 @@ declare const WASQ_VERSION: string; // put in by the bundler
 const ACCOUNT = "000000000000";
 const REGION = "us-east-1";
 
+/** Ctrl-C in a terminal arrives from the terminal and again from each program between it and us: that is one signal. */
+const SAME_SIGNAL_MS = 1_000;
+
 interface Parts {
   readonly coreWasm: Uint8Array;
   readonly addon: Uint8Array | undefined;
@@ -86,18 +89,22 @@ async function serve(config: Config): Promise<void> {
 }
 
 function stopOnSignals(opened: OpenedBroker, server: Server): void {
-  let stopping = false;
+  let stoppingSinceMs: number | undefined;
   const end = async (): Promise<void> => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    const closed = server.close();
     opened.answerWaiting();
     await opened.flush();
-    server.close();
+    await closed;
     await opened.close();
     process.exit(0);
   };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     process.on(signal, () => {
+      if (stoppingSinceMs !== undefined) {
+        if (performance.now() - stoppingSinceMs > SAME_SIGNAL_MS) process.exit(1);
+        return;
+      }
+      stoppingSinceMs = performance.now();
       end().catch((error: unknown) => stop(`The broker stops: ${explain(error)}`, 1));
     });
   }

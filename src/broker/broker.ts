@@ -468,12 +468,8 @@ export class LocalBroker implements Broker {
         if (delivery.record !== undefined) messages[i] = this.#delivered(entry, delivery, delivery.record);
         else
           onDisk.push(
-            this.#log.read(delivery.position, delivery.recordBytes).then((record) => {
-              messages[i] = this.#delivered(
-                entry,
-                delivery,
-                Buffer.from(record.buffer, record.byteOffset, record.byteLength),
-              );
+            this.#readRecord(delivery).then((record) => {
+              messages[i] = this.#delivered(entry, delivery, record);
             }),
           );
       });
@@ -486,6 +482,20 @@ export class LocalBroker implements Broker {
         (error: Error) => this.#onFatal(error),
       );
     });
+  }
+
+  /** A record from its segment, checked: the start does not read the bodies of segments that have an index. */
+  async #readRecord(delivery: Delivery): Promise<Buffer> {
+    const read = await this.#log.read(delivery.position, delivery.recordBytes);
+    const record = Buffer.from(read.buffer, read.byteOffset, read.byteLength);
+    const size = record.readUIntLE(4, 3);
+    const isWhole = size <= record.byteLength && size > 24;
+    if (isWhole && this.#core.crc32c(record.subarray(4, size)) === record.readUInt32LE(0)) return record;
+    const segment = Math.floor(delivery.position / this.#segmentBytes);
+    throw new Error(
+      `Cannot read a message: segment ${segment} is damaged at offset ${delivery.position % this.#segmentBytes}, where a record ` +
+        `of ${delivery.recordBytes} bytes was written; restore the data directory from a copy`,
+    );
   }
 
   #delivered(entry: QueueEntry, delivery: Delivery, record: Buffer): Delivered {

@@ -24,6 +24,12 @@ export function loadUws(modulesDirectory: string, embedded: Uint8Array | undefin
     const path = join(directory, name);
     writeFileSync(path, embedded, { mode: 0o500 });
     return open(path);
+  } catch (error) {
+    const met = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `Cannot load the socket library from ${directory}: ${met}; ` +
+        "TMPDIR must name a directory with room for it, from which programs may be loaded",
+    );
   } finally {
     if (process.platform !== "win32") rmSync(directory, { recursive: true, force: true });
   }
