@@ -8,7 +8,7 @@ import { readStoredMessage } from "../../src/core/stored-message.ts";
 
 const MODULE = new WebAssembly.Module(readFileSync(new URL("../../build/out/core.wasm", import.meta.url)));
 const MiB = 1024 * 1024;
-const SEGMENT_BYTES = 256 * 1024; // small, so that longer tests cross several
+const SEGMENT_BYTES = 24 * 1024; // small, so that every longer test crosses several
 const SEGMENT_HEADER_BYTES = 4096;
 const SIZES = {
   budgetBytes: 256 * MiB,

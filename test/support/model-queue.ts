@@ -1,0 +1,159 @@
+// The queue rules once more, slow and obvious: plain objects, searched from the front. The model does not foresee an
+// answer to a receive where the rules leave a choice (which of several visible messages); it judges the answer given.
+import { assert } from "../../src/base/assert.ts";
+import type { QueueSpec, SendEntry } from "./core-driver.ts";
+
+const VISIBILITY_MS_MAX = 43_200_000;
+const DEDUP_WINDOW_MS = 300_000;
+
+interface ModelMessage {
+  readonly body: string;
+  readonly groupId: string | undefined;
+  sentMs: number;
+  delayedUntilMs: number;
+  hiddenUntilMs: number;
+  receivedMs: number;
+  receiveCount: number;
+  firstCountHere: number; // receives up to this one were in another queue
+}
+
+export class ModelQueue {
+  readonly spec: QueueSpec;
+  readonly #deadLetters: ModelQueue | undefined;
+  #messages: ModelMessage[] = []; // in the order in which they came
+  readonly #sent = new Map<string, number>(); // deduplication key -> when its window ends
+
+  constructor(spec: QueueSpec, deadLetters: ModelQueue | undefined) {
+    this.spec = spec;
+    this.#deadLetters = deadLetters;
+  }
+
+  get count(): number {
+    return this.#messages.length;
+  }
+
+  expire(nowMs: number): void {
+    this.#messages = this.#messages.filter(({ sentMs }) => sentMs + this.spec.retentionMs > nowMs);
+  }
+
+  /** @returns whether each was a duplicate */
+  send(entries: readonly SendEntry[], nowMs: number): boolean[] {
+    return entries.map(({ body, groupId, deduplicationId, delayMs }) => {
+      if (this.spec.fifo) {
+        const key = `${this.spec.scopeGroup ? groupId : ""}/${deduplicationId}`;
+        if ((this.#sent.get(key) ?? 0) > nowMs) return true;
+        this.#sent.set(key, nowMs + DEDUP_WINDOW_MS);
+      }
+      const delay = this.spec.fifo ? this.spec.delayMs : (delayMs ?? this.spec.delayMs);
+      this.#messages.push({
+        body,
+        groupId,
+        sentMs: nowMs,
+        delayedUntilMs: nowMs + delay,
+        hiddenUntilMs: 0,
+        receivedMs: 0,
+        receiveCount: 0,
+        firstCountHere: 0,
+      });
+      return false;
+    });
+  }
+
+  #isVisible(message: ModelMessage, nowMs: number): boolean {
+    return message.delayedUntilMs <= nowMs && message.hiddenUntilMs <= nowMs;
+  }
+
+  /** What a receive may take: FIFO, of every group what lies before its first invisible message. */
+  #available(nowMs: number): ModelMessage[] {
+    if (!this.spec.fifo) return this.#messages.filter((message) => this.#isVisible(message, nowMs));
+    const blocked = new Set<string | undefined>();
+    return this.#messages.filter((message) => {
+      if (!this.#isVisible(message, nowMs)) blocked.add(message.groupId);
+      return !blocked.has(message.groupId);
+    });
+  }
+
+  #moveFailed(nowMs: number): void {
+    const target = this.#deadLetters;
+    if (target === undefined) return;
+    const failed = this.#available(nowMs).filter(({ receiveCount }) => receiveCount >= this.spec.receiveMax);
+    this.#messages = this.#messages.filter((message) => !failed.includes(message));
+    for (const message of failed) {
+      message.firstCountHere = message.receiveCount;
+      if (target.spec.fifo) message.sentMs = nowMs;
+      target.#messages.push(message);
+    }
+    target.expire(nowMs);
+  }
+
+  /** Takes what `receipts` names. @returns why a receive must not have answered so, undefined when it may */
+  receive(
+    receipts: readonly string[] | "overLimit",
+    countMax: number,
+    visibilityMs: number,
+    nowMs: number,
+  ): string | undefined {
+    this.#moveFailed(nowMs);
+    const available = this.#available(nowMs);
+    const { inFlight } = this.counts(nowMs);
+    const room = this.spec.inFlightMax - inFlight;
+    const count = Math.max(0, Math.min(countMax, available.length, room));
+    if (receipts === "overLimit") return !this.spec.fifo && room <= 0 ? undefined : "there is room for more in flight";
+    if (receipts.length === 0 && count === 0 && room <= 0 && !this.spec.fifo) return "the limit is not an empty answer";
+    if (receipts.length !== count) return `${count} were to be had, not ${receipts.length}`;
+    const closed = new Set<string | undefined>(); // groups left behind by this receive
+    let group: string | undefined;
+    for (const receipt of receipts) {
+      const message = available.find((each) => `${each.body}#${each.receiveCount + 1}` === receipt);
+      if (message === undefined) return `${receipt} is not to be had`;
+      if (this.spec.fifo) {
+        const first = available.find((each) => each.groupId === message.groupId);
+        if (first !== message) return `${first?.body} comes before ${message.body}`;
+        if (message.groupId !== group && available.some((each) => group !== undefined && each.groupId === group))
+          return `group ${group} had more`;
+        if (closed.has(message.groupId)) return `group ${message.groupId} had its turn`;
+        if (group !== undefined && group !== message.groupId) closed.add(group);
+        group = message.groupId;
+      }
+      available.splice(available.indexOf(message), 1);
+      message.receiveCount++;
+      message.receivedMs = nowMs;
+      message.hiddenUntilMs = nowMs + visibilityMs;
+    }
+    return undefined;
+  }
+
+  /** The message a receipt names, if it was handed out by this queue. */
+  #named(receipt: string): { message: ModelMessage; isNewest: boolean } | undefined {
+    const [body, number] = receipt.split("#");
+    const message = this.#messages.find((each) => each.body === body);
+    if (message === undefined || Number(number) <= message.firstCountHere) return undefined;
+    assert(Number(number) <= message.receiveCount, "a receipt was handed out");
+    return { message, isNewest: Number(number) === message.receiveCount };
+  }
+
+  delete(receipt: string, nowMs: number): string {
+    const named = this.#named(receipt);
+    if (named === undefined) return "ok";
+    const { message, isNewest } = named;
+    if (this.spec.fifo && !(isNewest && message.hiddenUntilMs > nowMs)) return "expired";
+    if (isNewest) this.#messages = this.#messages.filter((each) => each !== message);
+    return "ok";
+  }
+
+  changeVisibility(receipt: string, visibilityMs: number, nowMs: number): string {
+    const named = this.#named(receipt);
+    if (named === undefined) return "gone";
+    const { message, isNewest } = named;
+    if (this.spec.fifo && !(isNewest && message.hiddenUntilMs > nowMs)) return "gone";
+    if (nowMs + visibilityMs > message.receivedMs + VISIBILITY_MS_MAX) return "beyondMaximum";
+    message.hiddenUntilMs = nowMs + visibilityMs;
+    return "ok";
+  }
+
+  counts(nowMs: number): { visible: number; inFlight: number; delayed: number } {
+    const delayed = this.#messages.filter(({ delayedUntilMs }) => delayedUntilMs > nowMs).length;
+    const inFlight = this.#messages.filter(({ hiddenUntilMs }) => hiddenUntilMs > nowMs).length;
+    return { visible: this.#messages.length - delayed - inFlight, inFlight, delayed };
+  }
+}
