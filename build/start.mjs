@@ -11,7 +11,10 @@ const place =
     ? []
     : ["--data-dir", join(ROOT, "data")];
 const broker = spawn(node22(), [join(OUT, "wasq.cjs"), "serve", ...place, ...args], { stdio: "inherit" });
-// A terminal's Ctrl-C reaches the broker by itself; npm's own signal comes here.
-for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => broker.kill(signal));
-process.on("SIGINT", () => {});
+// A terminal's Ctrl-C reaches the broker by itself as well; it takes what comes twice for one.
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => broker.kill(signal));
+broker.on("error", (error) => {
+  process.stderr.write(`Cannot run the broker: ${error.message}\n`);
+  process.exit(1);
+});
 broker.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGKILL" ? 137 : 1)));

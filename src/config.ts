@@ -38,6 +38,7 @@ const OPTIONS = {
   host: { type: "string" },
   "data-dir": { type: "string" },
   "insecure-no-auth": { type: "boolean" },
+  "aws-waits": { type: "boolean" },
   version: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
@@ -90,6 +91,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
     host: host.value,
     port: portNumber,
     dataDirectory: dataDirectory.value,
+    awsWaits: flags.has("aws-waits"),
   });
 }
 

@@ -14,7 +14,7 @@ const GATHERING_BYTES_MIN = 16 * 1024;
 const ANSWERING_MS_MAX = 5_000;
 const FLUSHING_MS = 100;
 
-const NO_BODY = Buffer.alloc(0);
+const NO_BODY: Buffer = Buffer.alloc(0);
 
 /** LIBUS_LISTEN_EXCLUSIVE_PORT: a second broker is told that the port is taken, not given half of the requests. */
 const EXCLUSIVE_PORT = 1;
@@ -47,9 +47,10 @@ export function listen(options: ListenOptions): Promise<Server> {
   let answeringCount = 0; // requests handed over and not answered yet
   let connectionCount = 0;
   let onQuiet: (() => void) | undefined; // set while closing
-  app.filter((_res, change) => {
+  const onConnection = (_res: HttpResponse, change: number): void => {
     connectionCount += change > 0 ? 1 : -1;
-  });
+  };
+  app.filter(onConnection);
 
   const onRequest = (res: HttpResponse, req: HttpRequest): void => {
     const method = req.getCaseSensitiveMethod();
