@@ -51,6 +51,10 @@ export function extentAddress(): u32 { return <u32>tail.extentAddress; }
 /** Where the record at `position` is in memory, 0 when only on disk. */
 export function findRecord(position: f64): u32 { return <u32>tail.find(<u64>position); }
 export function mark(): void { journal.mark(); }
+/** No segment is prepared after the one that ends at `position`; Infinity: there is. */
+export function setWritableEnd(position: f64): void {
+  tail.setWritableEnd(position == Infinity ? u64.MAX_VALUE : <u64>position);
+}
 export function hasRoom(bytes: u32): bool { return tail.hasRoom(bytes); }
 
 /** Everything before `position` is on disk: what was sent in it is visible now, and is handed to those who wait. */

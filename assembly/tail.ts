@@ -26,6 +26,7 @@ export let durable: u64 = 0;
 let wrappedAt: u64 = 0; // the last record boundary at which the ring started over
 let writeStart: u64 = 0; // where the write being gathered begins
 export let nextNumber: u64 = 1;
+let writableEnd: u64 = u64.MAX_VALUE; // beyond it the host has no segment to write to
 
 export function open(tail: u32, segment: u32, segmentHeader: u32): bool {
   tailBytes = tail;
@@ -44,8 +45,14 @@ export function setNextNumber(number: u64): void {
   nextNumber = number;
 }
 
-/** Whether records of `bytes` in all fit without overwriting what is not on disk yet. */
+/** Until it is told otherwise, the host can write up to `position`. */
+export function setWritableEnd(position: u64): void {
+  writableEnd = position;
+}
+
+/** Whether records of `bytes` in all fit without overwriting what is not on disk yet, and in what the disk has for them. */
 export function hasRoom(bytes: u32): bool {
+  if (head + <u64>bytes + 2 * HEADER_BYTES > writableEnd) return false;
   const slack = <u64>bytes + RECORD_BYTES_MAX + segmentHeaderBytes;
   return head + slack - durable <= tailBytes;
 }

@@ -26,8 +26,8 @@ import type {
 
 /** Sends are refused when this much of the last segment is left and no other is prepared; the rest is for deletes. */
 const RESERVE_SHARE = 1 / 8;
-/** Even deletes wait when less than this is left: a move of dead letters must still fit. */
-const LAST_BYTES = 128 * 1024;
+/** How soon commands that found no room on disk try again: the next segment may just be being prepared. */
+const SPACE_RETRY_MS = 20;
 const TIMER_MS_MAX = 60_000;
 const ID_POOL_BYTES = 16 * 1024;
 
@@ -38,8 +38,11 @@ interface Held {
 
 interface Waiting {
   readonly entry: QueueEntry;
+  readonly countMax: number;
+  readonly visibilityMs: number;
+  readonly untilMs: number; // how long it is ready to wait
   readonly done: (result: Received) => void;
-  waiter: number;
+  waiter: number; // the core's, while it waits there
 }
 
 export class LocalBroker implements Broker {
@@ -62,6 +65,7 @@ export class LocalBroker implements Broker {
   readonly #waiting = new Map<number, Waiting>();
   #nextToken = 1;
   #timer: NodeJS.Timeout | undefined;
+  #spaceTimer: NodeJS.Timeout | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #marked = 0;
   readonly #ids = Buffer.alloc(ID_POOL_BYTES);
@@ -95,12 +99,21 @@ export class LocalBroker implements Broker {
 
   /** Runs `attempt` now, or after the commands that wait for room in the tail. */
   #admit(attempt: () => boolean): void {
-    if (this.#blocked.length > 0 || !this.#hasLogSpace(LAST_BYTES) || !attempt()) this.#blocked.push(attempt);
+    this.#boundLog();
+    if (this.#blocked.length > 0 || !attempt()) this.#blocked.push(attempt);
     this.#afterCommand();
   }
 
-  #hasLogSpace(bytes: number): boolean {
-    return this.#log.hasSpare || this.#core.segmentRoomBytes > bytes;
+  /** Tells the core how far it may write: past the end of this segment only when the next one is there. */
+  #boundLog(): void {
+    const { headPosition } = this.#core;
+    const segmentEnd = (Math.floor(headPosition / this.#segmentBytes) + 1) * this.#segmentBytes;
+    this.#core.setWritableEnd(this.#log.hasSpare ? Number.POSITIVE_INFINITY : segmentEnd);
+  }
+
+  /** Whether what is left is not the reserve that deletes and receives live on. */
+  #hasSpaceForSends(): boolean {
+    return this.#log.hasSpare || this.#core.segmentRoomBytes > this.#segmentBytes * RESERVE_SHARE;
   }
 
   #afterCommand(): void {
@@ -145,6 +158,7 @@ export class LocalBroker implements Broker {
   #committed(position: number): void {
     this.#durable = position;
     const nowMs = this.#clock.nowMs();
+    this.#boundLog();
     if (!this.#core.commit(position, nowMs)) setImmediate(() => this.tick());
     this.#drain();
     this.#release();
@@ -154,12 +168,17 @@ export class LocalBroker implements Broker {
   }
 
   #retryBlocked(): void {
+    this.#boundLog();
     let done = 0;
-    while (done < this.#blocked.length && this.#hasLogSpace(LAST_BYTES) && (this.#blocked[done] as () => boolean)())
-      done++;
+    while (done < this.#blocked.length && (this.#blocked[done] as () => boolean)()) done++;
     if (done > 0) {
       this.#blocked.splice(0, done);
       this.#drain();
+    }
+    if (this.#blocked.length > 0 && !this.#appending && this.#core.headPosition === this.#durable) {
+      // Nothing on its way to disk will wake them: they wait for a segment.
+      clearTimeout(this.#spaceTimer);
+      this.#spaceTimer = setTimeout(() => this.#schedule(), SPACE_RETRY_MS);
     }
   }
 
@@ -200,7 +219,8 @@ export class LocalBroker implements Broker {
   /** A log that has gone quiet gets a last record, so that damage to what came before is never taken for a torn tail. */
   markQuiet(): void {
     if (this.#appending || this.#durable === this.#marked || this.#core.headPosition !== this.#durable) return;
-    if (!this.#core.hasRoom(64) || !this.#hasLogSpace(LAST_BYTES)) return;
+    this.#boundLog();
+    if (!this.#core.hasRoom(64)) return;
     this.#core.mark();
     this.#marked = this.#core.headPosition;
     this.#schedule();
@@ -210,14 +230,15 @@ export class LocalBroker implements Broker {
 
   tick(): void {
     if (this.#stopped) return;
-    const finished = this.#hasLogSpace(LAST_BYTES) && this.#core.tick(this.#clock.nowMs());
+    this.#boundLog();
+    const finished = this.#core.tick(this.#clock.nowMs());
     this.#afterCommand();
-    if (!finished && !this.#stopped) setTimeout(() => this.tick(), 1);
+    if (!finished && !this.#stopped) setTimeout(() => this.tick(), this.#log.hasSpare ? 1 : SPACE_RETRY_MS);
   }
 
   #nowMs(): number {
     const nowMs = this.#clock.nowMs();
-    if (this.#core.nextTickMs <= nowMs && this.#hasLogSpace(LAST_BYTES)) {
+    if (this.#core.nextTickMs <= nowMs) {
       this.#core.tick(nowMs);
       this.#drain();
     }
@@ -306,10 +327,7 @@ export class LocalBroker implements Broker {
     }
     this.#logEntry(entry, () => {});
     this.#drop(oldIndex, done);
-    for (const [token, each] of waiting) {
-      this.#waiting.delete(token);
-      each.done({ status: "ok", messages: [] });
-    }
+    for (const [token] of waiting) this.#ask(token);
   }
 
   /** The queue's messages go; what of them is on disk is dead from here on. */
@@ -358,7 +376,7 @@ export class LocalBroker implements Broker {
   send(queue: Queue, messages: readonly Outgoing[], done: (results: readonly Sent[]) => void): void {
     const entry = this.#entry(queue);
     this.#admit(() => {
-      if (!this.#hasLogSpace(this.#segmentBytes * RESERVE_SHARE)) {
+      if (!this.#hasSpaceForSends()) {
         done(messages.map(() => ({ status: "full" })));
         return true;
       }
@@ -408,33 +426,34 @@ export class LocalBroker implements Broker {
     const entry = this.#entry(queue);
     const token = this.#nextToken;
     this.#nextToken = this.#nextToken === 0xffff_ffff ? 1 : this.#nextToken + 1;
-    const waiting: Waiting = { entry, done, waiter: 0 };
+    const { countMax, visibilityMs, waitMs } = options;
+    const waiting: Waiting = { entry, countMax, visibilityMs, untilMs: this.#nowMs() + waitMs, done, waiter: 0 };
     this.#waiting.set(token, waiting);
+    this.#ask(token);
+    return () => {
+      if (waiting.waiter !== 0 && this.#waiting.has(token)) this.#core.cancel(waiting.waiter, token);
+      this.#waiting.delete(token);
+    };
+  }
+
+  #ask(token: number): void {
     this.#admit(() => {
-      if (!this.#waiting.has(token)) return true;
-      if (entry.isGone) {
+      const waiting = this.#waiting.get(token);
+      if (waiting === undefined) return true;
+      if (waiting.entry.isGone) {
         this.#answer(token, { status: "queueGone" });
         return true;
       }
       const nowMs = this.#nowMs();
-      const code = this.#core.receive(
-        entry.index,
-        options.countMax,
-        options.visibilityMs,
-        options.waitMs,
-        token,
-        nowMs,
-      );
+      const waitMs = Math.max(waiting.untilMs - nowMs, 0);
+      const { countMax, visibilityMs } = waiting;
+      const code = this.#core.receive(waiting.entry.index, countMax, visibilityMs, waitMs, token, nowMs);
       if (code === RECEIVE.busy) return false;
       if (code === RECEIVE.none || code === RECEIVE.noMemory) this.#answer(token, { status: "ok", messages: [] });
       else if (code === RECEIVE.overLimit) this.#answer(token, { status: "overLimit" });
       else waiting.waiter = code;
       return true;
     });
-    return () => {
-      if (waiting.waiter !== 0 && this.#waiting.has(token)) this.#core.cancel(waiting.waiter, token);
-      this.#waiting.delete(token);
-    };
   }
 
   #answer(token: number, result: Received): void {
@@ -562,6 +581,7 @@ export class LocalBroker implements Broker {
     await this.flushed();
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#spaceTimer);
   }
 }
 

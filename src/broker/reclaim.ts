@@ -8,6 +8,8 @@ const LIVE_SHARE_MIN = 0.5;
 /** The core's table of segments holds 65,536; an old one is renewed long before its place is needed again. */
 const AGE_MAX = 32_768;
 const PIECE_BYTES = 1024 * 1024;
+/** What one piece may add to the log: itself, or the states of its rows, four times as long. */
+const REWRITTEN_BYTES_MAX = 5 * PIECE_BYTES;
 
 export class Reclaimer {
   readonly #core: Core;
@@ -69,24 +71,26 @@ export class Reclaimer {
   }
 
   async #giveUp(segment: number): Promise<void> {
-    await this.#survey(segment, false, () => {});
+    if (!(await this.#survey(segment, false, () => {}))) return; // no space to do it now
     await this.#flushed();
     this.#core.removeSegment(segment);
     this.#indexed.delete(segment);
     await this.#log.remove(segment);
   }
 
-  async #survey(segment: number, forIndex: boolean, onIndex: (index: Uint8Array) => void): Promise<void> {
+  async #survey(segment: number, forIndex: boolean, onIndex: (index: Uint8Array) => void): Promise<boolean> {
     const start = segment * this.#segmentBytes;
     let offset = this.#headerBytes;
     let pieceBytes = PIECE_BYTES;
     while (offset < this.#segmentBytes) {
+      const needed = Math.min(REWRITTEN_BYTES_MAX, this.#segmentBytes / 16);
+      if (!forIndex && !this.#log.hasSpare && this.#core.segmentRoomBytes < needed) return false;
       const size = Math.min(pieceBytes, this.#segmentBytes - offset);
       const bytes = await this.#log.read(start + offset, size);
       const { consumedBytes, stop, index } = this.#core.survey(bytes, start + offset, forIndex);
       if (index.byteLength > 0) onIndex(index);
       offset += consumedBytes;
-      if (stop === "sealed") return;
+      if (stop === "sealed") return true;
       if (stop === "invalid") {
         throw new Error(
           `Cannot read segment ${segment} again: at offset ${offset} there is no valid record, where one was written before`,
@@ -96,5 +100,6 @@ export class Reclaimer {
       // A record longer than the piece: more of it at a time, up to all that the core takes.
       pieceBytes = consumedBytes === 0 && stop === "more" ? this.#core.inputBytesMax & ~7 : PIECE_BYTES;
     }
+    return true;
   }
 }

@@ -352,6 +352,10 @@ export class Core {
   commit(position: number, nowMs: number): boolean {
     return this.#wasm.commit(position, nowMs) !== 0;
   }
+  /** Nothing is written beyond `position` until this says otherwise; +Infinity: no bound. */
+  setWritableEnd(position: number): void {
+    this.#wasm.setWritableEnd(position);
+  }
   hasRoom(bytes: number): boolean {
     return this.#wasm.hasRoom(bytes) !== 0;
   }

@@ -14,6 +14,7 @@ export interface CoreExports {
   extentAddress(): number;
   findRecord(position: number): number;
   mark(): void;
+  setWritableEnd(position: number): void;
   hasRoom(bytes: number): number;
   commit(position: number, nowMs: number): number;
   segmentLiveCount(segment: number): number;
