@@ -1,0 +1,17 @@
+// npm run bench [names]: every case, or those named, one after the other: two at once would measure each other.
+import { http } from "./end-to-end/http.ts";
+import { depth, memory } from "./memory.ts";
+import { digest } from "./micro/digest.ts";
+import { restart } from "./restart.ts";
+import { machine, say } from "./support.ts";
+
+const CASES: Readonly<Record<string, () => void | Promise<void>>> = { http, memory, depth, restart, digest };
+
+const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(CASES);
+const unknown = chosen.filter((name) => !Object.hasOwn(CASES, name));
+if (unknown.length > 0) {
+  process.stderr.write(`No case "${unknown.join('", "')}": ${Object.keys(CASES).join(", ")}\n`);
+  process.exit(2);
+}
+say(machine());
+for (const name of chosen) await CASES[name]?.();

@@ -1,0 +1,127 @@
+// What the cases share: the machine, medians, tables, processes and their processor time.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism, cpus, release, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+export const BUNDLE = join(ROOT, "build", "out", "wasq.cjs");
+export const CORE_WASM = join(ROOT, "build", "out", "core.wasm");
+export const BODY = "x".repeat(256);
+const TICKS_PER_SECOND = 100; // of /proc/<pid>/stat, on every Linux that Node runs on
+
+export function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+export function machine(): string {
+  const git = (...args: string[]) => execFileSync("git", ["-C", ROOT, ...args], { encoding: "utf8" }).trim();
+  const changed = git("status", "--porcelain", "--", "src", "assembly") === "" ? "" : " with changes";
+  return (
+    `${availableParallelism()} cores, ${cpus()[0]?.model ?? "unknown CPU"}; Linux ${release()}; ` +
+    `Node ${process.version}; commit ${git("rev-parse", "--short", "HEAD")}${changed}`
+  );
+}
+
+/** @param share 0.5 is the median */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+export const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+export function table(title: string, head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const widths = head.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const line = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")} |`;
+  say(`\n## ${title}\n`);
+  say(line(head));
+  say(line(widths.map((width) => "-".repeat(width))));
+  for (const row of rows) say(line(row));
+}
+
+export const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
+export const percent = (value: number): string => `${Math.round(value * 100)} %`;
+
+/** Processor time of all the process's threads. */
+export function cpuSeconds(pid: number | "self"): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+export function temporaryDirectory(): { path: string; remove: () => void } {
+  const path = mkdtempSync(join(tmpdir(), "wasq-bench-"));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+export interface Process {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly endpoint: string;
+  stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
+}
+
+/** Starts a program of Node's that says where it listens. */
+export async function startServer(args: readonly string[]): Promise<Process> {
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  let text = "";
+  const endpoint = await new Promise<string>((resolve, reject) => {
+    child.stdout.on("data", (piece: Buffer) => {
+      text += piece.toString();
+      const found = /at (http:\/\/[^\s,]+)/.exec(text)?.[1];
+      if (found !== undefined) resolve(found);
+    });
+    child.on("exit", () => reject(new Error(`The server ended before it listened: ${text}`)));
+  });
+  return {
+    child,
+    pid: child.pid ?? 0,
+    endpoint,
+    async stop(signal = "SIGTERM") {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, "exit");
+      child.kill(signal);
+      await exited;
+    },
+  };
+}
+
+export function startBroker(dataDirectory: string, nodeArgs: readonly string[] = [], port = 0): Promise<Process> {
+  return startServer([...nodeArgs, BUNDLE, "serve", "--port", String(port), "--data-dir", dataDirectory]);
+}
+
+export interface Answer {
+  readonly text: string;
+  readonly contentType: string;
+}
+
+export async function call(endpoint: string, action: string, input: object): Promise<Answer> {
+  const response = await fetch(endpoint, { method: "POST", headers: headers(action), body: JSON.stringify(input) });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${action} answers ${response.status}: ${text}`);
+  return { text, contentType: response.headers.get("content-type") ?? "" };
+}
+
+export function headers(action: string): Record<string, string> {
+  return { "content-type": "application/x-amz-json-1.0", "x-amz-target": `AmazonSQS.${action}` };
+}
+
+/** Runs a script of ours in a process of its own; what it prints is JSON. */
+export async function runScript<Result>(
+  script: string,
+  input: object,
+  nodeArgs: readonly string[] = [],
+): Promise<Result> {
+  const child = spawn(process.execPath, [...nodeArgs, join(ROOT, "bench", script), JSON.stringify(input)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let text = "";
+  child.stdout.on("data", (piece: Buffer) => {
+    text += piece.toString();
+  });
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Error(`${script} ended with ${code}: ${text}`);
+  return JSON.parse(text) as Result;
+}
