@@ -24,8 +24,12 @@ import type {
   Settled,
 } from "./types.ts";
 
-/** Sends are refused when this much of the last segment is left and no other is prepared; the rest is for deletes. */
-const RESERVE_SHARE = 1 / 8;
+/**
+ * Sends are refused when this much of the last segment is left and no other is prepared. Receiving and deleting a message
+ * adds some 40 bytes to the log, and the smallest message has 170 in it: a third lets a whole segment be emptied, which
+ * then makes room.
+ */
+const RESERVE_SHARE = 1 / 3;
 /** How soon commands that found no room on disk try again: the next segment may just be being prepared. */
 const SPACE_RETRY_MS = 20;
 const TIMER_MS_MAX = 60_000;

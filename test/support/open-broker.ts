@@ -11,15 +11,20 @@ import type {
   Sent,
   Settled,
 } from "../../src/broker/types.ts";
+import type { Disk } from "../../src/log/disk.ts";
 import { openLog } from "../../src/log/local-log.ts";
 import { NodeDisk } from "../../src/log/node-disk.ts";
 
 export const SMALL_SEGMENT_BYTES = 256 * 1024;
 
-export function openAt(directory: string, onNote: (text: string) => void = () => {}): Promise<OpenedBroker> {
+export function openAt(directory: string, onNote?: (text: string) => void): Promise<OpenedBroker> {
+  return openOn(new NodeDisk(directory), onNote);
+}
+
+export function openOn(disk: Disk, onNote: (text: string) => void = () => {}): Promise<OpenedBroker> {
   return openBroker({
     coreWasm: readFileSync(new URL("../../build/out/core.wasm", import.meta.url)),
-    openLog: (codec, segmentBytes) => openLog(new NodeDisk(directory), { codec, segmentBytes, onNote }),
+    openLog: (codec, segmentBytes) => openLog(disk, { codec, segmentBytes, onNote }),
     onFatal: (error) => {
       throw error;
     },
