@@ -1,11 +1,12 @@
 // npm run bench [names]: every case, or those named, one after the other: two at once would measure each other.
 import { http } from "./end-to-end/http.ts";
 import { depth, memory } from "./memory.ts";
+import { core } from "./micro/core.ts";
 import { digest } from "./micro/digest.ts";
 import { restart } from "./restart.ts";
 import { machine, say } from "./support.ts";
 
-const CASES: Readonly<Record<string, () => void | Promise<void>>> = { http, memory, depth, restart, digest };
+const CASES: Readonly<Record<string, () => void | Promise<void>>> = { http, core, memory, depth, restart, digest };
 
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(CASES);
 const unknown = chosen.filter((name) => !Object.hasOwn(CASES, name));

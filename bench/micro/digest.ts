@@ -1,22 +1,12 @@
 // The core's digests against the host's, by size: where CORE_DIGEST_BYTES_MAX should be.
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { CORE_DIGEST_BYTES_MAX, Core } from "../../src/core/core.ts";
-import { MEMORY_BYTES_MAX, SEGMENT_BYTES, SEGMENT_HEADER_BYTES, TAIL_BYTES } from "../../src/limits.ts";
-import { CORE_WASM, median, table } from "../support.ts";
+import { CORE_DIGEST_BYTES_MAX } from "../../src/core/core.ts";
+import { median, table } from "../support.ts";
+import { loadCore } from "./load-core.ts";
 
 const ROUND_COUNT = 5;
 const ROUND_MS = 40;
 const SIZES = [16, 64, 256, 512, 1024, 2048, 4096, 16_384, 262_144];
-
-export function loadCore(): Core {
-  return Core.load(new WebAssembly.Module(readFileSync(CORE_WASM)), {
-    budgetBytes: MEMORY_BYTES_MAX,
-    tailBytes: TAIL_BYTES,
-    segmentBytes: SEGMENT_BYTES,
-    segmentHeaderBytes: SEGMENT_HEADER_BYTES,
-  });
-}
 
 function nanosecondsEach(digest: () => string): number {
   const startMs = performance.now();
