@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { buildBinary, install, node22, OUT, ROOT, run } from "./toolchain.mjs";
+import { buildBinary, install, node22, OUT, ROOT } from "./toolchain.mjs";
 
 install();
 buildBinary();
