@@ -21,7 +21,7 @@ import type { LoadJob, LoadResult } from "./load.ts";
 const ROUND_COUNT = Number(process.env["BENCH_ROUNDS"] ?? 3);
 const SECONDS = Number(process.env["BENCH_SECONDS"] ?? 5);
 /** What the broker's log takes for a 256-byte message; bench/memory.ts prints the figure. */
-const RECORD_BYTES = 384;
+const RECORD_BYTES = 456;
 
 const CASES = [
   { name: "send, 1 connection", kind: "send", connectionCount: 1 },
