@@ -154,11 +154,15 @@ export function indexPieces(index: Uint8Array): Uint8Array[] | undefined {
   return pieces;
 }
 
+const ZEROS = Buffer.alloc(64 * 1024);
+
 /** @returns the offset of the first byte that is not 0, or -1 */
 export function firstNonZero(bytes: Uint8Array): number {
-  const view = viewOf(bytes);
-  let offset = 0;
-  while (offset + 4 <= bytes.byteLength && view.getUint32(offset, true) === 0) offset += 4;
-  while (offset < bytes.byteLength && bytes[offset] === 0) offset++;
-  return offset < bytes.byteLength ? offset : -1;
+  // The system's comparison goes over zeros ten times as fast as a loop here, and segments to be are all zeros.
+  for (let start = 0; start < bytes.byteLength; start += ZEROS.byteLength) {
+    const piece = bytes.subarray(start, start + ZEROS.byteLength);
+    if (ZEROS.compare(piece, 0, piece.byteLength, 0, piece.byteLength) === 0) continue;
+    return start + piece.findIndex((byte) => byte !== 0);
+  }
+  return -1;
 }
