@@ -13,6 +13,14 @@ const place =
 const broker = spawn(node22(), [join(OUT, "wasq.cjs"), "serve", ...place, ...args], { stdio: "inherit" });
 // A terminal's Ctrl-C reaches the broker by itself as well; it takes what comes twice for one.
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => broker.kill(signal));
+// npm hands SIGTERM to the shell between it and us, which ends without a word: that we are without it then is the signal.
+// Only under npm: whoever runs this script directly may well leave it running on purpose.
+if (process.env.npm_lifecycle_event === "start" && process.platform !== "win32") {
+  const shell = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== shell) broker.kill("SIGTERM");
+  }, 200);
+}
 broker.on("error", (error) => {
   process.stderr.write(`Cannot run the broker: ${error.message}\n`);
   process.exit(1);

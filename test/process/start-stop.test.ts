@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { BINARY, type BrokerProcess, call, startBroker } from "../support/broker-process.ts";
 
 const BUNDLE = fileURLToPath(new URL("../../build/out/wasq.cjs", import.meta.url));
+const START = fileURLToPath(new URL("../../build/start.mjs", import.meta.url));
 const QUEUE_URL = "http://localhost/000000000000/q";
 
 let directory: string;
@@ -94,6 +95,24 @@ describe.skipIf(process.platform === "win32")("stopping", () => {
       expect(received.body.Messages).toMatchObject([{ Body: "kept" }]);
     },
   );
+
+  // npm puts a shell between itself and the script, and SIGTERM ends that shell only.
+  test("the broker does not outlive the npm that started it", async () => {
+    const data = join(directory, "data");
+    const env = { ...process.env, npm_lifecycle_event: "start" };
+    const script = `"${process.execPath}" "${START}" --port 0 --data-dir "${data}"; true`; // "; true": no shell replaces itself
+    const shell = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "inherit"], env });
+    await new Promise<void>((started, failed) => {
+      shell.on("exit", (code) => failed(new Error(`ended with ${code}`)));
+      shell.stdout.on("data", (chunk: Buffer) => {
+        if (chunk.toString().includes("wasq ")) started();
+      });
+    });
+    const allEnded = new Promise((ended) => shell.stdout.on("close", ended)); // once nobody holds the pipe any more
+    shell.kill("SIGTERM");
+    await allEnded;
+    await start(data); // the directory is free
+  });
 
   test("a signal that comes twice at once is one signal", async () => {
     const broker = await start(join(directory, "data"));
