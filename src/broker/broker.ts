@@ -115,9 +115,10 @@ export class LocalBroker implements Broker {
     this.#core.setWritableEnd(this.#log.hasSpare ? Number.POSITIVE_INFINITY : segmentEnd);
   }
 
-  /** Whether what is left is not the reserve that deletes and receives live on. */
-  #hasSpaceForSends(): boolean {
-    return this.#log.hasSpare || this.#core.segmentRoomBytes > this.#segmentBytes * RESERVE_SHARE;
+  /** "wait": the next segment is still being prepared, and the rest of this one is what deletes and receives live on. */
+  #spaceForSends(): "yes" | "wait" | "no" {
+    if (this.#log.hasSpare || this.#core.segmentRoomBytes > this.#segmentBytes * RESERVE_SHARE) return "yes";
+    return this.#log.isFull ? "no" : "wait";
   }
 
   #afterCommand(): void {
@@ -380,7 +381,9 @@ export class LocalBroker implements Broker {
   send(queue: Queue, messages: readonly Outgoing[], done: (results: readonly Sent[]) => void): void {
     const entry = this.#entry(queue);
     this.#admit(() => {
-      if (!this.#hasSpaceForSends()) {
+      const space = this.#spaceForSends();
+      if (space === "wait") return false;
+      if (space === "no") {
         done(messages.map(() => ({ status: "full" })));
         return true;
       }

@@ -164,6 +164,10 @@ export class LocalLog implements Log {
     return this.#spare !== undefined;
   }
 
+  get isFull(): boolean {
+    return this.#spare === undefined && this.#spareProblem !== undefined;
+  }
+
   segments(): readonly number[] {
     return [...this.#segments];
   }

@@ -42,6 +42,8 @@ export interface Log {
   segments(): readonly number[];
   /** True while the next segment is preallocated, so that writing can go on past the end of the current one. */
   readonly hasSpare: boolean;
+  /** True when the last try to prepare the next segment failed: no space, until another try succeeds. */
+  readonly isFull: boolean;
   /** Stores a sealed segment's index behind its data, durable on return. */
   writeIndex(segment: number, index: Uint8Array): Promise<void>;
   readIndex(segment: number): Promise<Uint8Array | undefined>;
