@@ -19,9 +19,10 @@
 //        0     8  magic          "WASQIDX1"
 //        8     8  index size     bytes
 //       16     4  segment
-//       20     4  checksum       CRC-32C over the index
+//       20     4  checksum       CRC-32 (zlib's, which the host has natively) over the index
 //       24     4  zeros
 //       28     4  checksum       CRC-32C over bytes [0, 28)
+import { crc32 } from "node:zlib";
 import { crc32c } from "../base/crc32c.ts";
 import { SEGMENT_HEADER_BYTES } from "../limits.ts";
 import type { DiskFile } from "./disk.ts";
@@ -100,7 +101,7 @@ export function encodeIndex(segment: number, index: Uint8Array): Uint8Array {
   footer.set(new TextEncoder().encode(FOOTER_MAGIC));
   view.setBigUint64(8, BigInt(index.byteLength), true);
   view.setUint32(16, segment, true);
-  view.setUint32(20, crc32c(index), true);
+  view.setUint32(20, crc32(index), true);
   view.setUint32(28, crc32c(footer.subarray(0, 28)), true);
   return bytes;
 }
@@ -124,7 +125,7 @@ export async function loadIndex(
   }
   if (view.getBigUint64(8, true) !== BigInt(index.byteLength)) return "its size is wrong";
   if (view.getUint32(16, true) !== segment) return "it is another segment's";
-  if (view.getUint32(20, true) !== crc32c(index)) return "its checksum does not fit";
+  if (view.getUint32(20, true) !== crc32(index)) return "its checksum does not fit";
   return index;
 }
 
