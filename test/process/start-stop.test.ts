@@ -1,6 +1,16 @@
 // The broker as a process: what it says when it starts, why it would not, and how it ends.
 import { spawn, spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -48,6 +58,25 @@ describe("refusing to start", () => {
     expect(runToEnd(["--help"])).toMatchObject({ code: 0, stderr: "" });
     expect(runToEnd(["--help"]).stdout).toContain("--insecure-no-auth");
     expect(runToEnd(["--version"]).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  test("a damaged data directory, and one that is a file: what is wrong, where, and what would be right", async () => {
+    const damaged = join(directory, "damaged");
+    const broker = await start(damaged);
+    await broker.stop("SIGTERM");
+    const segment = join(damaged, "segment-0000000001.log");
+    const file = openSync(segment, "r+");
+    writeSync(file, "X", 20);
+    closeSync(file);
+    const refused = runToEnd(["serve", "--port", "0", "--data-dir", damaged]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/^Cannot open the log: segment-0000000001\.log is damaged at offset 0: .*restore/);
+
+    const plain = join(directory, "plain");
+    writeFileSync(plain, "");
+    const noDirectory = runToEnd(["serve", "--port", "0", "--data-dir", plain]);
+    expect(noDirectory.code).toBe(1);
+    expect(noDirectory.stderr).toContain("the data directory must be a directory");
   });
 
   test("a port that is taken, and a directory in use: one line that says what to change, exit code 1", async () => {
