@@ -2,7 +2,7 @@
 //
 //   offset  size  field          meaning
 //        0     4  number         never given out again while the log may tell of it; 0: this entry is free
-//        4     4  flags          FIFO, CONTENT_DEDUP, SCOPE_GROUP, DEAD
+//        4     4  flags          FIFO, SCOPE_GROUP, DEAD
 //        8     8  visible        list of visible messages (standard) or of groups whose first message is visible (FIFO)
 //       16     8  waiters        list of long polls, first come first
 //       24     4  visibleCount   FIFO: counts messages behind a locked group as well, as SQS does
@@ -29,7 +29,6 @@ const CHUNK_QUEUES: u32 = CHUNK_BYTES / QUEUE_BYTES;
 const DIRECTORY_COUNT: u32 = 2048; // 16 million queues
 
 export const FIFO: u32 = 1;
-export const CONTENT_DEDUP: u32 = 2;
 export const SCOPE_GROUP: u32 = 4;
 export const DEAD: u32 = 8;
 

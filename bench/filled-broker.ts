@@ -1,9 +1,10 @@
 // A broker in this process (a child of the benchmark's), filled; what it weighs and how it answers, as JSON.
 import { readFileSync } from "node:fs";
 import { type OpenedBroker, openBroker } from "../src/broker/open.ts";
-import type { Queue, QueueSettings } from "../src/broker/types.ts";
+import type { Queue } from "../src/broker/types.ts";
 import { openLog } from "../src/log/local-log.ts";
 import { NodeDisk } from "../src/log/node-disk.ts";
+import { DEFAULT_SETTINGS } from "../src/sqs/attributes.ts";
 import { BODY, CORE_WASM } from "./support.ts";
 
 interface Weight {
@@ -29,23 +30,6 @@ export interface FillResult {
 const IN_FLIGHT_SENDS = 64;
 /** More than the tail holds, so that its pages count as the empty broker's. */
 const WARM_COUNT = 120_000;
-const SETTINGS: QueueSettings = {
-  fifo: false,
-  delaySeconds: 0,
-  maximumMessageBytes: 1_048_576,
-  retentionSeconds: 345_600,
-  waitSeconds: 0,
-  visibilitySeconds: 30,
-  contentBasedDeduplication: false,
-  deduplicationScope: "queue",
-  fifoThroughputLimit: "perQueue",
-  redrive: undefined,
-  redriveAllow: undefined,
-  policy: undefined,
-  kmsMasterKeyId: undefined,
-  kmsDataKeyReusePeriodSeconds: 300,
-  sqsManagedSse: true,
-};
 const MESSAGE = {
   body: BODY,
   delayMs: undefined,
@@ -70,7 +54,7 @@ function open(directory: string): Promise<OpenedBroker> {
 
 function create({ broker }: OpenedBroker, name: string): Promise<Queue> {
   const queueName = { account: "000000000000", region: "us-east-1", name };
-  return new Promise((resolve) => broker.createQueue(queueName, SETTINGS, new Map(), resolve));
+  return new Promise((resolve) => broker.createQueue(queueName, DEFAULT_SETTINGS, new Map(), resolve));
 }
 
 /** Sends batches of ten, 64 at a time; one that is refused for want of a segment is sent again. */

@@ -235,7 +235,6 @@ export class Catalogue {
     this.#core.setQueue(entry.index, {
       flags:
         (settings.fifo ? QUEUE_FLAG.fifo : 0) |
-        (settings.contentBasedDeduplication ? QUEUE_FLAG.contentDeduplication : 0) |
         (settings.deduplicationScope === "messageGroup" ? QUEUE_FLAG.scopeGroup : 0),
       delayMs: settings.delaySeconds * 1000,
       retentionMs: settings.retentionSeconds * 1000,

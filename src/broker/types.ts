@@ -41,7 +41,7 @@ export interface QueueCounts {
   readonly delayed: number;
 }
 
-/** One message to send. The edge has validated it; `attributes` is the encoded block of core/attributes-block. */
+/** One message to send. The edge has validated it; `attributes` is the edge's own block, opaque here. */
 export interface Outgoing {
   readonly body: string;
   readonly delayMs: number | undefined; // undefined: the queue's

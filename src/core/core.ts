@@ -14,7 +14,7 @@ const QUEUE_DELAY = 0xffff_ffff;
 /** Above this many bytes the host's digests are quicker than the core's, the crossing included. */
 export const CORE_DIGEST_BYTES_MAX = 256;
 
-export const QUEUE_FLAG = { fifo: 1, contentDeduplication: 2, scopeGroup: 4 } as const;
+export const QUEUE_FLAG = { fifo: 1, scopeGroup: 4 } as const;
 export const RECORD_KIND = { queue: 6, queueDropped: 7 } as const;
 
 /** What an answer to a receive may be instead of messages or a wait. */

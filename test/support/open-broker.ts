@@ -14,6 +14,7 @@ import type {
 import type { Disk } from "../../src/log/disk.ts";
 import { openLog } from "../../src/log/local-log.ts";
 import { NodeDisk } from "../../src/log/node-disk.ts";
+import { DEFAULT_SETTINGS } from "../../src/sqs/attributes.ts";
 
 export const SMALL_SEGMENT_BYTES = 256 * 1024;
 
@@ -33,23 +34,7 @@ export function openOn(disk: Disk, onNote: (text: string) => void = () => {}): P
   });
 }
 
-export const STANDARD: QueueSettings = {
-  fifo: false,
-  delaySeconds: 0,
-  maximumMessageBytes: 1_048_576,
-  retentionSeconds: 345_600,
-  waitSeconds: 0,
-  visibilitySeconds: 30,
-  contentBasedDeduplication: false,
-  deduplicationScope: "queue",
-  fifoThroughputLimit: "perQueue",
-  redrive: undefined,
-  redriveAllow: undefined,
-  policy: undefined,
-  kmsMasterKeyId: undefined,
-  kmsDataKeyReusePeriodSeconds: 300,
-  sqsManagedSse: true,
-};
+export const STANDARD: QueueSettings = DEFAULT_SETTINGS;
 
 export function create(broker: Broker, name: string, settings: QueueSettings = STANDARD): Promise<Queue> {
   const queueName = { account: "000000000000", region: "us-east-1", name };
