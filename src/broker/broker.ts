@@ -1,79 +1,34 @@
-// The turn: commands into the core, records into the log, answers out once what they tell of is on disk.
-//
-//   requests of this loop pass ─► core ─► records in the tail ─► one append ─► answers, in log order
-//
-// While an append is under way the next one gathers. Nothing here waits for a message; everything waits for a position.
-import { createHash, randomFillSync } from "node:crypto";
+// The broker: queues and messages as the edge asks for them, each asked of the core in a turn and answered from the disk on.
+import { createHash } from "node:crypto";
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
-import { type Core, type Delivery, RECEIVE, type ReceivedHandle, SEND } from "../core/core.ts";
-import { readStoredMessage } from "../core/stored-message.ts";
+import { type Core, type ReceivedHandle, SEND } from "../core/core.ts";
 import type { Log } from "../log/log.ts";
 import { type Catalogue, encodeQueue, QueueEntry } from "./catalogue.ts";
-import { readReceiptHandle, writeReceiptHandle } from "./receipt-handle.ts";
+import { MessageIds } from "./message-ids.ts";
+import { readReceiptHandle } from "./receipt-handle.ts";
+import { Receives } from "./receives.ts";
+import { sequenceText } from "./sequence.ts";
+import { Turn } from "./turn.ts";
 import type {
   Broker,
-  Delivered,
   Outgoing,
   Queue,
   QueueCounts,
   QueueName,
   QueueSettings,
   Received,
+  ReceiveOptions,
   Sent,
   Settled,
 } from "./types.ts";
 
-/**
- * Sends are refused when this much of the last segment is left and no other is prepared. Receiving and deleting a message
- * adds some 40 bytes to the log, and the smallest message has 170 in it: a third lets a whole segment be emptied, which
- * then makes room.
- */
-const RESERVE_SHARE = 1 / 3;
-/** How soon commands that found no room on disk try again: the next segment may just be being prepared. */
-const SPACE_RETRY_MS = 20;
-const TIMER_MS_MAX = 60_000;
-const ID_POOL_BYTES = 16 * 1024;
-
-interface Held {
-  readonly position: number;
-  readonly release: () => void;
-}
-
-interface Waiting {
-  readonly entry: QueueEntry;
-  readonly countMax: number;
-  readonly visibilityMs: number;
-  readonly untilMs: number; // how long it is ready to wait
-  readonly done: (result: Received) => void;
-  waiter: number; // the core's, while it waits there
-}
-
 export class LocalBroker implements Broker {
   readonly #core: Core;
-  readonly #log: Log;
-  readonly #clock: Clock;
   readonly #catalogue: Catalogue;
-  readonly #segmentBytes: number;
-  readonly #onFatal: (error: Error) => void;
-
-  #durable: number;
-  #appending = false;
-  #scheduled = false;
-  #stopped = false;
-  #held: Held[] = [];
-  #heldFirst = 0;
-  /** Commands that found the tail full, oldest first; each says whether it got through. */
-  #blocked: (() => boolean)[] = [];
-  #idle: (() => void)[] = [];
-  readonly #waiting = new Map<number, Waiting>();
-  #nextToken = 1;
-  #timer: NodeJS.Timeout | undefined;
-  #spaceTimer: NodeJS.Timeout | undefined;
-  #timerAtMs = Number.POSITIVE_INFINITY;
-  #marked = 0;
-  readonly #ids = Buffer.alloc(ID_POOL_BYTES);
-  #idOffset = ID_POOL_BYTES;
+  readonly #turn: Turn;
+  readonly #receives: Receives;
+  readonly #ids = new MessageIds();
 
   constructor(parts: {
     core: Core;
@@ -84,182 +39,27 @@ export class LocalBroker implements Broker {
     segmentBytes: number;
     onFatal: (error: Error) => void;
   }) {
-    this.#core = parts.core;
-    this.#log = parts.log;
-    this.#clock = parts.clock;
-    this.#catalogue = parts.catalogue;
-    this.#durable = parts.durablePosition;
-    this.#marked = parts.durablePosition;
-    this.#segmentBytes = parts.segmentBytes;
-    this.#onFatal = parts.onFatal;
-    this.tick();
+    const { core, log, catalogue, segmentBytes } = parts;
+    this.#core = core;
+    this.#catalogue = catalogue;
+    this.#turn = new Turn({ ...parts, drain: () => this.#receives.drain() });
+    this.#receives = new Receives({ core, log, catalogue, segmentBytes, turn: this.#turn });
+    this.#turn.tick();
   }
 
   get durablePosition(): number {
-    return this.#durable;
-  }
-
-  // --- the turn -------------------------------------------------------------------------------------------------
-
-  /** Runs `attempt` now, or after the commands that wait for room in the tail. */
-  #admit(attempt: () => boolean): void {
-    this.#boundLog();
-    if (this.#blocked.length > 0 || !attempt()) this.#blocked.push(attempt);
-    this.#afterCommand();
-  }
-
-  /** Tells the core how far it may write: past the end of this segment only when the next one is there. */
-  #boundLog(): void {
-    const { headPosition } = this.#core;
-    const segmentEnd = (Math.floor(headPosition / this.#segmentBytes) + 1) * this.#segmentBytes;
-    this.#core.setWritableEnd(this.#log.hasSpare ? Number.POSITIVE_INFINITY : segmentEnd);
-  }
-
-  /** "wait": the next segment is still being prepared, and the rest of this one is what deletes and receives live on. */
-  #spaceForSends(): "yes" | "wait" | "no" {
-    if (this.#log.hasSpare || this.#core.segmentRoomBytes > this.#segmentBytes * RESERVE_SHARE) return "yes";
-    return this.#log.isFull ? "no" : "wait";
-  }
-
-  #afterCommand(): void {
-    this.#drain();
-    this.#schedule();
-    this.#armTimer();
-  }
-
-  #schedule(): void {
-    if (this.#scheduled || this.#appending || this.#stopped) return;
-    if (this.#core.headPosition === this.#durable && this.#blocked.length === 0) return;
-    this.#scheduled = true;
-    // After this pass over the sockets: everything that came in it goes to disk together.
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#append();
-    });
-  }
-
-  #append(): void {
-    if (this.#appending || this.#stopped) return;
-    const extents = this.#core.takeExtents();
-    if (extents.length === 0) {
-      this.#retryBlocked();
-      this.#notifyIdle();
-      return;
-    }
-    const end = this.#core.headPosition;
-    this.#appending = true;
-    this.#log.append(extents).then(
-      () => {
-        this.#appending = false;
-        this.#committed(end);
-      },
-      (error: Error) => {
-        this.#stopped = true;
-        this.#onFatal(error);
-      },
-    );
-  }
-
-  #committed(position: number): void {
-    this.#durable = position;
-    const nowMs = this.#clock.nowMs();
-    this.#boundLog();
-    if (!this.#core.commit(position, nowMs)) setImmediate(() => this.tick());
-    this.#drain();
-    this.#release();
-    this.#retryBlocked();
-    this.#append();
-    this.#armTimer();
-  }
-
-  #retryBlocked(): void {
-    this.#boundLog();
-    let done = 0;
-    while (done < this.#blocked.length && (this.#blocked[done] as () => boolean)()) done++;
-    if (done > 0) {
-      this.#blocked.splice(0, done);
-      this.#drain();
-    }
-    if (this.#blocked.length > 0 && !this.#appending && this.#core.headPosition === this.#durable) {
-      // Nothing on its way to disk will wake them: they wait for a segment.
-      clearTimeout(this.#spaceTimer);
-      this.#spaceTimer = setTimeout(() => this.#schedule(), SPACE_RETRY_MS);
-    }
-  }
-
-  /** `release` runs once everything up to `position` is on disk; at once if it is. */
-  #hold(position: number, release: () => void): void {
-    if (position <= this.#durable) release();
-    else this.#held.push({ position, release });
-  }
-
-  #release(): void {
-    while (this.#heldFirst < this.#held.length) {
-      const held = this.#held[this.#heldFirst] as Held;
-      if (held.position > this.#durable) break;
-      this.#heldFirst++;
-      held.release();
-    }
-    if (this.#heldFirst > 1024 && this.#heldFirst * 2 > this.#held.length) {
-      this.#held = this.#held.slice(this.#heldFirst);
-      this.#heldFirst = 0;
-    }
-  }
-
-  #notifyIdle(): void {
-    if (this.#core.headPosition !== this.#durable || this.#blocked.length > 0) return;
-    const idle = this.#idle;
-    this.#idle = [];
-    for (const resolve of idle) resolve();
+    return this.#turn.durablePosition;
   }
 
   /** Resolves when all that was asked so far is on disk. */
   flushed(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#hold(this.#core.headPosition, () => resolve());
-      this.#schedule();
-    });
+    return this.#turn.flushed();
   }
-
-  /** A log that has gone quiet gets a last record, so that damage to what came before is never taken for a torn tail. */
   markQuiet(): void {
-    if (this.#appending || this.#durable === this.#marked || this.#core.headPosition !== this.#durable) return;
-    this.#boundLog();
-    if (!this.#core.hasRoom(64)) return;
-    this.#core.mark();
-    this.#marked = this.#core.headPosition;
-    this.#schedule();
+    this.#turn.markQuiet();
   }
-
-  // --- time -----------------------------------------------------------------------------------------------------
-
   tick(): void {
-    if (this.#stopped) return;
-    this.#boundLog();
-    const finished = this.#core.tick(this.#clock.nowMs());
-    this.#afterCommand();
-    if (!finished && !this.#stopped) setTimeout(() => this.tick(), this.#log.hasSpare ? 1 : SPACE_RETRY_MS);
-  }
-
-  #nowMs(): number {
-    const nowMs = this.#clock.nowMs();
-    if (this.#core.nextTickMs <= nowMs) {
-      this.#core.tick(nowMs);
-      this.#drain();
-    }
-    return nowMs;
-  }
-
-  #armTimer(): void {
-    const nextMs = this.#core.nextTickMs;
-    if (nextMs >= this.#timerAtMs || this.#stopped) return;
-    clearTimeout(this.#timer);
-    this.#timerAtMs = nextMs;
-    const waitMs = Math.min(Math.max(Math.ceil(nextMs - this.#clock.nowMs()), 0), TIMER_MS_MAX);
-    this.#timer = setTimeout(() => {
-      this.#timerAtMs = Number.POSITIVE_INFINITY;
-      this.tick();
-    }, waitMs);
+    this.#turn.tick();
   }
 
   // --- queues ---------------------------------------------------------------------------------------------------
@@ -283,7 +83,7 @@ export class LocalBroker implements Broker {
     tags: ReadonlyMap<string, string>,
     done: (queue: Queue) => void,
   ): void {
-    const nowMs = this.#nowMs();
+    const nowMs = this.#turn.nowMs();
     const entry = new QueueEntry(name, this.#catalogue.takeNumber(), settings, tags, nowMs, nowMs);
     entry.coreNumber = entry.number;
     entry.index = this.#core.openQueue(entry.coreNumber);
@@ -294,18 +94,18 @@ export class LocalBroker implements Broker {
 
   #logEntry(entry: QueueEntry, done: () => void): void {
     const payload = encodeQueue(entry);
-    this.#admit(() => {
+    this.#turn.admit(() => {
       if (!this.#core.logQueue(entry.index, payload)) return false;
-      this.#hold(this.#core.headPosition, done);
+      this.#turn.hold(this.#core.headPosition, { release: done });
       return true;
     });
   }
 
   setQueue(queue: Queue, settings: QueueSettings, tags: ReadonlyMap<string, string>, done: () => void): void {
     const entry = this.#entry(queue);
-    this.#catalogue.set(entry, settings, tags, this.#nowMs());
+    this.#catalogue.set(entry, settings, tags, this.#turn.nowMs());
     this.#logEntry(entry, done);
-    this.#soon();
+    this.#turn.soon();
   }
 
   deleteQueue(queue: Queue, done: () => void): void {
@@ -324,39 +124,30 @@ export class LocalBroker implements Broker {
     entry.index = index;
     entry.coreNumber = number;
     this.#catalogue.changed(entry);
-    // Those who wait are asked to wait again, at the queue's new place.
-    const waiting = [...this.#waiting].filter(([, each]) => each.entry === entry && each.waiter !== 0);
-    for (const [token, each] of waiting) {
-      this.#core.cancel(each.waiter, token);
-      each.waiter = 0;
-    }
-    this.#logEntry(entry, () => {});
-    this.#drop(oldIndex, done);
-    for (const [token] of waiting) this.#ask(token);
+    this.#receives.askAgainAfter(entry, () => {
+      this.#logEntry(entry, () => {});
+      this.#drop(oldIndex, done);
+    });
   }
 
   /** The queue's messages go; what of them is on disk is dead from here on. */
   #drop(index: number, done: () => void): void {
-    this.#admit(() => {
+    this.#turn.admit(() => {
       if (!this.#core.dropQueue(index)) return false;
-      this.#hold(this.#core.headPosition, done);
+      this.#turn.hold(this.#core.headPosition, { release: done });
       return true;
     });
-    this.#soon();
-  }
-
-  #soon(): void {
-    setImmediate(() => this.tick());
+    this.#turn.soon();
   }
 
   #dismiss(index: number, gone: boolean): void {
-    while (!this.#core.dismissWaiters(index, gone)) this.#drain();
-    this.#drain();
+    while (!this.#core.dismissWaiters(index, gone)) this.#receives.drain();
+    this.#receives.drain();
   }
 
   counts(queue: Queue): QueueCounts {
     const { index } = this.#entry(queue);
-    this.#nowMs();
+    this.#turn.nowMs();
     return {
       visible: this.#core.visibleCount(index),
       inFlight: this.#core.inFlightCount(index),
@@ -366,28 +157,16 @@ export class LocalBroker implements Broker {
 
   // --- messages -------------------------------------------------------------------------------------------------
 
-  #takeId(): number {
-    if (this.#idOffset >= ID_POOL_BYTES) {
-      randomFillSync(this.#ids);
-      this.#idOffset = 0;
-    }
-    const at = this.#idOffset;
-    this.#idOffset += 16;
-    this.#ids[at + 6] = ((this.#ids[at + 6] as number) & 0x0f) | 0x40; // a version 4 UUID
-    this.#ids[at + 8] = ((this.#ids[at + 8] as number) & 0x3f) | 0x80;
-    return at;
-  }
-
   send(queue: Queue, messages: readonly Outgoing[], done: (results: readonly Sent[]) => void): void {
     const entry = this.#entry(queue);
-    this.#admit(() => {
-      const space = this.#spaceForSends();
+    this.#turn.admit(() => {
+      const space = this.#turn.spaceForSends();
       if (space === "wait") return false;
       if (space === "no") {
         done(messages.map(() => ({ status: "full" })));
         return true;
       }
-      const nowMs = this.#nowMs();
+      const nowMs = this.#turn.nowMs();
       const core = this.#core;
       core.beginSend();
       for (const message of messages) {
@@ -399,8 +178,8 @@ export class LocalBroker implements Broker {
           message.senderId,
           message.traceHeader,
           message.delayMs,
-          this.#ids,
-          this.#takeId(),
+          this.#ids.bytes,
+          this.#ids.take(),
           digest,
           entry.settings.fifo && message.deduplicationId === undefined,
         );
@@ -420,142 +199,30 @@ export class LocalBroker implements Broker {
           sequenceNumber: entry.settings.fifo ? sequenceText(core.sentSequence(i)) : "",
         });
       }
-      this.#hold(core.headPosition, () => done(results));
+      this.#turn.hold(core.headPosition, { release: () => done(results) });
       return true;
     });
   }
 
-  receive(
-    queue: Queue,
-    options: { readonly countMax: number; readonly visibilityMs: number; readonly waitMs: number },
-    done: (result: Received) => void,
-  ): () => void {
-    const entry = this.#entry(queue);
-    const token = this.#nextToken;
-    this.#nextToken = this.#nextToken === 0xffff_ffff ? 1 : this.#nextToken + 1;
-    const { countMax, visibilityMs, waitMs } = options;
-    const waiting: Waiting = { entry, countMax, visibilityMs, untilMs: this.#nowMs() + waitMs, done, waiter: 0 };
-    this.#waiting.set(token, waiting);
-    this.#ask(token);
-    return () => {
-      if (waiting.waiter !== 0 && this.#waiting.has(token)) this.#core.cancel(waiting.waiter, token);
-      this.#waiting.delete(token);
-    };
-  }
-
-  #ask(token: number): void {
-    this.#admit(() => {
-      const waiting = this.#waiting.get(token);
-      if (waiting === undefined) return true;
-      if (waiting.entry.isGone) {
-        this.#answer(token, { status: "queueGone" });
-        return true;
-      }
-      const nowMs = this.#nowMs();
-      const waitMs = Math.max(waiting.untilMs - nowMs, 0);
-      const { countMax, visibilityMs } = waiting;
-      const code = this.#core.receive(waiting.entry.index, countMax, visibilityMs, waitMs, token, nowMs);
-      if (code === RECEIVE.busy) return false;
-      if (code === RECEIVE.none || code === RECEIVE.noMemory) this.#answer(token, { status: "ok", messages: [] });
-      else if (code === RECEIVE.overLimit) this.#answer(token, { status: "overLimit" });
-      else waiting.waiter = code;
-      return true;
-    });
-  }
-
-  #answer(token: number, result: Received): void {
-    const waiting = this.#waiting.get(token);
-    this.#waiting.delete(token);
-    waiting?.done(result);
+  receive(queue: Queue, options: ReceiveOptions, done: (result: Received) => void): () => void {
+    return this.#receives.receive(this.#entry(queue), options, done);
   }
 
   /** Answers all who wait with nothing: the broker is about to stop. */
   answerWaiting(): void {
-    for (const [token, waiting] of this.#waiting) {
-      if (waiting.waiter === 0) continue;
-      this.#core.cancel(waiting.waiter, token);
-      this.#answer(token, { status: "ok", messages: [] });
-    }
-  }
-
-  #drain(): void {
-    this.#core.drainEffects((token, waitPosition, count, deliveries) => {
-      const waiting = this.#waiting.get(token);
-      this.#waiting.delete(token);
-      if (waiting === undefined) return;
-      if (count < 0) {
-        this.#hold(waitPosition, () => waiting.done({ status: "queueGone" }));
-        return;
-      }
-      const { entry } = waiting;
-      const messages: Delivered[] = [];
-      const onDisk: Promise<void>[] = [];
-      deliveries.forEach((delivery, i) => {
-        if (delivery.record !== undefined) messages[i] = this.#delivered(entry, delivery, delivery.record);
-        else
-          onDisk.push(
-            this.#readRecord(delivery).then((record) => {
-              messages[i] = this.#delivered(entry, delivery, record);
-            }),
-          );
-      });
-      if (onDisk.length === 0) {
-        this.#hold(waitPosition, () => waiting.done({ status: "ok", messages }));
-        return;
-      }
-      Promise.all(onDisk).then(
-        () => this.#hold(waitPosition, () => waiting.done({ status: "ok", messages })),
-        (error: Error) => this.#onFatal(error),
-      );
-    });
-  }
-
-  /** A record from its segment, checked: the start does not read the bodies of segments that have an index. */
-  async #readRecord(delivery: Delivery): Promise<Buffer> {
-    const read = await this.#log.read(delivery.position, delivery.recordBytes);
-    const record = Buffer.from(read.buffer, read.byteOffset, read.byteLength);
-    const size = record.readUIntLE(4, 3);
-    const isWhole = size <= record.byteLength && size > 24;
-    if (isWhole && this.#core.crc32c(record.subarray(4, size)) === record.readUInt32LE(0)) return record;
-    const segment = Math.floor(delivery.position / this.#segmentBytes);
-    throw new Error(
-      `Cannot read a message: segment ${segment} is damaged at offset ${delivery.position % this.#segmentBytes}, where a record ` +
-        `of ${delivery.recordBytes} bytes was written; restore the data directory from a copy`,
-    );
-  }
-
-  #delivered(entry: QueueEntry, delivery: Delivery, record: Buffer): Delivered {
-    const stored = readStoredMessage(record);
-    const { fifo } = entry.settings;
-    return {
-      messageId: stored.messageId,
-      receiptHandle: writeReceiptHandle(entry.number, delivery),
-      body: stored.body,
-      bodyMd5: stored.bodyMd5,
-      attributes: stored.attributes,
-      groupId: stored.groupId,
-      // A redriven message must not be taken for another with the same ID, so it has its message ID instead.
-      deduplicationId: fifo && delivery.moved ? stored.messageId : stored.deduplicationId,
-      senderId: stored.senderId,
-      traceHeader: stored.traceHeader,
-      sentMs: delivery.sentMs,
-      firstReceivedMs: delivery.firstReceivedMs,
-      receiveCount: delivery.receiveCount,
-      sequenceNumber: fifo ? sequenceText(delivery.sequence) : undefined,
-      deadLetterSourceArn: delivery.moved ? this.#catalogue.arnOf(delivery.sourceNumber) : undefined,
-    };
+    this.#receives.answerWaiting();
   }
 
   delete(queue: Queue, receiptHandles: readonly string[], done: (results: readonly Settled[]) => void): void {
     const entry = this.#entry(queue);
     const { handles, places, results } = readHandles(entry, receiptHandles);
-    this.#admit(() => {
-      const codes = this.#core.delete(entry.index, handles, this.#nowMs());
+    this.#turn.admit(() => {
+      const codes = this.#core.delete(entry.index, handles, this.#turn.nowMs());
       if (codes === undefined) return false;
       codes.forEach((code, i) => {
         results[places[i] as number] = code;
       });
-      this.#hold(this.#core.headPosition, () => done(results));
+      this.#turn.hold(this.#core.headPosition, { release: () => done(results) });
       return true;
     });
   }
@@ -571,14 +238,14 @@ export class LocalBroker implements Broker {
       changes.map((change) => change.receiptHandle),
     );
     const visibilityMs = places.map((place) => (changes[place] as { visibilityMs: number }).visibilityMs);
-    this.#admit(() => {
-      const codes = this.#core.changeVisibility(entry.index, handles, visibilityMs, this.#nowMs());
+    this.#turn.admit(() => {
+      const codes = this.#core.changeVisibility(entry.index, handles, visibilityMs, this.#turn.nowMs());
       if (codes === undefined) return false;
       codes.forEach((code, i) => {
         results[places[i] as number] = code;
       });
       // A lost change costs a standard queue a redelivery or a wait; on FIFO it could cost the order.
-      this.#hold(entry.settings.fifo ? this.#core.headPosition : 0, () => done(results));
+      this.#turn.hold(entry.settings.fifo ? this.#core.headPosition : 0, { release: () => done(results) });
       return true;
     });
   }
@@ -586,9 +253,7 @@ export class LocalBroker implements Broker {
   async close(): Promise<void> {
     this.answerWaiting();
     await this.flushed();
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    clearTimeout(this.#spaceTimer);
+    this.#turn.stop();
   }
 }
 
@@ -610,9 +275,4 @@ function readHandles(
 
 function digest(algorithm: "md5" | "sha256", bytes: Uint8Array): Uint8Array {
   return createHash(algorithm).update(bytes).digest();
-}
-
-/** 20 digits, as SQS's are. */
-function sequenceText(sequence: number): string {
-  return `1${String(sequence).padStart(19, "0")}`;
 }

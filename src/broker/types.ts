@@ -84,6 +84,12 @@ export type Received =
   | { readonly status: "ok"; readonly messages: readonly Delivered[] }
   | { readonly status: "overLimit" | "queueGone" };
 
+export interface ReceiveOptions {
+  readonly countMax: number;
+  readonly visibilityMs: number;
+  readonly waitMs: number; // 0: a short poll
+}
+
 /** "expired" is a FIFO handle past its visibility timeout; "gone" a message that is no more (only visibility changes mind). */
 export type Settled = "ok" | "invalidHandle" | "expired" | "gone" | "beyondMaximum";
 
@@ -108,11 +114,7 @@ export interface Broker {
   /** 1 to 10 messages, in order. */
   send(queue: Queue, messages: readonly Outgoing[], done: (results: readonly Sent[]) => void): void;
   /** @returns a function that gives up the wait: nothing is received for a client that has gone. */
-  receive(
-    queue: Queue,
-    options: { readonly countMax: number; readonly visibilityMs: number; readonly waitMs: number },
-    done: (result: Received) => void,
-  ): () => void;
+  receive(queue: Queue, options: ReceiveOptions, done: (result: Received) => void): () => void;
   delete(queue: Queue, receiptHandles: readonly string[], done: (results: readonly Settled[]) => void): void;
   changeVisibility(
     queue: Queue,

@@ -1,0 +1,170 @@
+// Receives: asked of the core, waited for there, and turned into messages when the core hands some out.
+import { type Core, type Delivery, RECEIVE } from "../core/core.ts";
+import { readStoredMessage } from "../core/stored-message.ts";
+import type { Log } from "../log/log.ts";
+import type { Catalogue, QueueEntry } from "./catalogue.ts";
+import { writeReceiptHandle } from "./receipt-handle.ts";
+import { sequenceText } from "./sequence.ts";
+import type { Turn } from "./turn.ts";
+import type { Delivered, Received, ReceiveOptions } from "./types.ts";
+
+interface Waiting {
+  readonly entry: QueueEntry;
+  readonly countMax: number;
+  readonly visibilityMs: number;
+  readonly untilMs: number; // how long it is ready to wait
+  readonly done: (result: Received) => void;
+  waiter: number; // the core's, while it waits there
+}
+
+const TOKEN_MAX = 0xffff_ffff;
+
+export class Receives {
+  readonly #core: Core;
+  readonly #log: Log;
+  readonly #catalogue: Catalogue;
+  readonly #segmentBytes: number;
+  readonly #turn: Turn;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextToken = 1;
+
+  constructor(parts: { core: Core; log: Log; catalogue: Catalogue; segmentBytes: number; turn: Turn }) {
+    this.#core = parts.core;
+    this.#log = parts.log;
+    this.#catalogue = parts.catalogue;
+    this.#segmentBytes = parts.segmentBytes;
+    this.#turn = parts.turn;
+  }
+
+  /** @returns a function that gives up the wait */
+  receive(entry: QueueEntry, options: ReceiveOptions, done: (result: Received) => void): () => void {
+    const token = this.#nextToken;
+    this.#nextToken = this.#nextToken === TOKEN_MAX ? 1 : this.#nextToken + 1;
+    const { countMax, visibilityMs, waitMs } = options;
+    const waiting: Waiting = { entry, countMax, visibilityMs, untilMs: this.#turn.nowMs() + waitMs, done, waiter: 0 };
+    this.#waiting.set(token, waiting);
+    this.#ask(token);
+    return () => {
+      if (waiting.waiter !== 0 && this.#waiting.has(token)) this.#core.cancel(waiting.waiter, token);
+      this.#waiting.delete(token);
+    };
+  }
+
+  #ask(token: number): void {
+    this.#turn.admit(() => {
+      const waiting = this.#waiting.get(token);
+      if (waiting === undefined) return true;
+      if (waiting.entry.isGone) {
+        this.#answer(token, { status: "queueGone" });
+        return true;
+      }
+      const nowMs = this.#turn.nowMs();
+      const waitMs = Math.max(waiting.untilMs - nowMs, 0);
+      const { countMax, visibilityMs } = waiting;
+      const code = this.#core.receive(waiting.entry.index, countMax, visibilityMs, waitMs, token, nowMs);
+      if (code === RECEIVE.busy) return false;
+      if (code === RECEIVE.none || code === RECEIVE.noMemory) this.#answer(token, { status: "ok", messages: [] });
+      else if (code === RECEIVE.overLimit) this.#answer(token, { status: "overLimit" });
+      else waiting.waiter = code;
+      return true;
+    });
+  }
+
+  #answer(token: number, result: Received): void {
+    const waiting = this.#waiting.get(token);
+    this.#waiting.delete(token);
+    waiting?.done(result);
+  }
+
+  /** Answers all who wait with nothing: the broker is about to stop. */
+  answerWaiting(): void {
+    for (const [token, waiting] of this.#waiting) {
+      if (waiting.waiter === 0) continue;
+      this.#core.cancel(waiting.waiter, token);
+      this.#answer(token, { status: "ok", messages: [] });
+    }
+  }
+
+  /** Lets those who wait at the queue ask again after `change`, which gives it another place in the core. */
+  askAgainAfter(entry: QueueEntry, change: () => void): void {
+    const tokens: number[] = [];
+    for (const [token, waiting] of this.#waiting) {
+      if (waiting.entry !== entry || waiting.waiter === 0) continue;
+      this.#core.cancel(waiting.waiter, token);
+      waiting.waiter = 0;
+      tokens.push(token);
+    }
+    change();
+    for (const token of tokens) this.#ask(token);
+  }
+
+  /** Hands on what the core has decided since the last call. */
+  drain(): void {
+    this.#core.drainEffects((token, waitPosition, count, deliveries) => {
+      const waiting = this.#waiting.get(token);
+      this.#waiting.delete(token);
+      if (waiting === undefined) return;
+      if (count < 0) {
+        this.#turn.hold(waitPosition, { release: () => waiting.done({ status: "queueGone" }) });
+        return;
+      }
+      const { entry } = waiting;
+      const messages: Delivered[] = [];
+      const onDisk: Promise<void>[] = [];
+      deliveries.forEach((delivery, i) => {
+        if (delivery.record !== undefined) messages[i] = this.#delivered(entry, delivery, delivery.record);
+        else
+          onDisk.push(
+            this.#readRecord(delivery).then((record) => {
+              messages[i] = this.#delivered(entry, delivery, record);
+            }),
+          );
+      });
+      const release = () => waiting.done({ status: "ok", messages });
+      if (onDisk.length === 0) {
+        this.#turn.hold(waitPosition, { release });
+        return;
+      }
+      Promise.all(onDisk).then(
+        () => this.#turn.hold(waitPosition, { release }),
+        (error: Error) => this.#turn.fail(error),
+      );
+    });
+  }
+
+  /** A record from its segment, checked: the start does not read the bodies of segments that have an index. */
+  async #readRecord(delivery: Delivery): Promise<Buffer> {
+    const read = await this.#log.read(delivery.position, delivery.recordBytes);
+    const record = Buffer.from(read.buffer, read.byteOffset, read.byteLength);
+    const size = record.readUIntLE(4, 3);
+    const isWhole = size <= record.byteLength && size > 24;
+    if (isWhole && this.#core.crc32c(record.subarray(4, size)) === record.readUInt32LE(0)) return record;
+    const segment = Math.floor(delivery.position / this.#segmentBytes);
+    throw new Error(
+      `Cannot read a message: segment ${segment} is damaged at offset ${delivery.position % this.#segmentBytes}, where a record ` +
+        `of ${delivery.recordBytes} bytes was written; restore the data directory from a copy`,
+    );
+  }
+
+  #delivered(entry: QueueEntry, delivery: Delivery, record: Buffer): Delivered {
+    const stored = readStoredMessage(record);
+    const { fifo } = entry.settings;
+    return {
+      messageId: stored.messageId,
+      receiptHandle: writeReceiptHandle(entry.number, delivery),
+      body: stored.body,
+      bodyMd5: stored.bodyMd5,
+      attributes: stored.attributes,
+      groupId: stored.groupId,
+      // A redriven message must not be taken for another with the same ID, so it has its message ID instead.
+      deduplicationId: fifo && delivery.moved ? stored.messageId : stored.deduplicationId,
+      senderId: stored.senderId,
+      traceHeader: stored.traceHeader,
+      sentMs: delivery.sentMs,
+      firstReceivedMs: delivery.firstReceivedMs,
+      receiveCount: delivery.receiveCount,
+      sequenceNumber: fifo ? sequenceText(delivery.sequence) : undefined,
+      deadLetterSourceArn: delivery.moved ? this.#catalogue.arnOf(delivery.sourceNumber) : undefined,
+    };
+  }
+}

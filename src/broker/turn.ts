@@ -1,0 +1,276 @@
+// The turn: commands into the core, records into the log, answers out once what they tell of is on disk.
+//
+//   requests of this loop pass ─► core ─► records in the tail ─► one append ─► answers, in log order
+//
+// While an append is under way the next one gathers. Nothing here waits for a message; everything waits for a position.
+import type { Clock } from "../base/clock.ts";
+import type { Core } from "../core/core.ts";
+import type { Log } from "../log/log.ts";
+
+/**
+ * Sends are refused when this much of the last segment is left and no other is prepared. Receiving and deleting a message
+ * adds some 40 bytes to the log, and the smallest message has 170 in it: a third lets a whole segment be emptied, which
+ * then makes room.
+ */
+const RESERVE_SHARE = 1 / 3;
+/** How soon commands that found no room on disk try again: the next segment may just be being prepared. */
+const SPACE_RETRY_MS = 20;
+const TIMER_MS_MAX = 60_000;
+const RELEASED_KEPT_MAX = 1024;
+
+/** What waits for the disk. */
+export interface Held {
+  /** Called once, when everything up to the position it was held at is on disk. */
+  release(): void;
+}
+
+export class Turn {
+  readonly #core: Core;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #segmentBytes: number;
+  readonly #onFatal: (error: Error) => void;
+  /** Hands on what commands and deadlines have decided: the core's effects. */
+  readonly #drain: () => void;
+
+  #durable: number;
+  #appending = false;
+  #scheduled = false;
+  #stopped = false;
+  #held: Held[] = [];
+  #heldAt: number[] = []; // the position of each
+  #heldFirst = 0;
+  /** Commands that found the tail full, oldest first; each says whether it got through. */
+  #blocked: (() => boolean)[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #spaceTimer: NodeJS.Timeout | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+  #marked = 0;
+  #writableEnd = -1;
+
+  constructor(parts: {
+    core: Core;
+    log: Log;
+    clock: Clock;
+    segmentBytes: number;
+    durablePosition: number;
+    drain: () => void;
+    onFatal: (error: Error) => void;
+  }) {
+    this.#core = parts.core;
+    this.#log = parts.log;
+    this.#clock = parts.clock;
+    this.#segmentBytes = parts.segmentBytes;
+    this.#durable = parts.durablePosition;
+    this.#marked = parts.durablePosition;
+    this.#drain = parts.drain;
+    this.#onFatal = parts.onFatal;
+  }
+
+  get durablePosition(): number {
+    return this.#durable;
+  }
+
+  /** The log's end: what has been decided so far is on disk once this position is. */
+  get headPosition(): number {
+    return this.#core.headPosition;
+  }
+
+  fail(error: Error): void {
+    this.#onFatal(error);
+  }
+
+  // --- commands -------------------------------------------------------------------------------------------------
+
+  /** Runs `attempt` now, or after the commands that wait for room in the tail; it says whether it got through. */
+  admit(attempt: () => boolean): void {
+    this.#boundLog();
+    if (this.#blocked.length > 0 || !attempt()) this.#blocked.push(attempt);
+    this.#afterCommand();
+  }
+
+  /** True when a command may go into the core at once: it comes after no other. Call ran() behind it. */
+  begin(): boolean {
+    if (this.#blocked.length > 0) return false;
+    this.#boundLog();
+    return true;
+  }
+
+  /** To be called after commands that did not come through admit(). */
+  ran(): void {
+    this.#afterCommand();
+  }
+
+  /** Tells the core how far it may write: past the end of this segment only when the next one is there. */
+  #boundLog(): void {
+    const { headPosition } = this.#core;
+    const segmentEnd = (Math.floor(headPosition / this.#segmentBytes) + 1) * this.#segmentBytes;
+    const writableEnd = this.#log.hasSpare ? Number.POSITIVE_INFINITY : segmentEnd;
+    if (writableEnd === this.#writableEnd) return;
+    this.#writableEnd = writableEnd;
+    this.#core.setWritableEnd(writableEnd);
+  }
+
+  /** "wait": the next segment is still being prepared, and the rest of this one is what deletes and receives live on. */
+  spaceForSends(): "yes" | "wait" | "no" {
+    if (this.#log.hasSpare || this.#core.segmentRoomBytes > this.#segmentBytes * RESERVE_SHARE) return "yes";
+    return this.#log.isFull ? "no" : "wait";
+  }
+
+  #afterCommand(): void {
+    this.#drain();
+    this.#schedule();
+    this.#armTimer();
+  }
+
+  // --- the log --------------------------------------------------------------------------------------------------
+
+  #schedule(): void {
+    if (this.#scheduled || this.#appending || this.#stopped) return;
+    if (this.#core.headPosition === this.#durable && this.#blocked.length === 0) return;
+    this.#scheduled = true;
+    // After this pass over the sockets: everything that came in it goes to disk together.
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#append();
+    });
+  }
+
+  #append(): void {
+    if (this.#appending || this.#stopped) return;
+    const extents = this.#core.takeExtents();
+    if (extents.length === 0) {
+      this.#retryBlocked();
+      return;
+    }
+    const end = this.#core.headPosition;
+    this.#appending = true;
+    this.#log.append(extents).then(
+      () => {
+        this.#appending = false;
+        this.#committed(end);
+      },
+      (error: Error) => {
+        this.#stopped = true;
+        this.#onFatal(error);
+      },
+    );
+  }
+
+  #committed(position: number): void {
+    this.#durable = position;
+    const nowMs = this.#clock.nowMs();
+    this.#boundLog();
+    if (!this.#core.commit(position, nowMs)) setImmediate(() => this.tick());
+    this.#drain();
+    this.#release();
+    this.#retryBlocked();
+    this.#append();
+    this.#armTimer();
+  }
+
+  #retryBlocked(): void {
+    this.#boundLog();
+    let done = 0;
+    while (done < this.#blocked.length && (this.#blocked[done] as () => boolean)()) done++;
+    if (done > 0) {
+      this.#blocked.splice(0, done);
+      this.#drain();
+    }
+    if (this.#blocked.length > 0 && !this.#appending && this.#core.headPosition === this.#durable) {
+      // Nothing on its way to disk will wake them: they wait for a segment.
+      clearTimeout(this.#spaceTimer);
+      this.#spaceTimer = setTimeout(() => this.#schedule(), SPACE_RETRY_MS);
+    }
+  }
+
+  /** `held` is released once everything up to `position` is on disk; at once if it is. */
+  hold(position: number, held: Held): void {
+    if (position <= this.#durable) {
+      held.release();
+      return;
+    }
+    this.#held.push(held);
+    this.#heldAt.push(position);
+  }
+
+  #release(): void {
+    while (this.#heldFirst < this.#held.length) {
+      if ((this.#heldAt[this.#heldFirst] as number) > this.#durable) break;
+      const held = this.#held[this.#heldFirst] as Held;
+      this.#heldFirst++;
+      held.release();
+    }
+    if (this.#heldFirst === this.#held.length) {
+      this.#held.length = 0;
+      this.#heldAt.length = 0;
+      this.#heldFirst = 0;
+    } else if (this.#heldFirst > RELEASED_KEPT_MAX && this.#heldFirst * 2 > this.#held.length) {
+      this.#held.splice(0, this.#heldFirst);
+      this.#heldAt.splice(0, this.#heldFirst);
+      this.#heldFirst = 0;
+    }
+  }
+
+  /** Resolves when all that was asked so far is on disk. */
+  flushed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.hold(this.#core.headPosition, { release: () => resolve() });
+      this.#schedule();
+    });
+  }
+
+  /** A log that has gone quiet gets a last record, so that damage to what came before is never taken for a torn tail. */
+  markQuiet(): void {
+    if (this.#appending || this.#durable === this.#marked || this.#core.headPosition !== this.#durable) return;
+    this.#boundLog();
+    if (!this.#core.hasRoom(64)) return;
+    this.#core.mark();
+    this.#marked = this.#core.headPosition;
+    this.#schedule();
+  }
+
+  // --- time -----------------------------------------------------------------------------------------------------
+
+  tick(): void {
+    if (this.#stopped) return;
+    this.#boundLog();
+    const finished = this.#core.tick(this.#clock.nowMs());
+    this.#afterCommand();
+    if (!finished && !this.#stopped) setTimeout(() => this.tick(), this.#log.hasSpare ? 1 : SPACE_RETRY_MS);
+  }
+
+  /** Ticks when this pass over the sockets is done. */
+  soon(): void {
+    setImmediate(() => this.tick());
+  }
+
+  /** The present; what had come due before it has been done. */
+  nowMs(): number {
+    const nowMs = this.#clock.nowMs();
+    if (this.#core.nextTickMs <= nowMs) {
+      this.#core.tick(nowMs);
+      this.#drain();
+    }
+    return nowMs;
+  }
+
+  #armTimer(): void {
+    const nextMs = this.#core.nextTickMs;
+    if (nextMs >= this.#timerAtMs || this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = nextMs;
+    const waitMs = Math.min(Math.max(Math.ceil(nextMs - this.#clock.nowMs()), 0), TIMER_MS_MAX);
+    this.#timer = setTimeout(() => {
+      this.#timerAtMs = Number.POSITIVE_INFINITY;
+      this.tick();
+    }, waitMs);
+  }
+
+  /** Nothing is written or timed after this. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#spaceTimer);
+  }
+}
