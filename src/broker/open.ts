@@ -20,6 +20,8 @@ export interface OpenBrokerOptions {
   readonly onFatal: (error: Error) => void;
   readonly segmentBytes?: number;
   readonly tailBytes?: number;
+  /** The system's clocks if absent. */
+  readonly clock?: SteadyClock;
 }
 
 export interface OpenedBroker {
@@ -41,7 +43,7 @@ export async function openBroker(options: OpenBrokerOptions): Promise<OpenedBrok
     segmentBytes,
     segmentHeaderBytes: SEGMENT_HEADER_BYTES,
   });
-  const clock = new SteadyClock();
+  const clock = options.clock ?? new SteadyClock();
   const catalogue = new Catalogue(core);
   const onQueue = (dropped: boolean, record: Buffer) => catalogue.replay(dropped, record);
   const noMemory = () =>

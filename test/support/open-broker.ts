@@ -1,6 +1,6 @@
 // The real broker on a real directory, in this process, with small segments so that a few thousand messages fill several.
 import { readFileSync } from "node:fs";
-import { type OpenedBroker, openBroker } from "../../src/broker/open.ts";
+import { type OpenBrokerOptions, type OpenedBroker, openBroker } from "../../src/broker/open.ts";
 import type {
   Broker,
   Delivered,
@@ -22,7 +22,11 @@ export function openAt(directory: string, onNote?: (text: string) => void): Prom
   return openOn(new NodeDisk(directory), onNote);
 }
 
-export function openOn(disk: Disk, onNote: (text: string) => void = () => {}): Promise<OpenedBroker> {
+export function openOn(
+  disk: Disk,
+  onNote: (text: string) => void = () => {},
+  more: Partial<OpenBrokerOptions> = {},
+): Promise<OpenedBroker> {
   return openBroker({
     coreWasm: readFileSync(new URL("../../build/out/core.wasm", import.meta.url)),
     openLog: (codec, segmentBytes) => openLog(disk, { codec, segmentBytes, onNote }),
@@ -31,6 +35,7 @@ export function openOn(disk: Disk, onNote: (text: string) => void = () => {}): P
     },
     segmentBytes: SMALL_SEGMENT_BYTES,
     tailBytes: 16 * 1024 * 1024,
+    ...more,
   });
 }
 
