@@ -8,6 +8,7 @@ import { LogError } from "./log/errors.ts";
 import { openLog } from "./log/local-log.ts";
 import { NodeDisk } from "./log/node-disk.ts";
 import { loadUws } from "./net/addon.ts";
+import { healthRoutes } from "./net/health.ts";
 import { listen, type Server } from "./net/http.ts";
 import { createSqs } from "./sqs/index.ts";
 
@@ -79,7 +80,8 @@ async function serve(config: Config): Promise<void> {
   });
   let server: Server;
   try {
-    server = await listen({ uws, host: config.host, port: config.port, handle });
+    const routes = healthRoutes({ version: WASQ_VERSION, trouble: () => opened.trouble() });
+    server = await listen({ uws, host: config.host, port: config.port, handle, routes });
   } catch (error) {
     await opened.close();
     throw error;

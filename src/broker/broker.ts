@@ -51,6 +51,11 @@ export class LocalBroker implements Broker {
     return this.#turn.durablePosition;
   }
 
+  /** Why sends are refused now, undefined while they are taken. */
+  get trouble(): string | undefined {
+    return this.#turn.trouble;
+  }
+
   /** Resolves when all that was asked so far is on disk. */
   flushed(): Promise<void> {
     return this.#turn.flushed();

@@ -28,6 +28,8 @@ export interface OpenedBroker {
   readonly broker: Broker;
   readonly clock: Clock;
   readonly core: Core;
+  /** Why sends are refused now, undefined while they are taken. */
+  trouble(): string | undefined;
   answerWaiting(): void;
   /** Resolves when everything asked so far is on disk and answered. */
   flush(): Promise<void>;
@@ -117,6 +119,7 @@ function run(
     broker,
     clock,
     core,
+    trouble: () => broker.trouble,
     answerWaiting: () => broker.answerWaiting(),
     flush: () => broker.flushed(),
     async close() {

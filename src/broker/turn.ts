@@ -117,6 +117,12 @@ export class Turn {
     return this.#log.isFull ? "no" : "wait";
   }
 
+  /** Why sends are refused now, undefined while they are taken. */
+  get trouble(): string | undefined {
+    if (this.#stopped) return "The broker is stopping";
+    return this.spaceForSends() === "no" ? "The disk is full: sends are refused until there is room" : undefined;
+  }
+
   #afterCommand(): void {
     this.#drain();
     this.#schedule();

@@ -62,9 +62,15 @@ export class NodeDisk implements Disk {
   }
 
   async makeDirectory(): Promise<void> {
-    const first = await fs.promises.mkdir(this.directory, { recursive: true });
-    if (first === undefined) return;
-    for (let path = this.directory; path !== dirname(first); path = dirname(path)) await syncDirectory(dirname(path));
+    // Level by level: Node's recursive mkdir never ends where a directory is there and nothing can be made in it, as in /proc.
+    const missing: string[] = [];
+    for (let path = this.directory; !(await isDirectory(path)); path = dirname(path)) missing.push(path);
+    for (const path of missing.reverse()) {
+      await fs.promises.mkdir(path).catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code !== "EEXIST" || !(await isDirectory(path))) throw error; // somebody else made it meanwhile
+      });
+      await syncDirectory(dirname(path));
+    }
   }
 
   async lock(): Promise<DiskLock> {
@@ -124,6 +130,17 @@ export class NodeDisk implements Disk {
     const stat = await fs.promises.statfs(this.directory);
     return stat.bavail * stat.bsize;
   }
+}
+
+/** @throws what the system says of a path that is there and is no directory, or cannot be looked at */
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    if ((await fs.promises.stat(path)).isDirectory()) return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+  throw Object.assign(new Error(`ENOTDIR: not a directory, '${path}'`), { code: "ENOTDIR" });
 }
 
 async function syncDirectory(path: string): Promise<void> {

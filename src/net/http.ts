@@ -25,11 +25,18 @@ export interface Server {
   close(): Promise<void>;
 }
 
+/** A path with a handler of its own, exact but for one slash at its end; "/a/*" is every path below "/a/". */
+export interface Route {
+  readonly path: string;
+  readonly handle: Handle;
+}
+
 export interface ListenOptions {
   readonly uws: Uws;
   readonly host: string;
   readonly port: number; // 0: any that is free
   readonly handle: Handle;
+  readonly routes?: readonly Route[];
   readonly gatheringBytesMax?: number;
 }
 
@@ -40,7 +47,7 @@ interface Gathered {
 }
 
 export function listen(options: ListenOptions): Promise<Server> {
-  const { uws, host, port, handle } = options;
+  const { uws, host, port } = options;
   const gatheringBytesMax = options.gatheringBytesMax ?? GATHERING_BYTES_MAX;
   const app: TemplatedApp = uws.App();
   let gatheringBytes = 0; // capacities of all the buffers of bodies on their way in
@@ -52,7 +59,7 @@ export function listen(options: ListenOptions): Promise<Server> {
   };
   app.filter(onConnection);
 
-  const onRequest = (res: HttpResponse, req: HttpRequest): void => {
+  const onRequest = (handle: Handle, res: HttpResponse, req: HttpRequest): void => {
     const method = req.getCaseSensitiveMethod();
     const declared = req.getHeader("content-length");
     const declaredBytes = declared === "" ? 0 : Number(declared);
@@ -119,10 +126,6 @@ export function listen(options: ListenOptions): Promise<Server> {
       refuse("413 Payload Too Large", `The body has ${declaredBytes} bytes, at most ${REQUEST_BYTES_MAX} are allowed`);
       return;
     }
-    if (method === "GET" && request.path === "/health") {
-      res.cork(() => res.writeHeader("Content-Type", "text/plain; charset=utf-8").end("ok\n"));
-      return;
-    }
     if (method === "GET") {
       handOver(NO_BODY);
       return;
@@ -164,7 +167,11 @@ export function listen(options: ListenOptions): Promise<Server> {
     });
   };
 
-  app.any("/*", onRequest);
+  for (const { path, handle } of options.routes ?? []) {
+    app.any(path, (res, req) => onRequest(handle, res, req));
+    if (!path.endsWith("/*")) app.any(`${path}/`, (res, req) => onRequest(handle, res, req));
+  }
+  app.any("/*", (res, req) => onRequest(options.handle, res, req));
 
   const close = async (listening: Parameters<Uws["us_listen_socket_close"]>[0]): Promise<void> => {
     uws.us_listen_socket_close(listening);

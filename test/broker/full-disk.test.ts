@@ -37,7 +37,9 @@ test("sends are refused, everything acknowledged can be received and deleted, th
   disk.capacityBytes = 10 * SMALL_SEGMENT_BYTES;
   opened = await openOn(disk);
   await create(opened.broker, "q");
+  expect(opened.trouble()).toBeUndefined();
   const sent = await sendUntilFull();
+  expect(opened.trouble()).toMatch(/disk is full/);
   expect(sent).toBeGreaterThan(500);
   expect(await drain()).toEqual(Array.from({ length: sent }, (_, i) => i));
   await vi.waitFor(
@@ -47,6 +49,7 @@ test("sends are refused, everything acknowledged can be received and deleted, th
     },
     { timeout: 20_000, interval: 100 },
   );
+  expect(opened.trouble()).toBeUndefined();
 });
 
 test("room from elsewhere is enough, and a restart on the full disk finds everything", async () => {

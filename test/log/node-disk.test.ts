@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -127,4 +127,22 @@ test("a call that does less than it was asked is gone on with", async () => {
   expect(done).toEqual([100, 104, 108]);
   await expect(writeFully(new Uint8Array(10), 0, async () => 0)).rejects.toMatchObject({ code: "EIO" });
   expect(await readFully(new Uint8Array(10), 0, async (_, offset) => (offset < 6 ? 3 : 0))).toBe(6);
+});
+
+// In /proc nothing can be made, and mkdir says of a new name there what it says when the directory above is missing.
+test.skipIf(process.platform !== "linux").each([
+  ["/proc/x", "ENOENT"],
+  ["/proc/x/deeper", "ENOENT"],
+  ["/dev/null/x", "ENOTDIR"],
+  ["/dev/null", "ENOTDIR"],
+])("a directory that cannot be made is an error, and soon: %s", async (path, code) => {
+  await expect(new NodeDisk(path).makeDirectory()).rejects.toMatchObject({ code });
+});
+
+test("directories are made through a link, and two who make the same one both have it", async () => {
+  await mkdir(join(root, "real"));
+  await symlink(join(root, "real"), join(root, "link"));
+  const path = join(root, "link", "a", "b", "c");
+  await Promise.all([new NodeDisk(path).makeDirectory(), new NodeDisk(path).makeDirectory()]);
+  expect(await readdir(join(root, "real", "a", "b", "c"))).toEqual([]);
 });

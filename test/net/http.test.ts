@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { REQUEST_BYTES_MAX } from "../../src/limits.ts";
 import { loadUws } from "../../src/net/addon.ts";
+import { healthRoutes } from "../../src/net/health.ts";
 import { type ListenOptions, listen, type Server } from "../../src/net/http.ts";
 import type { Handle, SqsReply } from "../../src/sqs/exchange.ts";
 
@@ -90,10 +91,12 @@ class RawClient {
 }
 
 let server: Server | undefined;
+let trouble: string | undefined;
 const clients: RawClient[] = [];
 
 async function serve(handle: Handle, options: Partial<ListenOptions> = {}): Promise<string> {
-  server = await listen({ uws, host: "127.0.0.1", port: 0, handle, ...options });
+  const routes = healthRoutes({ version: "1.2.3", trouble: () => trouble });
+  server = await listen({ uws, host: "127.0.0.1", port: 0, handle, routes, ...options });
   return `http://127.0.0.1:${server.port}`;
 }
 
@@ -107,6 +110,7 @@ afterEach(async () => {
   for (const client of clients.splice(0)) client.socket.destroy();
   await server?.close();
   server = undefined;
+  trouble = undefined;
 });
 
 describe("requests", () => {
@@ -177,12 +181,46 @@ describe("requests", () => {
     expect(client.received.indexOf("GET /a")).toBeLessThan(client.received.indexOf("GET /b"));
   });
 
-  test("health says ok without asking the broker", async () => {
+  test("health is text for people, JSON for who asks for it and at LocalStack's path, and never asks the API", async () => {
     const endpoint = await serve(() => {
       throw new Error("not for the broker");
     });
-    const response = await fetch(`${endpoint}/health`);
-    expect([response.status, await response.text()]).toEqual([200, "ok\n"]);
+    const seen = async (path: string, accept: string) => {
+      const response = await fetch(`${endpoint}${path}`, { headers: { accept } });
+      return [response.status, response.headers.get("content-type"), await response.text()];
+    };
+    const running = '{"services":{"sqs":"running"},"version":"1.2.3"}';
+    expect(await seen("/health", "*/*")).toEqual([200, "text/plain; charset=utf-8", "ok\n"]);
+    expect(await seen("/health/", "application/json")).toEqual([200, "application/json", running]);
+    expect(await seen("/_localstack/health?reload", "*/*")).toEqual([200, "application/json", running]);
+    trouble = "The disk is full";
+    expect(await seen("/health", "*/*")).toEqual([503, "text/plain; charset=utf-8", "The disk is full\n"]);
+    expect(await seen("/_localstack/health", "*/*")).toEqual([
+      503,
+      "application/json",
+      '{"services":{"sqs":"error"},"version":"1.2.3","reason":"The disk is full"}',
+    ]);
+  });
+
+  test("a route takes its path, with a slash at its end or without, or all below it; the API has the others", async () => {
+    const named =
+      (name: string): Handle =>
+      (request, answer) => {
+        answer({ ...REPLY, body: `${name} ${request.method} ${request.path} ${request.body.toString()}` });
+        return undefined;
+      };
+    const routes = [
+      { path: "/_x/one", handle: named("one") },
+      { path: "/_x/one/*", handle: named("below") },
+    ];
+    const endpoint = await serve(named("api"), { routes });
+    const asked = async (path: string, init?: RequestInit) => (await fetch(endpoint + path, init)).text();
+    expect(await asked("/_x/one?a")).toBe("one GET /_x/one ");
+    expect(await asked("/_x/one/", { method: "POST", body: "hi" })).toBe("one POST /_x/one/ hi");
+    expect(await asked("/_x/one/b/c")).toBe("below GET /_x/one/b/c ");
+    expect(await asked("/_x/oneb")).toBe("api GET /_x/oneb ");
+    expect(await asked("/_x")).toBe("api GET /_x ");
+    expect((await fetch(`${endpoint}/_x/one`, { method: "PUT", body: "" })).status).toBe(405);
   });
 });
 

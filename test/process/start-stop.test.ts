@@ -91,6 +91,14 @@ describe("refusing to start", () => {
     expect((await call(first.endpoint, "ListQueues", {})).status).toBe(200);
   });
 
+  test.skipIf(process.platform !== "linux")("a data directory that cannot be made, or holds no file", () => {
+    for (const path of ["/proc/x", "/proc", "/dev/null/x"]) {
+      const { code, stdout, stderr } = runToEnd(["serve", "--port", "0", "--data-dir", path]);
+      expect([path, code, stdout]).toEqual([path, 1, ""]);
+      expect(stderr).toMatch(new RegExp(`^Cannot [^\\n]*${path}[^\\n]*\\n$`));
+    }
+  });
+
   test("a data directory that is a file", () => {
     writeFileSync(join(directory, "file"), "");
     const { code, stderr } = runToEnd(["serve", "--port", "0", "--data-dir", join(directory, "file")]);
