@@ -1,0 +1,28 @@
+// The AWS SDK for Go v2 against the running process. Needs go, and its modules the first time.
+import { dirname, join } from "node:path";
+import { expect, test } from "vitest";
+import { besides, execute, made, orSkip } from "../support/clients.ts";
+import { fileBroker } from "../support/file-broker.ts";
+import { expectedWalk, walkedLines } from "./walk.ts";
+
+const broker = fileBroker();
+const module = besides(import.meta.url, "go/go.mod");
+const sums = besides(import.meta.url, "go/go.sum");
+const source = besides(import.meta.url, "go/main.go");
+const cwd = dirname(source.path);
+
+function program(): Promise<string> {
+  return made({
+    name: "go",
+    inputs: [module.text, sums.text, source.text],
+    needs: "go, and a module proxy for the AWS SDK",
+    fetch: () => execute("go", ["mod", "download"], { cwd, timeoutMs: 240_000 }),
+    build: (place) => execute("go", ["build", "-mod=readonly", "-o", place, "."], { cwd, timeoutMs: 240_000 }),
+  });
+}
+
+test("the SDK for Go v2 walks over the API", { timeout: 300_000 }, async (context) => {
+  const place = await orSkip(context, program());
+  const output = await execute(join(place, "walk"), [broker.endpoint, "go"]);
+  expect(walkedLines(output)).toEqual(expectedWalk(broker.endpoint, "go"));
+});
