@@ -5,6 +5,7 @@
 //   then `count` deliveries of 64 bytes:
 //            0 position (f64)   8 record bytes   12 slot   16 generation   20 receive count   24 sequence number (f64)
 //           32 sentMs (f64)    40 firstReceivedMs (f64)   48 source number   52 1: redriven   56 address in memory, 0: on disk
+//           60 how often a task has moved it
 import * as group from "./group";
 import * as journal from "./journal";
 import * as lifecycle from "./lifecycle";
@@ -26,9 +27,8 @@ const LARGEST: u32 = EFFECT_BYTES + RECEIVE_MAX * DELIVERY_BYTES;
 const GONE: u32 = 0xffff_ffff;
 /** Messages that one receive may move to the dead-letter queue before it gives the others a turn. */
 const MOVES_MAX: u32 = 256;
-const MOVED_RECORD_BYTES: u32 = 112;
 /** What one receive may add to the log. */
-export const RECEIVE_LOG_BYTES: u32 = MOVES_MAX * MOVED_RECORD_BYTES + 4096;
+export const RECEIVE_LOG_BYTES: u32 = MOVES_MAX * r.MOVED_BYTES + 4096;
 
 let end: u32 = EFFECTS_OFFSET;
 
@@ -57,6 +57,7 @@ function delivery(p: usize, slot: u32): void {
   store<u32>(p, message.source(slot), 48);
   store<u32>(p, message.flags(slot) & message.MOVED ? 1 : 0, 52);
   store<u32>(p, <u32>tail.find(position), 56);
+  store<u32>(p, message.reissues(slot), 60);
 }
 
 let taken: u32 = 0; // of the receive under way

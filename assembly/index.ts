@@ -8,6 +8,7 @@ import * as journal from "./journal";
 import * as lifecycle from "./lifecycle";
 import * as mem from "./memory";
 import * as md5 from "./md5";
+import * as moves from "./moves";
 import * as queue from "./queue";
 import * as replaying from "./replay";
 import * as segments from "./segments";
@@ -157,6 +158,17 @@ function serve(nowMs: f64): bool {
   deliver.serve(<u64>nowMs);
   return true;
 }
+
+/** @returns moves.ts: the source of the next message that a task would move, or a code */
+export function nextSource(index: u32, nowMs: f64): u32 { return moves.nextSource(index, <u64>nowMs); }
+/** @returns how many messages went from one queue to the other */
+export function move(from: u32, to: u32, source: u32, countMax: u32, nowMs: f64): u32 {
+  const count = moves.move(from, to, source, countMax, <u64>nowMs);
+  serve(nowMs);
+  return count;
+}
+/** At a start: messages that tasks have moved away from the queue since its settings were logged. */
+export function queueMoved(index: u32): u32 { return load<u32>(queue.at(index) + queue.MOVED_COUNT); }
 
 export function effectsStart(): u32 { return deliver.EFFECTS_OFFSET; }
 export function effectsEnd(): u32 { return deliver.effectsEnd(); }

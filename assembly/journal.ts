@@ -79,9 +79,9 @@ export function state(slot: u32): void {
   tail.finish(64, r.STATE);
 }
 
-/** The message is in another queue now. `key` is its group's, 0 on standard queues. */
-export function moved(slot: u32, sequence: u64, key: usize): void {
-  const p = tail.begin(112);
+/** The message is in another queue now. `key` is its group's, 0 on standard queues; `again`: a record told so before. */
+export function moved(slot: u32, sequence: u64, key: usize, again: bool): void {
+  const p = tail.begin(r.MOVED_BYTES);
   const to = message.queue(slot);
   store<u32>(p, slot, 24);
   store<u32>(p, message.source(slot), 28);
@@ -91,13 +91,15 @@ export function moved(slot: u32, sequence: u64, key: usize): void {
   store<f64>(p, <f64>message.sentMs(slot), 48);
   store<u64>(p, message.position(slot), 56);
   store<u32>(p, message.receives(slot), 64);
-  store<u32>(p, key != 0 ? r.FLAG_FIFO : 0, 68);
+  const redriven = (message.flags(slot) & message.MOVED) != 0;
+  const flags = (key != 0 ? r.FLAG_FIFO : 0) | (redriven ? 0 : r.FLAG_BY_TASK) | (again ? r.FLAG_AGAIN : 0);
+  store<u32>(p, flags | (message.reissues(slot) << r.FLAG_REISSUES_SHIFT), 68);
   store<f64>(p, <f64>message.firstReceivedMs(slot), 72);
-  store<f64>(p, 0, 80);
+  store<f64>(p, <f64>message.visibleAtMs(slot), 80);
   store<f64>(p, <f64>message.receivedMs(slot), 88);
   if (key != 0) memory.copy(p + 96, key, 16);
   else memory.fill(p + 96, 0, 16);
-  tail.finish(112, r.MOVED);
+  tail.finish(r.MOVED_BYTES, r.MOVED);
 }
 
 /** A queue's settings, as the host has them. @returns the record's position */

@@ -3,7 +3,8 @@
 //   send ──► pending ──on disk──► visible ──receive──► in flight ──delete──► gone
 //                  └─delay──► delayed ──due──► ▲ │            │
 //                                              └─┼────due─────┘   receive count too high: moved to the dead-letter queue
-//   any place ──retention ends──► gone           └──────────────► visible there
+//   any place ──retention ends──► gone           ├──────────────► visible there
+//                                                └─a move task──► visible or delayed elsewhere, as a new message
 import * as dedup from "./dedup";
 import * as group from "./group";
 import * as journal from "./journal";
@@ -165,34 +166,63 @@ export function remove(slot: u32): void {
 
 const MOVED_KEY: usize = memory.data(16);
 
-/** A visible message goes to `to`, with a record of its own. @returns false when there was no memory for it */
-export function move(slot: u32, to: u32, nowMs: u64): bool {
-  const from = message.queue(slot);
-  const fifo = queue.isFifo(to);
+/** A visible message leaves its queue for `to`, listed nowhere yet. @returns false when there was no memory for it */
+function carry(slot: u32, to: u32): bool {
   let target = NONE;
-  if (fifo) {
+  if (queue.isFifo(to)) {
     memory.copy(MOVED_KEY, group.key(message.group(slot)), 16);
     target = group.obtain(to, queue.number(to), MOVED_KEY);
     if (target == NONE) return false;
     group.addMember(target);
   }
+  withdraw(slot);
+  message.setQueue(slot, to);
+  message.setGroup(slot, target);
+  message.setGeneration(slot, <u32>takeSequence());
+  return true;
+}
+
+/** Logs what was carried, and gives it its place in its new queue. */
+function arrive(slot: u32, nowMs: u64): void {
+  const q = message.queue(slot);
+  const fifo = queue.isFifo(q);
+  journal.moved(slot, sequenceOf(slot), fifo ? MOVED_KEY : 0, false);
+  if (fifo) group.append(message.group(slot), slot);
+  if (message.visibleAtMs(slot) > nowMs) {
+    message.setState(slot, DELAYED);
+    queue.count(q, queue.DELAYED_COUNT, 1);
+    timers.arm(slot, dueOf(slot));
+  } else show(slot, false);
+}
+
+/** A visible message goes to the dead-letter queue `to`. @returns false when there was no memory for it */
+export function move(slot: u32, to: u32, nowMs: u64): bool {
+  const source = load<u32>(queue.at(message.queue(slot)), 76);
   const firstReceivedMs = message.firstReceivedMs(slot);
   const receivedMs = message.receivedMs(slot);
-  const sequence = takeSequence();
-  withdraw(slot);
+  if (!carry(slot, to)) return false;
   // A standard queue's message keeps its age, a FIFO queue's starts a new one.
-  if (fifo) message.setSent(slot, nowMs, message.recordBytes(slot));
+  if (queue.isFifo(to)) message.setSent(slot, nowMs, message.recordBytes(slot));
   message.setVisibleAtMs(slot, 0);
   message.setFirstReceivedMs(slot, firstReceivedMs);
   message.setReceivedMs(slot, receivedMs);
-  message.setQueue(slot, to);
-  message.setGroup(slot, target);
-  message.setGeneration(slot, <u32>sequence);
-  message.setSource(slot, load<u32>(queue.at(from), 76));
-  message.setReceives(slot, message.receives(slot), message.MOVED);
-  journal.moved(slot, sequence, fifo ? MOVED_KEY : 0);
-  if (fifo) group.append(target, slot);
-  show(slot, false);
+  message.setSource(slot, source);
+  message.setReceives(slot, message.receives(slot), message.flags(slot) | message.MOVED);
+  arrive(slot, nowMs);
+  return true;
+}
+
+/** A task moves a visible message to `to`, where it is as if sent now. @returns false when there was no memory for it */
+export function reissue(slot: u32, to: u32, nowMs: u64): bool {
+  if (!carry(slot, to)) return false;
+  const delayMs = queue.delayMs(to);
+  message.setSent(slot, nowMs, message.recordBytes(slot));
+  message.setVisibleAtMs(slot, delayMs > 0 ? nowMs + delayMs : 0);
+  message.setFirstReceivedMs(slot, nowMs);
+  message.setReceivedMs(slot, nowMs);
+  message.setSource(slot, 0);
+  message.setReceives(slot, 0, message.reissuedFlags(slot));
+  arrive(slot, nowMs);
   return true;
 }
 

@@ -7,7 +7,7 @@
 //       16     4  queue            index of its queue
 //       20     4  group            its group's cell, FIFO only
 //       24     4  generation       low half of its sequence number: which message of those that had this slot
-//       28     4  receives         bits 0..23 receive count (sticks at the top), bits 24..31 flags
+//       28     4  receives         bits 0..23 receive count (sticks at the top), 24 MOVED, 25..31 how often a task moved it
 //       32     4  visibleAt        ms after sentMs; when a delayed or in-flight message is visible (again)
 //       36     4  received         ms after sentMs, signed; the last receive
 //       40     4  firstReceived    ms after sentMs, signed
@@ -20,6 +20,12 @@
 import { at } from "./slab";
 
 export const MOVED: u32 = 1 << 24; // flag: has been redriven; its record still tells of the queue it came from
+/**
+ * A message that a task moves is a new one, under an ID that the host makes of the first ID and this count, because the
+ * record with the ID stays what it was. After 127 moves the count begins at 1 again, and with it the message's IDs.
+ */
+export const REISSUES_SHIFT: u32 = 25;
+const REISSUES_MAX: u32 = 127;
 
 // @ts-ignore: decorator
 @inline export function state(slot: u32): u8 { return load<u8>(at(slot), 7); }
@@ -54,6 +60,16 @@ export const MOVED: u32 = 1 << 24; // flag: has been redriven; its record still 
 @inline export function flags(slot: u32): u32 { return load<u32>(at(slot), 28) & 0xff00_0000; }
 // @ts-ignore: decorator
 @inline export function setReceives(slot: u32, count: u32, flagBits: u32): void { store<u32>(at(slot), (count > 0xff_ffff ? 0xff_ffff : count) | flagBits, 28); }
+// @ts-ignore: decorator
+@inline export function reissues(slot: u32): u32 { return load<u32>(at(slot), 28) >> REISSUES_SHIFT; }
+/** The flags of the message when a task has moved it once more: no redriven one any longer. */
+export function reissuedFlags(slot: u32): u32 {
+  const count = reissues(slot);
+  return (count < REISSUES_MAX ? count + 1 : 1) << REISSUES_SHIFT;
+}
+/** Whether its record tells of another queue than the message is in, or was in another life. */
+// @ts-ignore: decorator
+@inline export function hasMoved(slot: u32): bool { return load<u32>(at(slot), 28) >= MOVED; }
 // @ts-ignore: decorator
 @inline export function visibleAtMs(slot: u32): u64 { return sentMs(slot) + <u64>load<u32>(at(slot), 32); }
 export function setVisibleAtMs(slot: u32, ms: u64): void {

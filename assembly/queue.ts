@@ -20,6 +20,7 @@
 //       84     4  inFlightMax
 //       88     4  deadLettersNumber   number of the dead-letter queue: its index may be given to another
 //       92     4  redelay        1: the next sweep applies a changed delay to what is delayed already
+//       96     4  movedCount     at a start: messages that a task moved away since the newest QUEUE record
 //
 // A purge gives the name a new queue and drops the old one, whose messages are swept in the background.
 import { CHUNK_BYTES, reserve, reserveChunk } from "./memory";
@@ -37,6 +38,7 @@ export const WAITERS: usize = 16;
 export const VISIBLE_COUNT: usize = 24;
 export const IN_FLIGHT_COUNT: usize = 28;
 export const DELAYED_COUNT: usize = 32;
+export const MOVED_COUNT: usize = 96;
 
 let directory: usize = 0;
 let end: u32 = 0;

@@ -12,7 +12,7 @@
 //     24+n   0-7  zeros
 //
 // SENT, a message with all that is known of it (also written again when its segment is given up):
-//       24     4  slot                     28     4  flags, FLAG_…
+//       24     4  slot                     28     4  flags, FLAG_…; bits 8..14 how often a task moved it
 //       32     8  sequence number          40     4  queue index
 //       44     4  queue number             48     8  sentMs (f64, as every time here)
 //       56     8  visibleAtMs              64     8  firstReceivedMs, 0: never
@@ -32,8 +32,8 @@
 // DELETED: 24 count, 28 zero; then rows:
 //        0     4  slot    4     4  generation    8     8  position of the message's record
 // MOVED: 24 slot, 28 source number, 32 new sequence number, 40 queue index, 44 queue number, 48 sentMs,
-//       56 position of the message's record, 64 receive count, 68 flags (FLAG_FIFO), 72 firstReceivedMs,
-//       80 visibleAtMs, 88 receivedMs, 96 group key (16 bytes)
+//       56 position of the message's record, 64 receive count, 68 flags (FLAG_FIFO, FLAG_BY_TASK, FLAG_AGAIN; bits 8..14
+//       as above), 72 firstReceivedMs, 80 visibleAtMs, 88 receivedMs, 96 group key (16 bytes)
 // QUEUE: 24 queue index, 28 queue number, 32 payload bytes, 36 zero, 40 payload (the host's)
 // QUEUE_DROPPED: 24 queue index, 28 queue number, 32 position of the queue's last QUEUE record
 // REMEMBERED, a deduplication entry that outlives its message: 24 queue index, 28 queue number, 32 key (16),
@@ -56,9 +56,14 @@ export const SEAL: u32 = 255;
 
 export const FLAG_FIFO: u32 = 1; // has a group key and a deduplication key
 export const FLAG_MOVED: u32 = 2; // has been redriven
+export const FLAG_BY_TASK: u32 = 4; // moved by a task: a new message, not a redriven one
+export const FLAG_AGAIN: u32 = 8; // told before: the task's progress has it already
+export const FLAG_REISSUES_SHIFT: u32 = 8;
+export const FLAG_REISSUES: u32 = 127 << FLAG_REISSUES_SHIFT;
 
 export const SENT_FIXED_BYTES: u32 = 168;
 export const ROW_BYTES: u32 = 16;
+export const MOVED_BYTES: u32 = 112;
 
 // An index holds what a restart needs of a sealed segment, bodies left out. Its entries are the records with another
 // head, and what is not needed any more left out:

@@ -77,7 +77,7 @@ function sent(p: usize, position: u64, size: u32, groupKeyAt: u32): bool {
   lifecycle.sawSequence(sequence);
   if (queueNumber > highestQueue) highestQueue = queueNumber;
   if (!slab.ensureSlot(slot)) return false;
-  if ((flags & r.FLAG_FIFO) && !(flags & r.FLAG_MOVED) && sentMs + dedup.WINDOW_MS > nowMs) {
+  if ((flags & r.FLAG_FIFO) && !(flags & (r.FLAG_MOVED | r.FLAG_REISSUES)) && sentMs + dedup.WINDOW_MS > nowMs) {
     if (!dedup.remember(queueNumber, p + groupKeyAt + 16, p + 88, sequence, sentMs + dedup.WINDOW_MS)) return false;
   }
   if (message.state(slot) != FREE && sequenceAt(slot) > sequence) return true;
@@ -85,7 +85,7 @@ function sent(p: usize, position: u64, size: u32, groupKeyAt: u32): bool {
   message.setSent(slot, <u64>sentMs, size);
   message.setQueue(slot, load<u32>(p, 40));
   message.setGroup(slot, slab.NONE);
-  message.setReceives(slot, load<u32>(p, 80), flags & r.FLAG_MOVED ? message.MOVED : 0);
+  message.setReceives(slot, load<u32>(p, 80), (flags & r.FLAG_MOVED ? message.MOVED : 0) | reissuesOf(flags));
   message.setVisibleAtMs(slot, <u64>load<f64>(p, 56));
   const firstReceivedMs = load<f64>(p, 64);
   const receivedMs = load<f64>(p, 72);
@@ -101,6 +101,11 @@ function sent(p: usize, position: u64, size: u32, groupKeyAt: u32): bool {
     message.setGroup(slot, g);
   }
   return true;
+}
+
+/** What a record's flags say of moves by tasks, as a message's flags. */
+function reissuesOf(flags: u32): u32 {
+  return ((flags & r.FLAG_REISSUES) >> r.FLAG_REISSUES_SHIFT) << message.REISSUES_SHIFT;
 }
 
 function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, entryBytes: u32): bool {
@@ -139,17 +144,20 @@ function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, e
     const sequence = load<u64>(p, 32);
     lifecycle.sawSequence(sequence);
     if (slot >= slab.slotBound() || message.state(slot) == FREE || message.position(slot) != load<u64>(p, 56) || sequenceAt(slot) >= sequence) return true;
+    const flags = load<u32>(p, 68);
+    const from = message.queue(slot);
+    if ((flags & r.FLAG_BY_TASK) && !(flags & r.FLAG_AGAIN) && from < queue.bound()) queue.count(from, queue.MOVED_COUNT, 1);
     message.setSent(slot, <u64>load<f64>(p, 48), message.recordBytes(slot));
     sawTime(load<f64>(p, 48));
     message.setQueue(slot, load<u32>(p, 40));
     message.setNext(slot, load<u32>(p, 44));
     message.setSource(slot, load<u32>(p, 28));
-    message.setReceives(slot, load<u32>(p, 64), message.MOVED);
+    message.setReceives(slot, load<u32>(p, 64), (flags & r.FLAG_BY_TASK ? 0 : message.MOVED) | reissuesOf(flags));
     message.setVisibleAtMs(slot, <u64>load<f64>(p, 80));
     message.setFirstReceivedMs(slot, <u64>load<f64>(p, 72));
     message.setReceivedMs(slot, <u64>load<f64>(p, 88));
     setSequence(slot, sequence);
-    if (load<u32>(p, 68) & r.FLAG_FIFO) {
+    if (flags & r.FLAG_FIFO) {
       const g = group.obtain(load<u32>(p, 40), load<u32>(p, 44), p + 96);
       if (g == slab.NONE) return false;
       message.setGroup(slot, g);
@@ -163,6 +171,7 @@ function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, e
       store<u32>(queue.at(index), number);
       store<u64>(queue.at(index), position, 64);
       store<u32>(queue.at(index), size, 72);
+      store<u32>(queue.at(index), 0, <usize>queue.MOVED_COUNT);
       notice(r.QUEUE, p, entryBytes);
     }
   } else if (kind == r.QUEUE_DROPPED) {

@@ -47,8 +47,8 @@ function rewrite(slot: u32, p: usize, size: u32): void {
   const to = tail.begin(size);
   const q = message.queue(slot);
   memory.copy(to + 24, p + 24, size - 24);
-  const moved = message.flags(slot) & message.MOVED;
-  store<u32>(to, load<u32>(p, 28) | (moved ? r.FLAG_MOVED : 0), 28);
+  const moved = message.flags(slot) & message.MOVED ? r.FLAG_MOVED : 0;
+  store<u32>(to, (load<u32>(p, 28) & r.FLAG_FIFO) | moved | (message.reissues(slot) << r.FLAG_REISSUES_SHIFT), 28);
   store<u64>(to, lifecycle.sequenceOf(slot), 32);
   store<u32>(to, q, 40);
   store<u32>(to, queue.number(q), 44);
@@ -79,7 +79,7 @@ function sent(p: usize, position: u64, size: u32): void {
       }
     }
     // A move changes the sequence number, and with it the entry's: it is remembered by itself.
-    if (!fifo || !(message.flags(slot) & message.MOVED)) return;
+    if (!fifo || !message.hasMoved(slot)) return;
   }
   if (!fifo) return;
   const known = dedup.find(load<u32>(p, 44), p + 136, 0);
@@ -156,7 +156,7 @@ function keep(kind: u32, p: usize, position: u64, size: u32): void {
     if (indexing) entry(kind, p, position, size, size);
     else if (segments.segmentOf(message.position(slot)) != surveyed) {
       const g = message.group(slot);
-      journal.moved(slot, lifecycle.sequenceOf(slot), g != slab.NONE ? group.key(g) : 0);
+      journal.moved(slot, lifecycle.sequenceOf(slot), g != slab.NONE ? group.key(g) : 0, true);
       journal.state(slot);
     }
   } else if (kind == r.QUEUE) {

@@ -20,6 +20,8 @@ export const RECORD_KIND = { queue: 6, queueDropped: 7 } as const;
 /** What an answer to a receive may be instead of messages or a wait. */
 export const RECEIVE = { none: 0xffff_fffe, overLimit: 0xffff_fffd, noMemory: 0xffff_fffc, busy: 0xffff_fffb } as const;
 export const SEND = { ok: 0, busy: 1, full: 2 } as const;
+/** What nextSource may answer instead of a queue's number, and what move may be given for one. */
+export const SOURCE = { nothing: 0xffff_ffff, later: 0xffff_fffe, any: 0xffff_fffd, none: 0 } as const;
 /** Codes of delete and changeVisibility, by their number. */
 export const SETTLED = ["ok", "expired", "gone", "beyondMaximum"] as const;
 export type SettledCode = (typeof SETTLED)[number];
@@ -46,6 +48,7 @@ export interface Delivery {
   readonly firstReceivedMs: number;
   readonly sourceNumber: number;
   readonly moved: boolean;
+  readonly reissues: number; // how often a task has moved it
   readonly record: Buffer | undefined;
 }
 
@@ -242,6 +245,24 @@ export class Core {
     return this.#wasm.changeVisibility(queue, handles.length, nowMs) === 0 ? undefined : this.#settled(handles.length);
   }
 
+  // --- move tasks ---
+
+  /** The queue that the next message to move was redriven from, by its lasting number; or one of SOURCE. */
+  nextSource(index: number, nowMs: number): number {
+    return this.#wasm.nextSource(index, nowMs) >>> 0;
+  }
+  /**
+   * Moves visible messages, at most `countMax`, up to the first that was not redriven from `source` (or SOURCE.any).
+   * @returns how many; fewer also when there was no room for more
+   */
+  move(from: number, to: number, source: number, countMax: number, nowMs: number): number {
+    return this.#wasm.move(from, to, source, countMax, nowMs) >>> 0;
+  }
+  /** After a replay: messages that tasks moved away from the queue since its settings were last logged. */
+  movedCount(index: number): number {
+    return this.#wasm.queueMoved(index) >>> 0;
+  }
+
   /**
    * Hands over what has been decided since the last call: `count` messages for the receive with `token`, -1 when its
    * queue is no more. What is handed over is valid only inside the callback.
@@ -275,6 +296,7 @@ export class Core {
           firstReceivedMs: bytes.readDoubleLE(at + 40),
           sourceNumber: bytes.readUInt32LE(at + 48),
           moved: bytes.readUInt32LE(at + 52) !== 0,
+          reissues: bytes.readUInt32LE(at + 60),
           record: address === 0 ? undefined : bytes.subarray(address, address + recordBytes),
         });
         at += DELIVERY_BYTES;

@@ -55,6 +55,9 @@ export interface CoreExports {
   cancel(waiter: number, token: number): void;
   remove(index: number, count: number, nowMs: number): number;
   changeVisibility(index: number, count: number, nowMs: number): number;
+  nextSource(index: number, nowMs: number): number;
+  move(from: number, to: number, source: number, countMax: number, nowMs: number): number;
+  queueMoved(index: number): number;
   effectsStart(): number;
   effectsEnd(): number;
   clearEffects(): void;

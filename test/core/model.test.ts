@@ -20,6 +20,7 @@ type Command =
   | { readonly kind: "receive"; readonly dead: boolean; readonly count: number; readonly visibilityS: number }
   | { readonly kind: "delete"; readonly dead: boolean; readonly receipt: number }
   | { readonly kind: "change"; readonly dead: boolean; readonly receipt: number; readonly visibilityS: number }
+  | { readonly kind: "move"; readonly dead: boolean } // all that is visible there, to the other queue
   | { readonly kind: "advance"; readonly ms: number }
   | { readonly kind: "restart" };
 
@@ -63,6 +64,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       ms: fc.constantFrom(1, 999, 1000, 1001, 4000, 20_000, 61_000),
     }),
   },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("move" as const), dead }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const) }) },
 );
 
@@ -71,6 +73,7 @@ class Pair {
   readonly #main: ModelQueue;
   readonly #dead: ModelQueue;
   readonly #receipts: string[] = [];
+  movedCount = 0;
   #nextBody = 1;
 
   constructor(main: QueueSpec) {
@@ -91,6 +94,13 @@ class Pair {
     }
     if (each.kind === "restart") return [this.#driver.restart(), undefined];
     if (each.kind === "send") return this.#send(each, nowMs);
+    if (each.kind === "move") {
+      if (this.#main.count + this.#dead.count > LIVE_COUNT_MAX) return [undefined, undefined];
+      const [from, to] = each.dead ? [this.#dead, this.#main] : [this.#main, this.#dead];
+      const count = this.#driver.move(from.spec.name, to.spec.name, 1000);
+      this.movedCount += count;
+      return [count, from.moveTo(to, nowMs)];
+    }
     const queue = each.dead ? this.#dead : this.#main;
     const { name } = queue.spec;
     if (each.kind === "receive") {
@@ -142,6 +152,7 @@ test.for<[string, Partial<QueueSpec>]>([
 ])("%s answers as its model does", ([, change]) => {
   const spec = { ...STANDARD, retentionMs: 60_000, ...change };
   let playedCount = 0;
+  let movedCount = 0;
   fc.assert(
     fc.property(fc.array(command, { minLength: COMMAND_COUNT, maxLength: COMMAND_COUNT, size: "max" }), (commands) => {
       const pair = new Pair(spec);
@@ -152,8 +163,10 @@ test.for<[string, Partial<QueueSpec>]>([
         expect(state, `after ${each.kind}`).toEqual(expectedState);
         playedCount++;
       }
+      movedCount += pair.movedCount;
     }),
     { numRuns: RUN_COUNT },
   );
   expect(playedCount).toBeGreaterThanOrEqual(RUN_COUNT * COMMAND_COUNT);
+  expect(movedCount).toBeGreaterThan(RUN_COUNT);
 });

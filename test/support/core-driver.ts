@@ -1,9 +1,9 @@
-// The real core in virtual time: queues by name, messages by body, receipts as body#receive. Whatever it writes is
-// kept, so a restart is a fresh core that replays the same bytes.
+// The real core in virtual time: queues by name, messages by body, receipts as body#receive, with a ' for each time that
+// a task moved the message. Whatever it writes is kept, so a restart is a fresh core that replays the same bytes.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { assert } from "../../src/base/assert.ts";
-import { Core, type Delivery, QUEUE_FLAG, RECEIVE, type ReceivedHandle, SEND } from "../../src/core/core.ts";
+import { Core, type Delivery, QUEUE_FLAG, RECEIVE, type ReceivedHandle, SEND, SOURCE } from "../../src/core/core.ts";
 import { readStoredMessage } from "../../src/core/stored-message.ts";
 
 const MODULE = new WebAssembly.Module(readFileSync(new URL("../../build/out/core.wasm", import.meta.url)));
@@ -197,6 +197,20 @@ export class CoreDriver {
     return codes[0] as string;
   }
 
+  /** What a task's pieces do: visible messages from one queue to another. */
+  move(from: string, to: string, countMax: number): number {
+    const count = this.#core.move(this.#index(from), this.#index(to), SOURCE.any, countMax, this.#instant());
+    this.#flush();
+    return count;
+  }
+
+  /** The queue that the next message to move came from. */
+  nextSource(queue: string): string {
+    const source = this.#core.nextSource(this.#index(queue), this.#instant());
+    if (source === SOURCE.nothing) return "nothing";
+    return source === SOURCE.none ? "none" : (this.#specs[source - 1] as QueueSpec).name;
+  }
+
   counts(queue: string): { visible: number; inFlight: number; delayed: number } {
     const index = this.#index(queue);
     return {
@@ -303,7 +317,7 @@ export class CoreDriver {
 
   #receipt(delivery: Delivery): string {
     const { body } = readStoredMessage(delivery.record ?? this.#record(delivery));
-    const receipt = `${body}#${delivery.receiveCount}`;
+    const receipt = `${body}${"'".repeat(delivery.reissues)}#${delivery.receiveCount}`;
     const { slot, generation, receiveCount } = delivery;
     this.#handles.set(receipt, { slot, generation, receiveCount });
     return receipt;

@@ -86,6 +86,25 @@ export class ModelQueue {
     target.expire(nowMs);
   }
 
+  /** All that can be received goes to `target`, as if sent there now. */
+  moveTo(target: ModelQueue, nowMs: number): number {
+    const moved = this.#available(nowMs);
+    this.#messages = this.#messages.filter((message) => !moved.includes(message));
+    for (const { body, groupId } of moved) {
+      target.#messages.push({
+        body: `${body}'`,
+        groupId,
+        sentMs: nowMs,
+        delayedUntilMs: nowMs + target.spec.delayMs,
+        hiddenUntilMs: 0,
+        receivedMs: 0,
+        receiveCount: 0,
+        firstCountHere: 0,
+      });
+    }
+    return moved.length;
+  }
+
   /** Takes what `receipts` names. @returns why a receive must not have answered so, undefined when it may */
   receive(
     receipts: readonly string[] | "overLimit",

@@ -6,6 +6,8 @@
 //   0s  poll p wait=20s          -> waits         then: answer p -> b#2 at 5s; cancel p -> ok
 //   1s  change a#1 visibility=0s -> ok
 //   1s  delete a#1               -> ok
+//   2s  move from=dead to=main   -> 2             as tasks do, max=1; a moved message is written a'
+//   2s  source from=dead         -> main          where the next one to move was redriven from
 //   2s  count                    -> 1 0 0         visible, in flight, delayed
 //   2s  set retention=60s        -> ok
 //   2s  restart                  -> ok
@@ -102,6 +104,12 @@ class Player {
       }
       case "delete":
         return this.#driver.delete(queue, first);
+      case "move": {
+        const { from = queue, to = queue, max = "1000" } = Object.fromEntries(words.options);
+        return String(this.#driver.move(from, to, Number(max)));
+      }
+      case "source":
+        return this.#driver.nextSource(words.options.get("from") ?? queue);
       case "count": {
         const { visible, inFlight, delayed } = this.#driver.counts(queue);
         return `${visible} ${inFlight} ${delayed}`;
