@@ -1,5 +1,6 @@
 // The queues by name, with their settings and tags; what of them the core must know is given to it here.
 
+import { queueArn } from "../base/arn.ts";
 import { type Core, QUEUE_FLAG } from "../core/core.ts";
 import { INFLIGHT_COUNT_MAX } from "../limits.ts";
 import type { Queue, QueueName, QueueSettings } from "./types.ts";
@@ -39,7 +40,7 @@ export class QueueEntry implements Queue {
   }
 
   get arn(): string {
-    return `arn:aws:sqs:${this.region}:${this.account}:${this.name}`;
+    return queueArn(this.region, this.account, this.name);
   }
 }
 

@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Broker } from "../broker/types.ts";
+import { callerOf } from "./caller.ts";
 import { isTraceHeader } from "./characters.ts";
 import { invalidParameter, SqsError } from "./errors.ts";
 import type { Handle, SqsReply, SqsRequest } from "./exchange.ts";
@@ -12,8 +13,8 @@ import { QUERY_JSON_RENDERER, readQuery, XML_RENDERER } from "./query.ts";
 import { State } from "./state.ts";
 
 export interface SqsOptions {
-  readonly account: string; // 12 digits; every caller acts for it
-  readonly defaultRegion: string; // for requests without a credential scope
+  readonly account: string; // 12 digits; for every caller whose access key names no other
+  readonly defaultRegion: string; // for requests that name none
   readonly clock: Clock;
   /** Refuse a deleted queue's name, and a second purge, for 60 seconds, as AWS does; otherwise both work at once. */
   readonly awsWaits?: boolean;
@@ -37,15 +38,15 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
       }
       exchange.operation = call.operation;
       if (request.traceHeader !== "" && !isTraceHeader(request.traceHeader)) throw badTraceHeader(request.traceHeader);
-      const scope = scopeOf(request);
+      const caller = callerOf(request, options.account, options.defaultRegion);
       const context: Context = {
         broker,
         clock: options.clock,
         state,
-        account: options.account,
-        region: scope.region ?? options.defaultRegion,
+        account: caller.account,
+        region: caller.region,
         origin: `${request.scheme}://${request.host === "" ? "localhost" : request.host}`,
-        senderId: scope.accessKey ?? "anonymous",
+        senderId: caller.senderId,
         traceHeader: request.traceHeader,
       };
       // The two types `never` stand for are the ones the description gave: input is what it decoded.
@@ -119,36 +120,4 @@ function badTraceHeader(value: string): SqsError {
   return invalidParameter(
     `The request has a 'X-Amzn-Trace-Id' HTTP header which is reserved for AWS X-Ray trace header and has an invalid value '${value}'`,
   );
-}
-
-interface Scope {
-  readonly accessKey: string | undefined;
-  readonly region: string | undefined;
-}
-
-const NO_SCOPE: Scope = { accessKey: undefined, region: undefined };
-const CREDENTIAL_COUNT_MAX = 512;
-const REGION = /^[a-z0-9-]{1,64}$/;
-const ACCESS_KEY = /^[A-Za-z0-9_.-]{1,128}$/;
-
-/** Reads `<key>/<yyyymmdd>/<region>/sqs/aws4_request`; nobody checks the signature here. */
-function scopeOf(request: SqsRequest): Scope {
-  let text = request.authorization;
-  let keyStart = text.indexOf("Credential=") + "Credential=".length;
-  if (keyStart < "Credential=".length) {
-    const start = request.query.indexOf("X-Amz-Credential=");
-    if (start === -1) return NO_SCOPE;
-    text = request.query.slice(start, start + CREDENTIAL_COUNT_MAX).replaceAll(/%2f/gi, "/");
-    keyStart = "X-Amz-Credential=".length;
-  }
-  const keyEnd = text.indexOf("/", keyStart);
-  const dateEnd = text.indexOf("/", keyEnd + 1);
-  const regionEnd = text.indexOf("/", dateEnd + 1);
-  if (keyEnd === -1 || dateEnd === -1 || regionEnd === -1) return NO_SCOPE;
-  const accessKey = text.slice(keyStart, keyEnd);
-  const region = text.slice(dateEnd + 1, regionEnd);
-  return {
-    accessKey: ACCESS_KEY.test(accessKey) ? accessKey : undefined,
-    region: REGION.test(region) ? region : undefined,
-  };
 }

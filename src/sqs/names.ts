@@ -1,5 +1,6 @@
 // Queue names, URLs and ARNs.
 
+import { queueArn } from "../base/arn.ts";
 import type { QueueName } from "../broker/types.ts";
 
 /**
@@ -31,6 +32,24 @@ export function parseQueueUrl(url: string, account: string, region: string): Que
   return { account: owner, region, name };
 }
 
+const HOST_COUNT_MAX = 255;
+const REGIONAL_HOST =
+  /^(?:[^/:]*\.)?(?:sqs(?:-fips)?\.([a-z]{2,4}(?:-[a-z]+)+-\d{1,2})|([a-z]{2,4}(?:-[a-z]+)+-\d{1,2})\.queue)\./;
+
+/** @returns the region in `sqs.<region>.<domain>` and `<region>.queue.<domain>`, undefined for any other host */
+export function regionOfHost(host: string): string | undefined {
+  const match = REGIONAL_HOST.exec(host.slice(0, HOST_COUNT_MAX));
+  return match?.[1] ?? match?.[2];
+}
+
+/** @returns what stands between `//` and the path, "" for a bare name or path */
+export function hostOfUrl(url: string): string {
+  const start = url.indexOf("//") + 2;
+  if (start === 1) return "";
+  const end = url.indexOf("/", start);
+  return url.slice(start, end === -1 ? url.length : end);
+}
+
 /** Whether a request's path is a queue's: as above, without origin and never bare. */
 export function isQueuePath(path: string): boolean {
   const segments = path.split("/"); // the first one is empty
@@ -40,12 +59,7 @@ export function isQueuePath(path: string): boolean {
 }
 
 export function arnOf(queue: QueueName): string {
-  return `arn:${partitionOf(queue.region)}:sqs:${queue.region}:${queue.account}:${queue.name}`;
-}
-
-function partitionOf(region: string): string {
-  if (region.startsWith("cn-")) return "aws-cn";
-  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
+  return queueArn(queue.region, queue.account, queue.name);
 }
 
 const STANDARD_NAME = /^[A-Za-z0-9_-]{1,80}$/;

@@ -3,7 +3,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Broker, Queue, QueueName } from "../broker/types.ts";
 import { queueDoesNotExist } from "./errors.ts";
-import { parseQueueUrl } from "./names.ts";
+import { hostOfUrl, parseQueueUrl, regionOfHost } from "./names.ts";
 import type { Fields, Members } from "./shapes.ts";
 import type { State } from "./state.ts";
 
@@ -61,8 +61,12 @@ export function findQueue(context: Context, queueUrl: string | undefined): Queue
 
 export function queueNameOf(context: Context, queueUrl: string | undefined): QueueName {
   const name = queueUrl === undefined ? undefined : parseQueueUrl(queueUrl, context.account, context.region);
-  if (name === undefined) throw queueDoesNotExist();
-  return name;
+  if (queueUrl === undefined || name === undefined) throw queueDoesNotExist();
+  // A host that names a region is believed if the queue is there; any other is no matter.
+  const hostRegion = regionOfHost(hostOfUrl(queueUrl));
+  if (hostRegion === undefined || name.region !== context.region) return name;
+  const there = { ...name, region: hostRegion };
+  return context.broker.find(there) === undefined ? name : there;
 }
 
 export function queueUrlOf(context: Context, name: QueueName): string {

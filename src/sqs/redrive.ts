@@ -10,6 +10,7 @@ type RedriveAllow = NonNullable<QueueSettings["redriveAllow"]>;
 
 const RECEIVE_COUNT_MAX = 1_000;
 const SOURCE_COUNT_MAX = 10;
+const SOURCE_ARN = /^arn:[^:]{1,32}:sqs:[^:]{1,64}:[^:]{1,64}:[^:]{1,80}$/;
 
 /** @returns the members of a JSON object, undefined for any other text */
 export function parseJsonMap(text: string): ReadonlyMap<string, unknown> | undefined {
@@ -71,7 +72,7 @@ export function checkRedriveTarget(
   redrive: Redrive,
   text: string,
 ): void {
-  const target = queueOfArn(context, redrive.deadLetterTargetArn, source.region);
+  const target = queueOfArn(context, redrive.deadLetterTargetArn, source);
   if (target === undefined) throw badRedrive(text, "Dead letter target does not exist.");
   if (target.settings.fifo !== settings.fifo) {
     throw badRedrive(text, "Dead-letter queue must be same type of queue as the source.."); // two dots, as the service has it
@@ -82,8 +83,8 @@ export function checkRedriveTarget(
   throw badRedrive(text, "Dead letter target does not allow the source queue: see its RedriveAllowPolicy.");
 }
 
-function queueOfArn(context: Context, arn: string, region: string): Queue | undefined {
-  const name = { account: context.account, region, name: arn.slice(arn.lastIndexOf(":") + 1) };
+function queueOfArn(context: Context, arn: string, source: QueueName): Queue | undefined {
+  const name = { account: source.account, region: source.region, name: arn.slice(arn.lastIndexOf(":") + 1) };
   return arnOf(name) === arn ? context.broker.find(name) : undefined; // same account and region only
 }
 
@@ -103,9 +104,7 @@ export function parseRedriveAllowPolicy(text: string): RedriveAllow {
     !known ||
     (permission !== "allowAll" && permission !== "denyAll" && permission !== "byQueue") ||
     !Array.isArray(sources) ||
-    !sources.every(
-      (source): source is string => typeof source === "string" && /^arn:[^:]+:sqs:[^:]+:[^:]+:[^:]+$/.test(source),
-    )
+    !sources.every((source): source is string => typeof source === "string" && SOURCE_ARN.test(source))
   ) {
     throw invalidParameter(
       "Invalid value for the parameter RedriveAllowPolicy. Reason: Amazon SQS can't create the redrive allow policy, as it’s in an unsupported format.",

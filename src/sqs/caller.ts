@@ -1,0 +1,59 @@
+// Who asks, and where: read from the credential scope, `<key>/<yyyymmdd>/<region>/sqs/aws4_request`, of the Authorization
+// header or the query string. Nobody checks the signature here.
+
+import type { SqsRequest } from "./exchange.ts";
+import { regionOfHost } from "./names.ts";
+
+export interface Caller {
+  readonly account: string; // 12 digits
+  readonly region: string;
+  readonly senderId: string;
+}
+
+const CREDENTIAL_COUNT_MAX = 512;
+const REGION = /^[a-z0-9-]{1,64}$/;
+const ACCESS_KEY = /^[A-Za-z0-9_.-]{1,128}$/;
+const ACCOUNT = /^\d{12}$/;
+
+/** @param account for whoever does not name another. @param region for requests that name none */
+export function callerOf(request: SqsRequest, account: string, region: string): Caller {
+  const scope = scopeOf(request);
+  return {
+    account: accountOf(scope.accessKey, account),
+    region: scope.region ?? regionOfHost(request.host) ?? region,
+    senderId: scope.accessKey ?? "anonymous",
+  };
+}
+
+/** The one place that says whose queues an access key is for: a key that is an account's number names that account. */
+function accountOf(accessKey: string | undefined, otherwise: string): string {
+  return accessKey !== undefined && ACCOUNT.test(accessKey) ? accessKey : otherwise;
+}
+
+interface Scope {
+  readonly accessKey: string | undefined;
+  readonly region: string | undefined;
+}
+
+const NO_SCOPE: Scope = { accessKey: undefined, region: undefined };
+
+function scopeOf(request: SqsRequest): Scope {
+  let text = request.authorization;
+  let keyStart = text.indexOf("Credential=") + "Credential=".length;
+  if (keyStart < "Credential=".length) {
+    const start = request.query.indexOf("X-Amz-Credential=");
+    if (start === -1) return NO_SCOPE;
+    text = request.query.slice(start, start + CREDENTIAL_COUNT_MAX).replaceAll(/%2f/gi, "/");
+    keyStart = "X-Amz-Credential=".length;
+  }
+  const keyEnd = text.indexOf("/", keyStart);
+  const dateEnd = text.indexOf("/", keyEnd + 1);
+  const regionEnd = text.indexOf("/", dateEnd + 1);
+  if (keyEnd === -1 || dateEnd === -1 || regionEnd === -1) return NO_SCOPE;
+  const accessKey = text.slice(keyStart, keyEnd);
+  const region = text.slice(dateEnd + 1, regionEnd);
+  return {
+    accessKey: ACCESS_KEY.test(accessKey) ? accessKey : undefined,
+    region: REGION.test(region) ? region : undefined,
+  };
+}
