@@ -36,8 +36,9 @@ const ENCODERS: ReadonlyMap<Operation, Encode | undefined> = new Map(
   [...CODECS.values()].map(({ operation, encode }) => [operation, encode]),
 );
 
-/** Whether a request speaks JSON, whatever its path. */
+/** Whether a request speaks JSON, whatever its path. A GET never does. */
 export function isJson(request: SqsRequest): boolean {
+  if (request.method !== "POST") return false;
   return request.contentType === JSON_TYPE || request.contentType.toLowerCase().startsWith("application/x-amz-json");
 }
 
@@ -145,7 +146,12 @@ function decodeStringOrNumber(value: unknown): string {
 }
 
 function decodeInteger(value: unknown): number {
-  return typeof value === "number" && Number.isInteger(value) ? value : wrongScalar(value, "an Integer", "Integer");
+  return typeof value === "number" && isInteger(value) ? value : wrongScalar(value, "an Integer", "Integer");
+}
+
+/** The service's integers have 32 bits. */
+export function isInteger(value: number): boolean {
+  return (value | 0) === value;
 }
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;

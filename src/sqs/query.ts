@@ -5,7 +5,7 @@ import { isAscii, isUtf8 } from "node:buffer";
 import { withoutForbiddenCharacters } from "./characters.ts";
 import { ERRORS, missingParameter, queryErrorOf, SqsError } from "./errors.ts";
 import type { SqsRequest } from "./exchange.ts";
-import { decodeBase64, malformed, type Renderer } from "./json.ts";
+import { decodeBase64, isInteger, malformed, type Renderer } from "./json.ts";
 import { isQueuePath } from "./names.ts";
 import type { Operation } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -130,7 +130,8 @@ function decodeValue(member: Member, parameter: Parameter): unknown {
   if (text === undefined) return undefined;
   switch (member.kind) {
     case "integer":
-      if (!/^[+-]?\d{1,15}$/.test(text)) throw malformed("STRING_VALUE can not be converted to an Integer");
+      if (!/^[+-]?\d{1,10}$/.test(text) || !isInteger(Number(text)))
+        throw malformed("STRING_VALUE can not be converted to an Integer");
       return Number(text);
     case "boolean":
       if (text !== "true" && text !== "false") throw malformed("STRING_VALUE can not be converted to a Boolean");
@@ -142,16 +143,25 @@ function decodeValue(member: Member, parameter: Parameter): unknown {
   }
 }
 
-/** The numbered children, in order of their numbers: gaps are no matter. */
+/**
+ * The numbered children, in order of their numbers: gaps are no matter. A lone one may go without its number
+ * (`AttributeName=All`, `Attribute.Name=`, `Attribute.Value=`), and an empty text is how some clients write an empty list.
+ */
 function elementsOf(name: string, member: ListMember | MapMember, parent: Parameter): readonly Parameter[] {
   const children = parent.children;
   const capital = name.charAt(0).toUpperCase() + name.slice(1);
   const numbered = children?.get(member.wireName) ?? children?.get(name) ?? children?.get(capital);
   const elements: [number: number, element: Parameter][] = [];
+  if (numbered !== undefined && isLoneElement(member, numbered)) elements.push([0, numbered]);
   for (const [part, element] of numbered?.children ?? []) {
     if (/^[1-9]\d{0,8}$/.test(part)) elements.push([Number(part), element]);
   }
   return elements.sort(([left], [right]) => left - right).map(([, element]) => element);
+}
+
+function isLoneElement(member: ListMember | MapMember, parameter: Parameter): boolean {
+  if (member.kind === "map") return parameter.children?.has(member.keyName) === true;
+  return member.of.kind !== "structure" && parameter.text !== undefined && parameter.text !== "";
 }
 
 function decodeList(member: ListMember, elements: readonly Parameter[]): readonly unknown[] | undefined {
