@@ -17,6 +17,7 @@ export const WAIT_MS_MAX = 20_000; // long poll
 export const DEDUP_WINDOW_MS = 300_000; // 5 min, FIFO only
 export const INFLIGHT_COUNT_MAX = 120_000; // per queue
 export const ATTRIBUTE_COUNT_MAX = 10; // message attributes of one message
+export const TRACE_HEADER_BYTES_MAX = 1 * KiB; // AWSTraceHeader; the service names no bound, and it counts for no size
 export const TAG_COUNT_MAX = 50;
 export const LIST_COUNT_MAX = 1_000; // one page of ListQueues
 

@@ -18,7 +18,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
   core: { may: ["base", "limits"], modules: [] },
   log: { may: ["base", "limits"], modules: [] },
   broker: { may: ["base", "limits", "core", "log"], modules: ["node:crypto", "node:zlib"] },
-  sqs: { may: ["base", "limits"], typesOnly: ["src/broker/types.ts"], modules: ["node:buffer", "node:crypto"] },
+  sqs: {
+    may: ["base", "limits"],
+    typesOnly: ["src/broker/types.ts"],
+    modules: ["node:buffer", "node:crypto", "node:util"],
+  },
   net: { may: ["base", "limits", "sqs"], modules: ["node:fs", "node:os", "node:path", "uWebSockets.js"] },
   config: { may: ["base", "limits"], modules: ["node:path", "node:util"] },
   main: {

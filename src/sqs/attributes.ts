@@ -1,5 +1,6 @@
 // Queue attributes: strings on the wire, settings inside. A row of ATTRIBUTES knows how one is read and written.
 
+import { isDeepStrictEqual } from "node:util";
 import type { Queue, QueueCounts, QueueName, QueueSettings } from "../broker/types.ts";
 import {
   DELAY_MS_MAX,
@@ -13,9 +14,9 @@ import {
 import { invalidParameter, missingParameter, SqsError } from "./errors.ts";
 import { arnOf } from "./names.ts";
 import type { Context } from "./operation.ts";
+import { checkPolicy } from "./permissions.ts";
 import {
   checkRedriveTarget,
-  parseJsonMap,
   parseRedriveAllowPolicy,
   parseRedrivePolicy,
   renderRedriveAllowPolicy,
@@ -39,6 +40,8 @@ export const DEFAULT_SETTINGS: QueueSettings = {
   kmsDataKeyReusePeriodSeconds: 300,
   sqsManagedSse: true,
 };
+
+const KMS_KEY_COUNT_MAX = 2_048; // characters of an id, an ARN or an alias; whether there is such a key nobody asks
 
 type Mutable = { -readonly [K in keyof QueueSettings]: QueueSettings[K] };
 type SettingNumber =
@@ -85,7 +88,8 @@ const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map<string, Attribute>([
   [
     "KmsMasterKeyId",
     {
-      read: (settings, text) => {
+      read: (settings, text, name) => {
+        if (text.length > KMS_KEY_COUNT_MAX) throw badAttribute(name);
         settings.kmsMasterKeyId = text === "" ? undefined : text;
       },
       write: (settings) => settings.kmsMasterKeyId,
@@ -188,32 +192,10 @@ export function parseBoolean(text: string, name: string): boolean {
   return lower === "true";
 }
 
-const POLICY_BYTES_MAX = 8_192;
-const POLICY_STATEMENT_COUNT_MAX = 20;
-
+/** It is kept as it was written: clients compare documents, and some compare texts. */
 function readPolicy(settings: Mutable, text: string, name: string): void {
-  if (text === "") {
-    settings.policy = undefined;
-    return;
-  }
-  const statement = parseJsonMap(text)?.get("Statement");
-  const statements = Array.isArray(statement) ? statement : [statement];
-  if (
-    Buffer.byteLength(text) > POLICY_BYTES_MAX ||
-    !statements.every((one) => typeof one === "object" && one !== null)
-  ) {
-    throw badAttribute(name);
-  }
-  checkStatementCount(statements.length);
-  settings.policy = text;
-}
-
-export function checkStatementCount(count: number): void {
-  if (count <= POLICY_STATEMENT_COUNT_MAX) return;
-  throw new SqsError(
-    "OverLimit",
-    `${count} statements were found in the submitted policy, max allowed is ${POLICY_STATEMENT_COUNT_MAX}`,
-  );
+  if (text !== "" && !checkPolicy(text)) throw badAttribute(name);
+  settings.policy = text === "" ? undefined : text;
 }
 
 /**
@@ -267,9 +249,16 @@ export function firstDifference(
 ): string | undefined {
   for (const name of names) {
     const write = ATTRIBUTES.get(name)?.write;
-    if (write?.(left) !== write?.(right)) return name;
+    const texts = [write?.(left), write?.(right)] as const;
+    if (texts[0] !== texts[1] && !(name === "Policy" && areEqualJson(...texts))) return name;
   }
   return undefined;
+}
+
+/** Whether two documents say the same: white space and the order of members do not count. */
+function areEqualJson(left: string | undefined, right: string | undefined): boolean {
+  if (left === undefined || right === undefined) return left === right;
+  return isDeepStrictEqual(JSON.parse(left), JSON.parse(right));
 }
 
 /** Those of the asked attributes that the queue has. @throws SqsError for a name that is no attribute */

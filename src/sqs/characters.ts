@@ -1,5 +1,7 @@
 // Which characters a text may have.
 
+import { TRACE_HEADER_BYTES_MAX } from "../limits.ts";
+
 /** Told when a body, or a string attribute, has another character. */
 export const INVALID_CHARACTERS =
   "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF";
@@ -39,6 +41,7 @@ const TRACE_FIELD_MAX = 16;
 
 /** Whether an X-Ray trace header is well formed: `key=value` fields between semicolons, a Root among them. */
 export function isTraceHeader(text: string): boolean {
+  if (text.length > TRACE_HEADER_BYTES_MAX) return false;
   const fields = text.split(";", TRACE_FIELD_MAX + 1);
   if (fields.length > TRACE_FIELD_MAX) return false;
   let hasRoot = false;

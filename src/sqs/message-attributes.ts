@@ -16,7 +16,7 @@
 //
 // The digest of a selection is the digest of the selected entries' bytes, which is what the service computes.
 
-import { ATTRIBUTE_COUNT_MAX } from "../limits.ts";
+import { ATTRIBUTE_COUNT_MAX, TRACE_HEADER_BYTES_MAX } from "../limits.ts";
 import { hasForbiddenCharacter, INVALID_CHARACTERS } from "./characters.ts";
 import { md5 } from "./digest.ts";
 import { invalidParameter, SqsError } from "./errors.ts";
@@ -70,6 +70,11 @@ export function encodeSystemAttributes(
       );
     }
     traceHeader = attribute.StringValue;
+    if (Buffer.byteLength(traceHeader) > TRACE_HEADER_BYTES_MAX) {
+      throw invalidParameter(
+        `Message (system) attribute '${name}' must be at most ${TRACE_HEADER_BYTES_MAX} bytes long.`,
+      );
+    }
   }
   return { traceHeader, md5: md5(encode(attributes)) };
 }

@@ -1,11 +1,9 @@
-import { checkStatementCount } from "../attributes.ts";
-import { invalidParameter, invalidValue, missingParameter, SqsError } from "../errors.ts";
+import { invalidParameter, invalidValue, missingParameter } from "../errors.ts";
 import { arnOf } from "../names.ts";
 import { findQueue, inTurn, operationWithoutOutput, queueNameOf } from "../operation.ts";
-import { parseQueuePolicy, statementOf } from "../permissions.ts";
+import { checkActionCount, checkPolicy, parseQueuePolicy, statementOf } from "../permissions.ts";
 import { list, string } from "../shapes.ts";
 
-const ACTION_COUNT_MAX = 7;
 const GRANTABLE: ReadonlySet<string> = new Set([
   "*",
   "SendMessage",
@@ -54,8 +52,8 @@ export const addPermission = operationWithoutOutput(
       if (policy.statements.some((statement) => statement["Sid"] === label)) {
         throw invalidValue(label, "Label", "Already exists.");
       }
-      checkStatementCount(policy.statements.length + 1);
       const changed = policy.render([...policy.statements, statementOf(label, accounts, actions, queueArn)]);
+      checkPolicy(changed);
       context.broker.setQueue(queue, { ...queue.settings, policy: changed }, queue.tags, () => done(() => undefined));
     }),
 );
@@ -73,9 +71,7 @@ function checkLabel(label: string): void {
 
 function checkActions(actions: readonly string[]): void {
   if (actions.length === 0) throw missingParameter("ActionName");
-  if (actions.length > ACTION_COUNT_MAX) {
-    throw new SqsError("OverLimit", `${actions.length} Actions were found, maximum allowed is ${ACTION_COUNT_MAX}.`);
-  }
+  checkActionCount(actions.length);
   for (const action of actions) {
     if (GRANTABLE.has(action)) continue;
     const reason = OWNER_ONLY.has(action)
