@@ -2,7 +2,7 @@
 // the tests' own event loop. What the machine lacks is an error of its own, for the test to be skipped by.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TestContext } from "vitest";
@@ -56,14 +56,20 @@ export interface Recipe {
   build?(place: string): Promise<unknown>;
 }
 
-/** The directory that the recipe fills, filled now if it was not before. Throws `Missing` for what it cannot fetch. */
+/**
+ * The directory that the recipe fills, filled now if it was not before; one of the same name for other inputs goes.
+ * Throws `Missing` for what it cannot fetch.
+ */
 export async function made(recipe: Recipe): Promise<string> {
   const digest = createHash("sha256").update(JSON.stringify(recipe.inputs)).digest("hex").slice(0, 12);
   const place = join(KEPT, `${recipe.name}-${digest}`);
   const ready = join(place, "ready");
   if (existsSync(ready)) return place;
-  rmSync(place, { recursive: true, force: true });
-  mkdirSync(place, { recursive: true });
+  mkdirSync(KEPT, { recursive: true });
+  for (const each of readdirSync(KEPT)) {
+    if (each.slice(0, -digest.length - 1) === recipe.name) rmSync(join(KEPT, each), { recursive: true, force: true });
+  }
+  mkdirSync(place);
   try {
     await recipe.fetch(place);
   } catch (error) {
