@@ -4,8 +4,9 @@
 //            8 position that must be on disk before the answer leaves (f64), 0: none
 //   then `count` deliveries of 64 bytes:
 //            0 position (f64)   8 record bytes   12 slot   16 generation   20 receive count   24 sequence number (f64)
-//           32 sentMs (f64)    40 firstReceivedMs (f64)   48 source number   52 1: redriven   56 address in memory, 0: on disk
-//           60 how often a task has moved it
+//           32 sentMs (f64)    40 firstReceivedMs (f64)   48 source number   52 1: redriven   56 address in memory,
+//           0: to be loaded    60 how often a task has moved it
+import * as cache from "./cache";
 import * as group from "./group";
 import * as journal from "./journal";
 import * as lifecycle from "./lifecycle";
@@ -56,7 +57,7 @@ function delivery(p: usize, slot: u32): void {
   store<f64>(p, <f64>message.firstReceivedMs(slot), 40);
   store<u32>(p, message.source(slot), 48);
   store<u32>(p, message.flags(slot) & message.MOVED ? 1 : 0, 52);
-  store<u32>(p, <u32>tail.find(position), 56);
+  store<u32>(p, <u32>cache.find(position, message.recordBytes(slot)), 56);
   store<u32>(p, message.reissues(slot), 60);
 }
 

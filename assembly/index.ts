@@ -1,5 +1,6 @@
 // The broker's core: the complete list of what the host may ask. It imports nothing: no clock, no I/O, no chance.
 // Instants are milliseconds since the epoch (f64); regions are described in memory.ts, layouts where they are read.
+import * as cache from "./cache";
 import * as crc from "./crc32c";
 import * as dedup from "./dedup";
 import * as deliver from "./deliver";
@@ -21,13 +22,13 @@ import * as tail from "./tail";
 import * as timers from "./timers";
 
 /** Must be called first, once. @returns false when the budget does not even hold the fixed regions */
-export function open(budgetBytes: f64, tailBytes: u32, segmentBytes: u32, segmentHeaderBytes: u32): bool {
+export function open(budgetBytes: f64, tailBytes: u32, cacheBytes: u32, segmentBytes: u32, segmentHeaderBytes: u32): bool {
   mem.open(budgetBytes);
   mem.openRegions();
   crc.open();
   md5.open();
   sha256.open();
-  if (!tail.open(tailBytes, segmentBytes, segmentHeaderBytes)) return false;
+  if (!tail.open(tailBytes, segmentBytes, segmentHeaderBytes) || !cache.open(cacheBytes)) return false;
   segments.open();
   slab.open();
   queue.open();
@@ -49,8 +50,13 @@ export function segmentRoom(): f64 { return tail.segmentRoom(); }
 export function takeExtent(): u32 { return tail.takeExtent(); }
 export function extentStart(): f64 { return <f64>tail.extentStart; }
 export function extentAddress(): u32 { return <u32>tail.extentAddress; }
-/** Where the record at `position` is in memory, 0 when only on disk. */
-export function findRecord(position: f64): u32 { return <u32>tail.find(<u64>position); }
+/** Where the record at `position` is in memory, 0 when it must be loaded; `bytes` of it with its padding. */
+export function findRecord(position: f64, bytes: u32): u32 { return <u32>cache.find(<u64>position, bytes); }
+export function planLoad(position: f64, bytes: u32): u32 { return cache.plan(<u64>position, bytes); }
+/** Where to put `bytes` that were read; addLoad then tells what they are. */
+export function takeLoad(bytes: u32): u32 { return <u32>cache.take(bytes); }
+export function addLoad(position: f64, bytes: u32): void { cache.add(<u64>position, bytes); }
+export function takeAhead(): f64 { return <f64>cache.takeAhead(); }
 export function mark(): void { journal.mark(); }
 /** No segment is prepared after the one that ends at `position`; Infinity: there is. */
 export function setWritableEnd(position: f64): void {

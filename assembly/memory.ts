@@ -1,9 +1,9 @@
 // Linear memory, from the bottom up: constants, then fixed regions, then 1 MiB chunks that the slabs take as they grow.
 // Nothing is ever given back to the host; a freed cell goes to its slab's free list.
 //
-//   ┌───────────┬───────┬────────┬─────────────┬──────────┬──────────┬─────────┬─────────┬──
-//   │ constants │ input │ output │ log tail    │ segments │ wheel    │ chunk 0 │ chunk 1 │ …
-//   └───────────┴───────┴────────┴─────────────┴──────────┴──────────┴─────────┴─────────┴──
+//   ┌───────────┬───────┬────────┬──────────┬────────────┬──────────┬───────┬─────────┬─────────┬──
+//   │ constants │ input │ output │ log tail │ read cache │ segments │ wheel │ chunk 0 │ chunk 1 │ …
+//   └───────────┴───────┴────────┴──────────┴────────────┴──────────┴───────┴─────────┴─────────┴──
 
 export const CHUNK_BYTES: u32 = 1 << 20;
 export const INPUT_BYTES: u32 = (2 << 20) + (64 << 10); // a full batch, or a piece of the log to replay

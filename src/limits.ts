@@ -27,6 +27,7 @@ export const RECORD_BYTES_MAX = 2 * MiB; // one log record, header included
 export const SEGMENT_BYTES = 64 * MiB; // one log file, data area
 export const SEGMENT_HEADER_BYTES = 4 * KiB; // records start here in every segment
 export const TAIL_BYTES = 32 * MiB; // the log's newest bytes, kept in memory: write buffer and read cache
+export const READ_CACHE_BYTES = 16 * MiB; // of the log, read back: records that are received after they left the tail
 export const MEMORY_BYTES_MAX = 3584 * MiB; // the core's whole memory
 
 // Relations the design leans on, checked at import: a bad edit never boots.
@@ -35,3 +36,7 @@ assert(BATCH_BYTES_MAX + 64 * KiB <= RECORD_BYTES_MAX, "a full-size message fits
 assert(BATCH_BYTES_MAX * 3 <= REQUEST_BYTES_MAX, "a full batch fits a request, percent-encoded");
 assert(RECORD_BYTES_MAX * 8 <= SEGMENT_BYTES, "rolling early wastes an eighth of a segment at most");
 assert(RECORD_BYTES_MAX * 4 <= TAIL_BYTES, "the tail holds several records of any size");
+assert(
+  RECEIVE_COUNT_MAX * (MESSAGE_BYTES_MAX + 64 * KiB) + RECORD_BYTES_MAX <= READ_CACHE_BYTES,
+  "whatever one receive hands out is read back at once, wherever the ring starts over",
+);

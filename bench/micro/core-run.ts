@@ -88,7 +88,8 @@ function wasmSubject(): Subject {
       for (let i = 0; i < TURN_COUNT; i++) {
         core.receive(queue, 1, VISIBILITY_MS, 0, 1, nowMs);
         core.drainEffects((_token, _position, _count, deliveries) => {
-          for (const { slot, generation, receiveCount, record } of deliveries) {
+          for (const { slot, generation, receiveCount, position, recordBytes } of deliveries) {
+            const record = core.record(position, recordBytes);
             if (record !== undefined) readStoredMessage(record);
             handles.push({ slot, generation, receiveCount });
           }

@@ -1,7 +1,7 @@
 // Opens the broker on a log: replays it into a fresh core, and keeps house while it runs.
 import type { Clock } from "../base/clock.ts";
 import { Core } from "../core/core.ts";
-import { MEMORY_BYTES_MAX, SEGMENT_BYTES, SEGMENT_HEADER_BYTES, TAIL_BYTES } from "../limits.ts";
+import { MEMORY_BYTES_MAX, READ_CACHE_BYTES, SEGMENT_BYTES, SEGMENT_HEADER_BYTES, TAIL_BYTES } from "../limits.ts";
 import type { LocalLog, OpenedLog } from "../log/local-log.ts";
 import type { RecordCodec } from "../log/log.ts";
 import { LocalBroker } from "./broker.ts";
@@ -20,6 +20,7 @@ export interface OpenBrokerOptions {
   readonly onFatal: (error: Error) => void;
   readonly segmentBytes?: number;
   readonly tailBytes?: number;
+  readonly cacheBytes?: number;
   /** The system's clocks if absent. */
   readonly clock?: SteadyClock;
 }
@@ -42,6 +43,7 @@ export async function openBroker(options: OpenBrokerOptions): Promise<OpenedBrok
   const core = Core.load(new WebAssembly.Module(options.coreWasm), {
     budgetBytes: MEMORY_BYTES_MAX,
     tailBytes: options.tailBytes ?? TAIL_BYTES,
+    cacheBytes: options.cacheBytes ?? READ_CACHE_BYTES,
     segmentBytes,
     segmentHeaderBytes: SEGMENT_HEADER_BYTES,
   });

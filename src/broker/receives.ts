@@ -1,9 +1,11 @@
 // Receives: asked of the core, waited for there, and turned into messages when the core hands some out.
+import { assert } from "../base/assert.ts";
 import { type Core, type Delivery, RECEIVE } from "../core/core.ts";
 import { readStoredMessage } from "../core/stored-message.ts";
 import type { Log } from "../log/log.ts";
 import type { Catalogue, QueueEntry } from "./catalogue.ts";
 import { writeReceiptHandle } from "./receipt-handle.ts";
+import { RecordReader } from "./record-reader.ts";
 import { sequenceText } from "./sequence.ts";
 import type { Turn } from "./turn.ts";
 import type { Delivered, Received, ReceiveOptions } from "./types.ts";
@@ -21,19 +23,17 @@ const TOKEN_MAX = 0xffff_ffff;
 
 export class Receives {
   readonly #core: Core;
-  readonly #log: Log;
   readonly #catalogue: Catalogue;
-  readonly #segmentBytes: number;
+  readonly #reader: RecordReader;
   readonly #turn: Turn;
   readonly #waiting = new Map<number, Waiting>();
   #nextToken = 1;
 
   constructor(parts: { core: Core; log: Log; catalogue: Catalogue; segmentBytes: number; turn: Turn }) {
     this.#core = parts.core;
-    this.#log = parts.log;
     this.#catalogue = parts.catalogue;
-    this.#segmentBytes = parts.segmentBytes;
     this.#turn = parts.turn;
+    this.#reader = new RecordReader({ ...parts, onFatal: (error) => parts.turn.fail(error) });
   }
 
   /** @returns a function that gives up the wait */
@@ -109,44 +109,17 @@ export class Receives {
         return;
       }
       const { entry } = waiting;
-      const messages: Delivered[] = [];
-      const onDisk: Promise<void>[] = [];
-      deliveries.forEach((delivery, i) => {
-        if (delivery.record !== undefined) messages[i] = this.#delivered(entry, delivery, delivery.record);
-        else
-          onDisk.push(
-            this.#readRecord(delivery).then((record) => {
-              messages[i] = this.#delivered(entry, delivery, record);
-            }),
-          );
+      this.#reader.whenLoaded(deliveries, () => {
+        const messages = deliveries.map((delivery) => this.#delivered(entry, delivery));
+        this.#turn.hold(waitPosition, { release: () => waiting.done({ status: "ok", messages }) });
       });
-      const release = () => waiting.done({ status: "ok", messages });
-      if (onDisk.length === 0) {
-        this.#turn.hold(waitPosition, { release });
-        return;
-      }
-      Promise.all(onDisk).then(
-        () => this.#turn.hold(waitPosition, { release }),
-        (error: Error) => this.#turn.fail(error),
-      );
     });
+    this.#reader.readAhead();
   }
 
-  /** A record from its segment, checked: the start does not read the bodies of segments that have an index. */
-  async #readRecord(delivery: Delivery): Promise<Buffer> {
-    const read = await this.#log.read(delivery.position, delivery.recordBytes);
-    const record = Buffer.from(read.buffer, read.byteOffset, read.byteLength);
-    const size = record.readUIntLE(4, 3);
-    const isWhole = size <= record.byteLength && size > 24;
-    if (isWhole && this.#core.crc32c(record.subarray(4, size)) === record.readUInt32LE(0)) return record;
-    const segment = Math.floor(delivery.position / this.#segmentBytes);
-    throw new Error(
-      `Cannot read a message: segment ${segment} is damaged at offset ${delivery.position % this.#segmentBytes}, where a record ` +
-        `of ${delivery.recordBytes} bytes was written; restore the data directory from a copy`,
-    );
-  }
-
-  #delivered(entry: QueueEntry, delivery: Delivery, record: Buffer): Delivered {
+  #delivered(entry: QueueEntry, delivery: Delivery): Delivered {
+    const record = this.#core.record(delivery.position, delivery.recordBytes);
+    assert(record !== undefined, "a message is in memory when it is handed out");
     const stored = readStoredMessage(record);
     const { fifo } = entry.settings;
     return {

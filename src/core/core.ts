@@ -26,6 +26,14 @@ export const SOURCE = { nothing: 0xffff_ffff, later: 0xffff_fffe, any: 0xffff_ff
 export const SETTLED = ["ok", "expired", "gone", "beyondMaximum"] as const;
 export type SettledCode = (typeof SETTLED)[number];
 
+export interface CoreSizes {
+  readonly budgetBytes: number; // of all its memory
+  readonly tailBytes: number;
+  readonly cacheBytes: number;
+  readonly segmentBytes: number;
+  readonly segmentHeaderBytes: number;
+}
+
 export interface QueueRules {
   readonly flags: number;
   readonly delayMs: number;
@@ -36,7 +44,7 @@ export interface QueueRules {
   readonly inFlightMax: number;
 }
 
-/** One message handed out; `record` is a view, or undefined when it must be read from the log. */
+/** One message handed out. Its record is asked for by its place: it may have to be loaded first. */
 export interface Delivery {
   readonly position: number;
   readonly recordBytes: number;
@@ -49,7 +57,6 @@ export interface Delivery {
   readonly sourceNumber: number;
   readonly moved: boolean;
   readonly reissues: number; // how often a task has moved it
-  readonly record: Buffer | undefined;
 }
 
 export interface ReceivedHandle {
@@ -75,14 +82,12 @@ export class Core {
     this.#words = new Uint32Array(wasm.memory.buffer);
   }
 
-  static load(
-    module: WebAssembly.Module,
-    sizes: { budgetBytes: number; tailBytes: number; segmentBytes: number; segmentHeaderBytes: number },
-  ): Core {
+  static load(module: WebAssembly.Module, sizes: CoreSizes): Core {
     assert(WebAssembly.Module.imports(module).length === 0, "the core imports nothing");
     // Its exports have no types of their own; exports.ts states them, and the tests call every one.
     const wasm = new WebAssembly.Instance(module, {}).exports as unknown as CoreExports;
-    const opened = wasm.open(sizes.budgetBytes, sizes.tailBytes, sizes.segmentBytes, sizes.segmentHeaderBytes);
+    const { budgetBytes, tailBytes, cacheBytes, segmentBytes, segmentHeaderBytes } = sizes;
+    const opened = wasm.open(budgetBytes, tailBytes, cacheBytes, segmentBytes, segmentHeaderBytes);
     assert(opened === 1, "the core's memory budget holds its fixed regions");
     return new Core(wasm);
   }
@@ -283,11 +288,9 @@ export class Core {
       const deliveries: Delivery[] = [];
       for (let i = 0; i < count; i++) {
         const position = bytes.readDoubleLE(at);
-        const recordBytes = bytes.readUInt32LE(at + 8);
-        const address = bytes.readUInt32LE(at + 56);
         deliveries.push({
           position,
-          recordBytes,
+          recordBytes: bytes.readUInt32LE(at + 8),
           slot: bytes.readUInt32LE(at + 12),
           generation: bytes.readUInt32LE(at + 16),
           receiveCount: bytes.readUInt32LE(at + 20),
@@ -297,7 +300,6 @@ export class Core {
           sourceNumber: bytes.readUInt32LE(at + 48),
           moved: bytes.readUInt32LE(at + 52) !== 0,
           reissues: bytes.readUInt32LE(at + 60),
-          record: address === 0 ? undefined : bytes.subarray(address, address + recordBytes),
         });
         at += DELIVERY_BYTES;
       }
@@ -395,6 +397,32 @@ export class Core {
   }
   removeSegment(segment: number): void {
     this.#wasm.removeSegment(segment);
+  }
+
+  // --- records in memory, and those that must be read back first ---
+
+  /** Whether the record is in memory; if it was read back it has been checked. */
+  hasRecord(position: number, recordBytes: number): boolean {
+    return this.#wasm.findRecord(position, recordBytes) !== 0;
+  }
+  /** A view of a record; undefined when it must be loaded, or what was loaded is damaged. */
+  record(position: number, recordBytes: number): Buffer | undefined {
+    const address = this.#wasm.findRecord(position, recordBytes) >>> 0;
+    return address === 0 ? undefined : this.#memory().subarray(address, address + recordBytes);
+  }
+  /** How many bytes to read from `position` on; `recordBytes` 0 when it is not known what is there. */
+  planLoad(position: number, recordBytes: number): number {
+    return this.#wasm.planLoad(position, recordBytes) >>> 0;
+  }
+  /** Takes what was read of one segment from `position`, where a record begins. It makes room for it by forgetting. */
+  load(position: number, bytes: Uint8Array): void {
+    const address = this.#wasm.takeLoad(bytes.byteLength) >>> 0;
+    this.#memory().set(bytes, address);
+    this.#wasm.addLoad(position, bytes.byteLength);
+  }
+  /** Where it would help to read now; 0: nowhere (any more). */
+  takeAhead(): number {
+    return this.#wasm.takeAhead();
   }
 
   // --- replay ---

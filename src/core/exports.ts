@@ -2,7 +2,13 @@
 // comes back signed, and `>>> 0` makes it what it is. A bool comes back as 0 or 1.
 export interface CoreExports {
   readonly memory: WebAssembly.Memory;
-  open(budgetBytes: number, tailBytes: number, segmentBytes: number, segmentHeaderBytes: number): number;
+  open(
+    budgetBytes: number,
+    tailBytes: number,
+    cacheBytes: number,
+    segmentBytes: number,
+    segmentHeaderBytes: number,
+  ): number;
   inputStart(): number;
   inputBytes(): number;
   outputStart(): number;
@@ -12,7 +18,11 @@ export interface CoreExports {
   takeExtent(): number;
   extentStart(): number;
   extentAddress(): number;
-  findRecord(position: number): number;
+  findRecord(position: number, bytes: number): number;
+  planLoad(position: number, bytes: number): number;
+  takeLoad(bytes: number): number;
+  addLoad(position: number, bytes: number): void;
+  takeAhead(): number;
   mark(): void;
   setWritableEnd(position: number): void;
   hasRoom(bytes: number): number;

@@ -13,6 +13,7 @@ const SEGMENT_HEADER_BYTES = 4096;
 const SIZES = {
   budgetBytes: 256 * MiB,
   tailBytes: 4 * MiB,
+  cacheBytes: 1 * MiB,
   segmentBytes: SEGMENT_BYTES,
   segmentHeaderBytes: SEGMENT_HEADER_BYTES,
 };
@@ -316,7 +317,7 @@ export class CoreDriver {
   }
 
   #receipt(delivery: Delivery): string {
-    const { body } = readStoredMessage(delivery.record ?? this.#record(delivery));
+    const { body } = readStoredMessage(this.#record(delivery));
     const receipt = `${body}${"'".repeat(delivery.reissues)}#${delivery.receiveCount}`;
     const { slot, generation, receiveCount } = delivery;
     this.#handles.set(receipt, { slot, generation, receiveCount });

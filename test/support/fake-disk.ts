@@ -15,9 +15,11 @@ class Inode {
   }
 
   sync(): void {
+    if (this.durable.byteLength !== this.cached.byteLength) {
+      this.durable = resized(this.durable, this.cached.byteLength);
+    }
     for (const sector of this.dirty) this.#keep(sector);
     this.dirty.clear();
-    this.durable = resized(this.durable, this.cached.byteLength);
   }
 
   #keep(sector: number): void {
