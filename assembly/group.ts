@@ -21,7 +21,10 @@ export function open(): void {
 // @ts-ignore: decorator
 @inline export function first(group: u32): u32 { return load<u32>(at(group), 32); }
 // @ts-ignore: decorator
-@inline function inRing(group: u32): bool { return load<u8>(at(group), 6) != 0; }
+@inline export function inRing(group: u32): bool { return load<u8>(at(group), 6) != 0; }
+
+/** The group behind it in its queue's ring, NONE at the end. */
+export function nextInRing(group: u32): u32 { return load<u32>(at(group), 48); }
 
 /** The group, made if it is not there. NONE when memory is used up. */
 export function obtain(queueIndex: u32, queueNumber: u32, keyStart: usize): u32 {

@@ -10,6 +10,7 @@ import * as lifecycle from "./lifecycle";
 import * as mem from "./memory";
 import * as md5 from "./md5";
 import * as moves from "./moves";
+import * as peeking from "./peek";
 import * as queue from "./queue";
 import * as replaying from "./replay";
 import * as segments from "./segments";
@@ -175,6 +176,18 @@ export function move(from: u32, to: u32, source: u32, countMax: u32, nowMs: f64)
 }
 /** At a start: messages that tasks have moved away from the queue since its settings were logged. */
 export function queueMoved(index: u32): u32 { return load<u32>(queue.at(index) + queue.MOVED_COUNT); }
+/** A look that changes nothing: peek.ts has the rows. @returns their number, peek.ts: LOST when there is no going on from `slot` */
+export function peekVisible(index: u32, slot: u32, generation: u32, countMax: u32, bytesMax: u32, nowMs: f64): u32 {
+  return peeking.visible(index, slot, generation, countMax, bytesMax, <u64>nowMs);
+}
+export function peekHidden(index: u32, slot: u32, what: u32, countMax: u32, bytesMax: u32, nowMs: f64): u32 {
+  return peeking.hidden(index, slot, what, countMax, bytesMax, <u64>nowMs);
+}
+export function peekOne(index: u32, slot: u32, generation: u32): u32 { return peeking.one(index, slot, generation); }
+export function peekRowsStart(): u32 { return peeking.rowsStart(); }
+export function peekIsFull(): bool { return peeking.isFull; }
+export function peekNextSlot(): u32 { return peeking.nextSlot; }
+export function peekNextGeneration(): u32 { return peeking.nextGeneration; }
 
 export function effectsStart(): u32 { return deliver.EFFECTS_OFFSET; }
 export function effectsEnd(): u32 { return deliver.effectsEnd(); }

@@ -6,13 +6,17 @@ import { type Core, type ReceivedHandle, SEND } from "../core/core.ts";
 import type { Log } from "../log/log.ts";
 import { type Catalogue, encodeQueue, QueueEntry } from "./catalogue.ts";
 import { MessageIds } from "./message-ids.ts";
+import { Peeks } from "./peeks.ts";
 import { readReceiptHandle } from "./receipt-handle.ts";
 import { Receives } from "./receives.ts";
+import { RecordReader } from "./record-reader.ts";
 import { sequenceText } from "./sequence.ts";
 import { Turn } from "./turn.ts";
 import type {
   Broker,
   Outgoing,
+  PeekOptions,
+  PeekResult,
   Queue,
   QueueCounts,
   QueueName,
@@ -28,6 +32,7 @@ export class LocalBroker implements Broker {
   readonly #catalogue: Catalogue;
   readonly #turn: Turn;
   readonly #receives: Receives;
+  readonly #peeks: Peeks;
   readonly #ids = new MessageIds();
 
   constructor(parts: {
@@ -43,7 +48,9 @@ export class LocalBroker implements Broker {
     this.#core = core;
     this.#catalogue = catalogue;
     this.#turn = new Turn({ ...parts, drain: () => this.#receives.drain() });
-    this.#receives = new Receives({ core, log, catalogue, segmentBytes, turn: this.#turn });
+    const reader = new RecordReader({ core, log, segmentBytes, onFatal: parts.onFatal });
+    this.#receives = new Receives({ core, catalogue, reader, turn: this.#turn });
+    this.#peeks = new Peeks({ core, catalogue, reader, turn: this.#turn });
     this.#turn.tick();
   }
 
@@ -211,6 +218,10 @@ export class LocalBroker implements Broker {
 
   receive(queue: Queue, options: ReceiveOptions, done: (result: Received) => void): () => void {
     return this.#receives.receive(this.#entry(queue), options, done);
+  }
+
+  peek(queue: Queue, options: PeekOptions, done: (result: PeekResult) => void): () => void {
+    return this.#peeks.peek(this.#entry(queue), options, done);
   }
 
   /** Answers all who wait with nothing: the broker is about to stop. */

@@ -1,14 +1,10 @@
 // Receives: asked of the core, waited for there, and turned into messages when the core hands some out.
-import { assert } from "../base/assert.ts";
-import { type Core, type Delivery, RECEIVE } from "../core/core.ts";
-import { readStoredMessage } from "../core/stored-message.ts";
-import type { Log } from "../log/log.ts";
+import { type Core, RECEIVE } from "../core/core.ts";
 import type { Catalogue, QueueEntry } from "./catalogue.ts";
-import { writeReceiptHandle } from "./receipt-handle.ts";
-import { RecordReader } from "./record-reader.ts";
-import { sequenceText } from "./sequence.ts";
+import { deliveredMessage } from "./delivered.ts";
+import type { RecordReader } from "./record-reader.ts";
 import type { Turn } from "./turn.ts";
-import type { Delivered, Received, ReceiveOptions } from "./types.ts";
+import type { Received, ReceiveOptions } from "./types.ts";
 
 interface Waiting {
   readonly entry: QueueEntry;
@@ -29,11 +25,11 @@ export class Receives {
   readonly #waiting = new Map<number, Waiting>();
   #nextToken = 1;
 
-  constructor(parts: { core: Core; log: Log; catalogue: Catalogue; segmentBytes: number; turn: Turn }) {
+  constructor(parts: { core: Core; catalogue: Catalogue; reader: RecordReader; turn: Turn }) {
     this.#core = parts.core;
     this.#catalogue = parts.catalogue;
     this.#turn = parts.turn;
-    this.#reader = new RecordReader({ ...parts, onFatal: (error) => parts.turn.fail(error) });
+    this.#reader = parts.reader;
   }
 
   /** @returns a function that gives up the wait */
@@ -110,34 +106,10 @@ export class Receives {
       }
       const { entry } = waiting;
       this.#reader.whenLoaded(deliveries, () => {
-        const messages = deliveries.map((delivery) => this.#delivered(entry, delivery));
+        const messages = deliveries.map((delivery) => deliveredMessage(this.#core, this.#catalogue, entry, delivery));
         this.#turn.hold(waitPosition, { release: () => waiting.done({ status: "ok", messages }) });
       });
     });
     this.#reader.readAhead();
-  }
-
-  #delivered(entry: QueueEntry, delivery: Delivery): Delivered {
-    const record = this.#core.record(delivery.position, delivery.recordBytes);
-    assert(record !== undefined, "a message is in memory when it is handed out");
-    const stored = readStoredMessage(record);
-    const { fifo } = entry.settings;
-    return {
-      messageId: stored.messageId,
-      receiptHandle: writeReceiptHandle(entry.number, delivery),
-      body: stored.body,
-      bodyMd5: stored.bodyMd5,
-      attributes: stored.attributes,
-      groupId: stored.groupId,
-      // A redriven message must not be taken for another with the same ID, so it has its message ID instead.
-      deduplicationId: fifo && delivery.moved ? stored.messageId : stored.deduplicationId,
-      senderId: stored.senderId,
-      traceHeader: stored.traceHeader,
-      sentMs: delivery.sentMs,
-      firstReceivedMs: delivery.firstReceivedMs,
-      receiveCount: delivery.receiveCount,
-      sequenceNumber: fifo ? sequenceText(delivery.sequence) : undefined,
-      deadLetterSourceArn: delivery.moved ? this.#catalogue.arnOf(delivery.sourceNumber) : undefined,
-    };
   }
 }

@@ -90,6 +90,32 @@ export interface ReceiveOptions {
   readonly waitMs: number; // 0: a short poll
 }
 
+/** A place in a queue from which a look goes on. Values only, so that they can travel through a client. */
+export interface PeekCursor {
+  readonly part: "held" | "visible" | "delayed";
+  readonly slot: number;
+  readonly generation: number;
+}
+
+export interface PeekOptions {
+  readonly held: boolean; // also what is in flight and, FIFO, what stands behind such in its group
+  readonly delayed: boolean; // also what is delayed
+  readonly from: PeekCursor | undefined;
+  readonly countMax: number;
+  readonly bytesMax: number; // of records, and one message in any case
+}
+
+/** A message looked at. Its receipt handle is none that anything could be done with. */
+export interface Peeked extends Omit<Delivered, "receiptHandle"> {
+  readonly place: "visible" | "inFlight" | "delayed";
+}
+
+/** "lost": what stood at `from` has been received or has gone; "failed": its bytes could not be read. */
+export type PeekResult =
+  | { readonly status: "ok"; readonly messages: readonly Peeked[]; readonly next: PeekCursor | undefined }
+  | { readonly status: "lost" | "queueGone" }
+  | { readonly status: "failed"; readonly error: Error };
+
 /** "expired" is a FIFO handle past its visibility timeout; "gone" a message that is no more (only visibility changes mind). */
 export type Settled = "ok" | "invalidHandle" | "expired" | "gone" | "beyondMaximum";
 
@@ -115,6 +141,11 @@ export interface Broker {
   send(queue: Queue, messages: readonly Outgoing[], done: (results: readonly Sent[]) => void): void;
   /** @returns a function that gives up the wait: nothing is received for a client that has gone. */
   receive(queue: Queue, options: ReceiveOptions, done: (result: Received) => void): () => void;
+  /**
+   * Looks at messages and changes nothing: what is held first, then what can be received in its order, then what is delayed.
+   * @returns a function that gives it up
+   */
+  peek(queue: Queue, options: PeekOptions, done: (result: PeekResult) => void): () => void;
   delete(queue: Queue, receiptHandles: readonly string[], done: (results: readonly Settled[]) => void): void;
   changeVisibility(
     queue: Queue,

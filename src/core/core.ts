@@ -10,6 +10,10 @@ const ROW_BYTES = 24;
 const EFFECT_BYTES = 16;
 const DELIVERY_BYTES = 64;
 const NOTICE_BYTES = 16;
+const PEEK_ROW_BYTES = 64;
+const PEEK_LOST = 0xffff_ffff;
+/** By the core's number for it (assembly/state.ts). */
+const PLACES: readonly (PeekedRow["place"] | undefined)[] = [undefined, undefined, "visible", "inFlight", "delayed"];
 const QUEUE_DELAY = 0xffff_ffff;
 /** Above this many bytes the host's digests are quicker than the core's, the crossing included. */
 export const CORE_DIGEST_BYTES_MAX = 256;
@@ -57,6 +61,23 @@ export interface Delivery {
   readonly sourceNumber: number;
   readonly moved: boolean;
   readonly reissues: number; // how often a task has moved it
+}
+
+/** One message looked at. */
+export interface PeekedRow extends Delivery {
+  readonly place: "visible" | "inFlight" | "delayed";
+}
+
+/** Where a look at a queue goes on. */
+export interface PeekPlace {
+  readonly slot: number;
+  readonly generation: number; // 0 among the hidden ones, whose place is a slot and no message
+}
+
+export interface PeekPage {
+  readonly rows: readonly PeekedRow[];
+  readonly next: PeekPlace | undefined; // undefined: that was all
+  readonly isFull: boolean; // what stands at `next` did not fit; otherwise there has only been enough looking
 }
 
 export interface ReceivedHandle {
@@ -306,6 +327,73 @@ export class Core {
       each(token, waitPosition, count, deliveries);
     }
     this.#wasm.clearEffects();
+  }
+
+  // --- looks that change nothing ---
+
+  #peeked(count: number): PeekedRow[] {
+    const bytes = this.#memory();
+    const rows: PeekedRow[] = [];
+    let at = this.#output + this.#wasm.peekRowsStart();
+    for (let i = 0; i < count; i++, at += PEEK_ROW_BYTES) {
+      const place = PLACES[bytes.readUInt8(at + 52)];
+      assert(place !== undefined, "a message is in a known place");
+      rows.push({
+        position: bytes.readDoubleLE(at),
+        recordBytes: bytes.readUInt32LE(at + 8),
+        slot: bytes.readUInt32LE(at + 12),
+        generation: bytes.readUInt32LE(at + 16),
+        receiveCount: bytes.readUInt32LE(at + 20),
+        sequence: bytes.readDoubleLE(at + 24),
+        sentMs: bytes.readDoubleLE(at + 32),
+        firstReceivedMs: bytes.readDoubleLE(at + 40),
+        sourceNumber: bytes.readUInt32LE(at + 48),
+        moved: bytes.readUInt8(at + 53) !== 0,
+        reissues: bytes.readUInt32LE(at + 60),
+        place,
+      });
+    }
+    return rows;
+  }
+
+  #peekPage(count: number): PeekPage {
+    const slot = this.#wasm.peekNextSlot() >>> 0;
+    const next = slot === 0 ? undefined : { slot, generation: this.#wasm.peekNextGeneration() >>> 0 };
+    return { rows: this.#peeked(count), next, isFull: this.#wasm.peekIsFull() !== 0 };
+  }
+
+  /**
+   * What can be received, in the order in which it would be, up to `countMax` messages with records of `bytesMax` together.
+   * @returns undefined when the message at `from` is none of these any more
+   */
+  peekVisible(
+    queue: number,
+    from: PeekPlace | undefined,
+    countMax: number,
+    bytesMax: number,
+    nowMs: number,
+  ): PeekPage | undefined {
+    const { slot, generation } = from ?? { slot: 0, generation: 0 };
+    const count = this.#wasm.peekVisible(queue, slot, generation, countMax, bytesMax, nowMs) >>> 0;
+    return count === PEEK_LOST ? undefined : this.#peekPage(count);
+  }
+
+  /** What cannot be received now, in the order of slots. May stop early, to be asked again from `next` on. */
+  peekHidden(
+    queue: number,
+    from: PeekPlace | undefined,
+    what: "held" | "delayed",
+    countMax: number,
+    bytesMax: number,
+    nowMs: number,
+  ): PeekPage {
+    const bits = what === "held" ? 1 : 2;
+    return this.#peekPage(this.#wasm.peekHidden(queue, from?.slot ?? 1, bits, countMax, bytesMax, nowMs) >>> 0);
+  }
+
+  /** The message as it is now; undefined when it has left the queue. */
+  peekOne(queue: number, place: PeekPlace): PeekedRow | undefined {
+    return this.#peeked(this.#wasm.peekOne(queue, place.slot, place.generation))[0];
   }
 
   // --- queues ---

@@ -68,6 +68,20 @@ export interface CoreExports {
   nextSource(index: number, nowMs: number): number;
   move(from: number, to: number, source: number, countMax: number, nowMs: number): number;
   queueMoved(index: number): number;
+  peekVisible(
+    index: number,
+    slot: number,
+    generation: number,
+    countMax: number,
+    bytesMax: number,
+    nowMs: number,
+  ): number;
+  peekHidden(index: number, slot: number, what: number, countMax: number, bytesMax: number, nowMs: number): number;
+  peekOne(index: number, slot: number, generation: number): number;
+  peekRowsStart(): number;
+  peekIsFull(): number;
+  peekNextSlot(): number;
+  peekNextGeneration(): number;
   effectsStart(): number;
   effectsEnd(): number;
   clearEffects(): void;

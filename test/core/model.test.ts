@@ -9,6 +9,9 @@ const COMMAND_COUNT = 120; // of a run; six kinds of queues: 144,000 commands in
 /** So few that one receive of 10 sees all of them: then the rules leave no choice which of them move to dead letters. */
 const LIVE_COUNT_MAX = 9;
 
+/** Commands between two looks at all messages: prime to the length of a run, so that every place in it is looked at. */
+const LOOK_EVERY = 7;
+
 type Command =
   | {
       readonly kind: "send";
@@ -139,6 +142,15 @@ class Pair {
       [this.#main.counts(nowMs), this.#dead.counts(nowMs), this.#main.count + this.#dead.count],
     ];
   }
+
+  /** What a look shows, and what is there. */
+  messages(): [unknown, unknown] {
+    const { nowMs } = this.#driver;
+    const seen = ["main", "dead"].map((queue) =>
+      (["visible", "held", "delayed"] as const).flatMap((what) => this.#driver.peek(queue, what, 2)).flat(),
+    );
+    return [seen.map((each) => each.sort()), [this.#main, this.#dead].map((queue) => queue.all(nowMs).sort())];
+  }
 }
 
 test.for<[string, Partial<QueueSpec>]>([
@@ -161,6 +173,10 @@ test.for<[string, Partial<QueueSpec>]>([
         expect(answer, each.kind).toEqual(expected);
         const [state, expectedState] = pair.state();
         expect(state, `after ${each.kind}`).toEqual(expectedState);
+        if (playedCount % LOOK_EVERY === 0) {
+          const [seen, there] = pair.messages();
+          expect(seen, `after ${each.kind}`).toEqual(there);
+        }
         playedCount++;
       }
       movedCount += pair.movedCount;

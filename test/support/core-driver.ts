@@ -3,7 +3,17 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { assert } from "../../src/base/assert.ts";
-import { Core, type Delivery, QUEUE_FLAG, RECEIVE, type ReceivedHandle, SEND, SOURCE } from "../../src/core/core.ts";
+import {
+  Core,
+  type Delivery,
+  type PeekPage,
+  type PeekPlace,
+  QUEUE_FLAG,
+  RECEIVE,
+  type ReceivedHandle,
+  SEND,
+  SOURCE,
+} from "../../src/core/core.ts";
 import { readStoredMessage } from "../../src/core/stored-message.ts";
 
 const MODULE = new WebAssembly.Module(readFileSync(new URL("../../build/out/core.wasm", import.meta.url)));
@@ -56,6 +66,8 @@ export interface SentEntry {
   readonly sequence: number;
   readonly messageId: string;
 }
+
+type PeekWhat = "visible" | "held" | "delayed";
 
 export interface Answer {
   readonly receipts: readonly string[] | "gone";
@@ -219,6 +231,42 @@ export class CoreDriver {
       inFlight: this.#core.inFlightCount(index),
       delayed: this.#core.delayedCount(index),
     };
+  }
+
+  /** Pages of at most `countMax` messages, each as body#receives@place. */
+  peek(queue: string, what: PeekWhat, countMax: number): string[][] {
+    return this.#pages(queue, what, countMax, MiB).filter((page) => page.length > 0);
+  }
+
+  /** Pages of what can be received, of at most so many bytes of records each. */
+  peekPages(queue: string, countMax: number, bytesMax: number): string[][] {
+    return this.#pages(queue, "visible", countMax, bytesMax);
+  }
+
+  /** One page of what can be received; undefined when there is no going on from `from`. */
+  peekFrom(queue: string, from: PeekPlace | undefined, countMax: number): PeekPage | undefined {
+    return this.#core.peekVisible(this.#index(queue), from, countMax, MiB, this.#instant());
+  }
+
+  #pages(queue: string, what: PeekWhat, countMax: number, bytesMax: number): string[][] {
+    const index = this.#index(queue);
+    const pages: string[][] = [];
+    let from: PeekPlace | undefined;
+    do {
+      const instant = this.#instant();
+      const page =
+        what === "visible"
+          ? this.#core.peekVisible(index, from, countMax, bytesMax, instant)
+          : this.#core.peekHidden(index, from, what, countMax, bytesMax, instant);
+      assert(page !== undefined, "nothing happens between two pages");
+      const rows = page.rows.map((row) => {
+        const { body } = readStoredMessage(this.#record(row));
+        return `${body}${"'".repeat(row.reissues)}#${row.receiveCount}@${row.place}`;
+      });
+      pages.push(rows);
+      from = page.next;
+    } while (from !== undefined);
+    return pages;
   }
 
   get liveMessages(): number {

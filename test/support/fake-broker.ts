@@ -6,6 +6,8 @@ import type {
   Broker,
   Delivered,
   Outgoing,
+  PeekOptions,
+  PeekResult,
   Queue,
   QueueCounts,
   QueueName,
@@ -64,7 +66,13 @@ class FakeQueue implements Queue {
 export class FakeBroker implements Broker {
   readonly clock: FakeClock;
   /** What the next calls answer instead of doing their work. */
-  next: { send?: "full"; receive?: "overLimit" | "queueGone" | "never"; settle?: Settled; throws?: Error } = {};
+  next: {
+    send?: "full";
+    receive?: "overLimit" | "queueGone" | "never";
+    settle?: Settled;
+    peek?: PeekResult;
+    throws?: Error;
+  } = {};
   /** While true, nothing is answered until `release`. */
   held = false;
   cancelledCount = 0;
@@ -189,6 +197,27 @@ export class FakeBroker implements Broker {
     const messages = taken.map((message) => delivered(message, queue.settings.fifo));
     this.#answer(() => done({ status: "ok", messages }));
     return cancel;
+  }
+
+  peek(queue: Queue, options: PeekOptions, done: (result: PeekResult) => void): () => void {
+    const nowMs = this.clock.nowMs();
+    const messages = this.#of(queue).messages.map((message) => {
+      const { receiptHandle: _, ...rest } = delivered(message, queue.settings.fifo);
+      const hidden = message.visibleAtMs > nowMs;
+      const place = !hidden ? "visible" : message.receiveCount > 0 ? "inFlight" : "delayed";
+      return { ...rest, place } as const;
+    });
+    const parts = { held: "inFlight", visible: "visible", delayed: "delayed" } as const;
+    const shown = (["held", "visible", "delayed"] as const)
+      .filter((part) => part === "visible" || options[part])
+      .flatMap((part) => messages.filter(({ place }) => place === parts[part]));
+    const start = options.from?.slot ?? 0;
+    const next = start + options.countMax;
+    const more = shown.length > next ? { part: "visible" as const, slot: next, generation: 1 } : undefined;
+    this.#answer(() => done(this.next.peek ?? { status: "ok", messages: shown.slice(start, next), next: more }));
+    return () => {
+      this.cancelledCount++;
+    };
   }
 
   delete(queue: Queue, receiptHandles: readonly string[], done: (results: readonly Settled[]) => void): void {

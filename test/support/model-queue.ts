@@ -170,6 +170,14 @@ export class ModelQueue {
     return "ok";
   }
 
+  /** Each message as body#receives@place, in no particular order. */
+  all(nowMs: number): string[] {
+    return this.#messages.map(({ body, receiveCount, delayedUntilMs, hiddenUntilMs }) => {
+      const place = hiddenUntilMs > nowMs ? "inFlight" : delayedUntilMs > nowMs ? "delayed" : "visible";
+      return `${body}#${receiveCount}@${place}`;
+    });
+  }
+
   counts(nowMs: number): { visible: number; inFlight: number; delayed: number } {
     const delayed = this.#messages.filter(({ delayedUntilMs }) => delayedUntilMs > nowMs).length;
     const inFlight = this.#messages.filter(({ hiddenUntilMs }) => hiddenUntilMs > nowMs).length;

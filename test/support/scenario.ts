@@ -9,6 +9,7 @@
 //   2s  move from=dead to=main   -> 2             as tasks do, max=1; a moved message is written a'
 //   2s  source from=dead         -> main          where the next one to move was redriven from
 //   2s  count                    -> 1 0 0         visible, in flight, delayed
+//   2s  peek max=2               -> a#1 b#0 | c#0 pages of what can be received; peek held, peek delayed: of what cannot
 //   2s  set retention=60s        -> ok
 //   2s  restart                  -> ok
 //
@@ -114,6 +115,8 @@ class Player {
         const { visible, inFlight, delayed } = this.#driver.counts(queue);
         return `${visible} ${inFlight} ${delayed}`;
       }
+      case "peek":
+        return this.#peek(queue, words);
       case "set":
         this.#driver.set(queue, specOf(words, this.#driver.spec(queue)));
         return "ok";
@@ -150,6 +153,14 @@ class Player {
   #receive(queue: string, words: Words): string {
     const receipts = this.#driver.receive(queue, ...this.#options(words));
     return receipts === "overLimit" ? receipts : receipts.join(" ") || "nothing";
+  }
+
+  /** Says where a message is only when that is not what was asked for. */
+  #peek(queue: string, { plain, options }: Words): string {
+    const what = plain[1] === "held" || plain[1] === "delayed" ? plain[1] : "visible";
+    const usual = { visible: "@visible", held: "@inFlight", delayed: "@delayed" }[what];
+    const pages = this.#driver.peek(queue, what, Number(options.get("max") ?? 1000));
+    return pages.map((page) => page.map((row) => row.replace(usual, "")).join(" ")).join(" | ") || "nothing";
   }
 
   #poll(queue: string, name: string, words: Words): string {

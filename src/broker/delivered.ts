@@ -1,0 +1,33 @@
+// A message as values, made of what the core says of it and of its record.
+import { assert } from "../base/assert.ts";
+import type { Core, Delivery } from "../core/core.ts";
+import { readStoredMessage } from "../core/stored-message.ts";
+import type { Catalogue, QueueEntry } from "./catalogue.ts";
+import { writeReceiptHandle } from "./receipt-handle.ts";
+import { sequenceText } from "./sequence.ts";
+import type { Delivered } from "./types.ts";
+
+/** The message as its receiver has it. Its record must be in the core's memory. */
+export function deliveredMessage(core: Core, catalogue: Catalogue, entry: QueueEntry, delivery: Delivery): Delivered {
+  const record = core.record(delivery.position, delivery.recordBytes);
+  assert(record !== undefined, "a message is in memory when it is handed out");
+  const stored = readStoredMessage(record);
+  const { fifo } = entry.settings;
+  return {
+    messageId: stored.messageId,
+    receiptHandle: writeReceiptHandle(entry.number, delivery),
+    body: stored.body,
+    bodyMd5: stored.bodyMd5,
+    attributes: stored.attributes,
+    groupId: stored.groupId,
+    // A redriven message must not be taken for another with the same ID, so it has its message ID instead.
+    deduplicationId: fifo && delivery.moved ? stored.messageId : stored.deduplicationId,
+    senderId: stored.senderId,
+    traceHeader: stored.traceHeader,
+    sentMs: delivery.sentMs,
+    firstReceivedMs: delivery.firstReceivedMs,
+    receiveCount: delivery.receiveCount,
+    sequenceNumber: fifo ? sequenceText(delivery.sequence) : undefined,
+    deadLetterSourceArn: delivery.moved ? catalogue.arnOf(delivery.sourceNumber) : undefined,
+  };
+}
