@@ -6,17 +6,23 @@
 //            0 position (f64)   8 record bytes   12 slot   16 generation   20 receive count   24 sequence number (f64)
 //           32 sentMs (f64)    40 firstReceivedMs (f64)   48 source number   52 1: redriven   56 address in memory,
 //           0: to be loaded    60 how often a task has moved it
+//
+// A waiter's cell:
+//    0 token · 4 countMax (1) · 7 state · 8 attempt key · 24 queue number, 0: no attempt ID · 28 table link
+//   32 when the wait is over (f64) · 40 visibilityMs · 44 queue index · 48 list links · 56 timer links
+import * as attempt from "./attempt";
 import * as cache from "./cache";
 import * as group from "./group";
 import * as journal from "./journal";
 import * as lifecycle from "./lifecycle";
 import * as list from "./list";
-import { OUTPUT_BYTES, outputStart } from "./memory";
+import { inputStart, OUTPUT_BYTES, outputStart } from "./memory";
 import * as message from "./message";
 import * as queue from "./queue";
 import * as r from "./record";
 import { IN_FLIGHT, VISIBLE, WAITER } from "./state";
 import { at, giveAux, NONE, takeAux } from "./slab";
+import * as table from "./table";
 import * as tail from "./tail";
 import * as timers from "./timers";
 
@@ -24,7 +30,8 @@ export const EFFECTS_OFFSET: u32 = 4096;
 const EFFECT_BYTES: u32 = 16;
 const DELIVERY_BYTES: u32 = 64;
 const RECEIVE_MAX: u32 = 10;
-const LARGEST: u32 = EFFECT_BYTES + RECEIVE_MAX * DELIVERY_BYTES;
+/** What one receive may answer: an earlier one with the same attempt ID, and itself. */
+const LARGEST: u32 = 2 * EFFECT_BYTES + RECEIVE_MAX * DELIVERY_BYTES;
 const GONE: u32 = 0xffff_ffff;
 /** Messages that one receive may move to the dead-letter queue before it gives the others a turn. */
 const MOVES_MAX: u32 = 256;
@@ -32,6 +39,11 @@ const MOVES_MAX: u32 = 256;
 export const RECEIVE_LOG_BYTES: u32 = MOVES_MAX * r.MOVED_BYTES + 4096;
 
 let end: u32 = EFFECTS_OFFSET;
+let waitingAttempts: usize = 0; // table of waiters with an attempt ID
+
+export function open(): void {
+  waitingAttempts = table.open();
+}
 
 export function effectsEnd(): u32 { return end; }
 export function clearEffects(): void { end = EFFECTS_OFFSET; }
@@ -65,6 +77,7 @@ let taken: u32 = 0; // of the receive under way
 let deliveries: usize = 0;
 let moves: u32 = 0;
 const TAKEN_SLOTS: usize = memory.data(40);
+const AGAIN_ROWS: usize = memory.data(160);
 
 function take(slot: u32, nowMs: u64, visibilityMs: u32): void {
   if (message.receives(slot) == 0) message.setFirstReceivedMs(slot, nowMs);
@@ -128,8 +141,11 @@ function takeFifo(q: u32, countMax: u32, visibilityMs: u32, nowMs: u64): void {
   }
 }
 
-/** @returns how many were taken; the effect is written if any, and its records are in the log */
-function receiveNow(q: u32, countMax: u32, visibilityMs: u32, token: u32, nowMs: u64): u32 {
+/**
+ * @param key of the attempt ID, 0 without one
+ * @returns how many were taken; the effect is written if any, and its records are in the log
+ */
+function receiveNow(q: u32, countMax: u32, visibilityMs: u32, token: u32, key: usize, nowMs: u64): u32 {
   taken = 0;
   moves = 0;
   deliveries = outputStart() + end + EFFECT_BYTES;
@@ -137,15 +153,46 @@ function receiveNow(q: u32, countMax: u32, visibilityMs: u32, token: u32, nowMs:
   if (fifo) takeFifo(q, countMax, visibilityMs, nowMs);
   else takeStandard(q, countMax, visibilityMs, nowMs);
   if (taken == 0) return 0;
-  journal.beginReceived(<f64>nowMs, <f64>(nowMs + visibilityMs), taken);
+  const visibleAtMs = <f64>(nowMs + visibilityMs);
+  journal.beginReceived(<f64>nowMs, visibleAtMs, taken);
   for (let i: u32 = 0; i < taken; i++) journal.received(load<u32>(TAKEN_SLOTS + (<usize>i << 2)));
-  journal.endReceived(r.RECEIVED);
+  if (key == 0) journal.endReceived(r.RECEIVED);
+  else {
+    const endsMs = <f64>nowMs + attempt.WINDOW_MS;
+    const rows = journal.endAttempt(key, queue.number(q), endsMs, false);
+    attempt.remember(queue.number(q), key, rows, taken, visibleAtMs, endsMs);
+  }
   if (visibilityMs == 0) giveBackTaken();
   // On a standard queue a crash may cost a redelivery, so nobody waits for the disk. Order, and how often a message
   // may fail, are promises.
   effect(token, taken, fifo || queue.receiveMax(q) != 0 ? <f64>tail.head : 0);
   end += EFFECT_BYTES + taken * DELIVERY_BYTES;
   return taken;
+}
+
+/** A retry: the same messages with the same receive counts, hidden anew. @returns receive()'s codes */
+function receiveAgain(known: u32, q: u32, visibilityMs: u32, token: u32, nowMs: u64): u32 {
+  if (!attempt.untouchedRows(known, q, nowMs, AGAIN_ROWS)) return NOT_RETRYABLE;
+  taken = 0;
+  deliveries = outputStart() + end + EFFECT_BYTES;
+  const visibleAtMs = <f64>(nowMs + visibilityMs);
+  journal.beginReceived(<f64>nowMs, visibleAtMs, attempt.messageCount(known));
+  while (taken < attempt.messageCount(known)) {
+    const slot = load<u32>(AGAIN_ROWS + <usize>taken * r.ROW_BYTES);
+    message.setReceivedMs(slot, nowMs);
+    message.setVisibleAtMs(slot, nowMs + visibilityMs);
+    lifecycle.rearm(slot);
+    journal.received(slot);
+    delivery(deliveries + taken * DELIVERY_BYTES, slot);
+    store<u32>(TAKEN_SLOTS + (<usize>taken << 2), slot);
+    taken++;
+  }
+  journal.endAttempt(attempt.key(known), queue.number(q), attempt.expiresMs(known), false);
+  attempt.setVisibleAtMs(known, visibleAtMs);
+  if (visibilityMs == 0) giveBackTaken();
+  effect(token, taken, <f64>tail.head);
+  end += EFFECT_BYTES + taken * DELIVERY_BYTES;
+  return 0;
 }
 
 /** A visibility timeout of 0: what was handed out is receivable again, in its old order. */
@@ -163,29 +210,49 @@ function giveBackTaken(): void {
 export const RECEIVED_NONE: u32 = 0xffff_fffe;
 export const OVER_LIMIT: u32 = 0xffff_fffd;
 export const NO_MEMORY: u32 = 0xffff_fffc;
+export const NOT_RETRYABLE: u32 = 0xffff_fffa;
 
-/** @returns 0 when answered by an effect, a waiter's cell when it waits, or one of the codes above */
-export function receive(q: u32, countMax: u32, visibilityMs: u32, waitMs: u32, token: u32, nowMs: u64): u32 {
+/**
+ * @param attemptBytes bytes of the attempt ID at the start of the input region, 0: none
+ * @returns 0 when answered by an effect, a waiter's cell when it waits, or one of the codes above
+ */
+export function receive(
+  q: u32, countMax: u32, visibilityMs: u32, waitMs: u32, token: u32, attemptBytes: u32, nowMs: u64,
+): u32 {
+  let key: usize = 0;
+  if (attemptBytes > 0) {
+    key = attempt.keyOf(inputStart(), attemptBytes);
+    const known = attempt.find(queue.number(q), key, <f64>nowMs);
+    if (known != NONE) return receiveAgain(known, q, visibilityMs, token, nowMs);
+    // Who asks again has given up the wait that is still under way.
+    const earlier = table.find(waitingAttempts, queue.number(q), key);
+    if (earlier != NONE) timeOut(earlier);
+  }
   // Those who wait already come first.
   if (load<u32>(queue.at(q) + queue.WAITERS) == NONE) {
-    if (receiveNow(q, countMax, visibilityMs, token, nowMs) > 0) return 0;
+    if (receiveNow(q, countMax, visibilityMs, token, key, nowMs) > 0) return 0;
     if (waitMs == 0) {
       const full = load<u32>(queue.at(q), queue.IN_FLIGHT_COUNT) >= queue.inFlightMax(q);
       return full && !queue.isFifo(q) ? OVER_LIMIT : RECEIVED_NONE;
     }
   } else if (waitMs == 0) {
     serve(nowMs);
-    return receiveNow(q, countMax, visibilityMs, token, nowMs) > 0 ? 0 : RECEIVED_NONE;
+    return receiveNow(q, countMax, visibilityMs, token, key, nowMs) > 0 ? 0 : RECEIVED_NONE;
   }
   const waiter = takeAux();
   if (waiter == NONE) return NO_MEMORY;
   const p = at(waiter);
+  store<u32>(p, token);
+  store<u8>(p, <u8>countMax, 4);
   store<u8>(p, WAITER, 7);
-  store<f64>(p, <f64>(nowMs + waitMs), 8);
-  store<u32>(p, q, 16);
-  store<u32>(p, token, 20);
-  store<u32>(p, countMax, 24);
-  store<u32>(p, visibilityMs, 28);
+  store<f64>(p, <f64>(nowMs + waitMs), 32);
+  store<u32>(p, visibilityMs, 40);
+  store<u32>(p, q, 44);
+  if (key != 0) {
+    memory.copy(p + 8, key, 16);
+    store<u32>(p, queue.number(q), 24);
+    table.insert(waitingAttempts, waiter);
+  }
   list.pushBack(queue.at(q) + queue.WAITERS, waiter);
   timers.arm(waiter, nowMs + waitMs);
   lifecycle.serveAgain(q);
@@ -194,19 +261,20 @@ export function receive(q: u32, countMax: u32, visibilityMs: u32, waitMs: u32, t
 
 function dismiss(waiter: u32): void {
   timers.disarm(waiter);
-  list.remove(queue.at(load<u32>(at(waiter), 16)) + queue.WAITERS, waiter);
+  if (load<u32>(at(waiter), 24) != 0) table.remove(waitingAttempts, waiter);
+  list.remove(queue.at(load<u32>(at(waiter), 44)) + queue.WAITERS, waiter);
   giveAux(waiter);
 }
 
 /** The client has gone. Nothing happens if the wait is over already. */
 export function cancel(waiter: u32, token: u32): void {
   const p = at(waiter);
-  if (load<u8>(p, 7) == WAITER && load<u32>(p, 20) == token) dismiss(waiter);
+  if (load<u8>(p, 7) == WAITER && load<u32>(p) == token) dismiss(waiter);
 }
 
 /** The wait is over: an answer without messages. */
 export function timeOut(waiter: u32): void {
-  const token = load<u32>(at(waiter), 20);
+  const token = load<u32>(at(waiter));
   dismiss(waiter);
   effect(token, 0, 0);
   end += EFFECT_BYTES;
@@ -217,7 +285,7 @@ export function dismissAll(q: u32, gone: bool): bool {
   while (hasEffectRoom()) {
     const waiter = load<u32>(queue.at(q) + queue.WAITERS);
     if (waiter == NONE) return true;
-    const token = load<u32>(at(waiter), 20);
+    const token = load<u32>(at(waiter));
     dismiss(waiter);
     effect(token, gone ? GONE : 0, 0);
     end += EFFECT_BYTES;
@@ -237,7 +305,8 @@ export function serve(nowMs: u64): bool {
         return false;
       }
       const p = at(waiter);
-      if (receiveNow(q, load<u32>(p, 24), load<u32>(p, 28), load<u32>(p, 20), nowMs) == 0) {
+      const key = load<u32>(p, 24) != 0 ? p + 8 : 0;
+      if (receiveNow(q, load<u8>(p, 4), load<u32>(p, 40), load<u32>(p), key, nowMs) == 0) {
         if (moves < MOVES_MAX) break;
         continue;
       }

@@ -1,5 +1,6 @@
 // The broker's core: the complete list of what the host may ask. It imports nothing: no clock, no I/O, no chance.
 // Instants are milliseconds since the epoch (f64); regions are described in memory.ts, layouts where they are read.
+import * as attempt from "./attempt";
 import * as cache from "./cache";
 import * as crc from "./crc32c";
 import * as dedup from "./dedup";
@@ -37,6 +38,8 @@ export function open(budgetBytes: f64, tailBytes: u32, cacheBytes: u32, segmentB
   lifecycle.open();
   group.open();
   dedup.open();
+  attempt.open();
+  deliver.open();
   return true;
 }
 
@@ -149,9 +152,11 @@ export function queueDelayed(index: u32): u32 { return load<u32>(queue.at(index)
 export function send(index: u32, count: u32, bytes: u32, nowMs: f64): u32 { return sending.send(index, count, bytes, nowMs); }
 
 /** @returns deliver.ts: 0, a waiter's cell, or a code; 0xFFFFFFFB when the tail or the effects are full: again later */
-export function receive(index: u32, countMax: u32, visibilityMs: u32, waitMs: u32, token: u32, nowMs: f64): u32 {
+export function receive(
+  index: u32, countMax: u32, visibilityMs: u32, waitMs: u32, token: u32, attemptBytes: u32, nowMs: f64,
+): u32 {
   if (!tail.hasRoom(deliver.RECEIVE_LOG_BYTES) || !deliver.hasEffectRoom()) return 0xffff_fffb;
-  return deliver.receive(index, countMax, visibilityMs, waitMs, token, <u64>nowMs);
+  return deliver.receive(index, countMax, visibilityMs, waitMs, token, attemptBytes, <u64>nowMs);
 }
 export function cancel(waiter: u32, token: u32): void { deliver.cancel(waiter, token); }
 

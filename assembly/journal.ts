@@ -1,4 +1,5 @@
 // Events into records. Layouts: record.ts. Every caller has made sure of room in the tail beforehand.
+import * as attempt from "./attempt";
 import * as message from "./message";
 import * as queue from "./queue";
 import * as r from "./record";
@@ -8,9 +9,9 @@ let rowsStart: usize = 0; // the record being filled with rows
 let rowCount: u32 = 0;
 let rowsHead: u32 = 0; // bytes before the first row
 
-/** Opens a record of rows; `countMax` rows at most will follow. */
-export function beginRows(headBytes: u32, countMax: u32): void {
-  rowsStart = tail.begin(headBytes + countMax * r.ROW_BYTES);
+/** Opens a record of rows; `countMax` rows at most will follow, and `endBytes` behind them. */
+function beginRows(headBytes: u32, countMax: u32, endBytes: u32): void {
+  rowsStart = tail.begin(headBytes + countMax * r.ROW_BYTES + endBytes);
   rowCount = 0;
   rowsHead = headBytes;
 }
@@ -28,7 +29,7 @@ const RECEIVED_HEAD: u32 = 48;
 const DELETED_HEAD: u32 = 32;
 
 export function beginReceived(nowMs: f64, visibleAtMs: f64, countMax: u32): void {
-  beginRows(RECEIVED_HEAD, countMax);
+  beginRows(RECEIVED_HEAD, countMax, r.ATTEMPT_BYTES);
   store<f64>(rowsStart, nowMs, 24);
   store<f64>(rowsStart, visibleAtMs, 32);
 }
@@ -47,8 +48,31 @@ export function endReceived(kind: u32): void {
   endRows(kind);
 }
 
+/** The open record of a receive is one that a retry with the key's attempt ID may repeat until `expiresMs`. @returns its rows */
+export function endAttempt(key: usize, queueNumber: u32, expiresMs: f64, tellsNothingNew: bool): usize {
+  const rows = rowsStart + RECEIVED_HEAD;
+  const end = rows + rowCount * r.ROW_BYTES;
+  store<u32>(rowsStart, rowCount, 40);
+  store<u32>(rowsStart, tellsNothingNew ? 1 : 0, 44);
+  memory.copy(end, key, 16);
+  store<u32>(end, queueNumber, 16);
+  store<u32>(end, 0, 20);
+  store<f64>(end, expiresMs, 24);
+  tail.finish(RECEIVED_HEAD + rowCount * r.ROW_BYTES + r.ATTEMPT_BYTES, r.ATTEMPT);
+  return rows;
+}
+
+/** An attempt that is remembered, again: its record's segment is about to be given up. */
+export function attempted(cell: u32): void {
+  const count = attempt.messageCount(cell);
+  beginReceived(attempt.expiresMs(cell) - attempt.WINDOW_MS, attempt.visibleAtMs(cell), count);
+  attempt.copyRows(cell, rowsStart + RECEIVED_HEAD);
+  rowCount = count;
+  endAttempt(attempt.key(cell), attempt.queueNumber(cell), attempt.expiresMs(cell), true);
+}
+
 export function beginDeleted(countMax: u32): void {
-  beginRows(DELETED_HEAD, countMax);
+  beginRows(DELETED_HEAD, countMax, 0);
 }
 
 export function deleted(slot: u32, generation: u32, position: u64): void {

@@ -5,6 +5,7 @@
 //                                              └─┼────due─────┘   receive count too high: moved to the dead-letter queue
 //   any place ──retention ends──► gone           ├──────────────► visible there
 //                                                └─a move task──► visible or delayed elsewhere, as a new message
+import * as attempt from "./attempt";
 import * as dedup from "./dedup";
 import * as group from "./group";
 import * as journal from "./journal";
@@ -43,7 +44,7 @@ export function sequenceOf(slot: u32): u64 {
 export function dueOf(cell: u32): u64 {
   const p = at(cell);
   const state = load<u8>(p, 7);
-  if (state == WAITER) return <u64>load<f64>(p, 8);
+  if (state == WAITER) return <u64>load<f64>(p, 32);
   const ends = message.sentMs(cell) + queue.retentionMs(message.queue(cell));
   if (state == VISIBLE) return ends;
   const visibleAt = message.visibleAtMs(cell);
@@ -227,8 +228,9 @@ export function reissue(slot: u32, to: u32, nowMs: u64): bool {
 }
 
 /** Housekeeping that needs no record. */
-export function expireDedup(nowMs: f64): void {
+export function forgetOld(nowMs: f64): void {
   dedup.expire(nowMs, 10_000);
+  attempt.expire(nowMs, 10_000);
 }
 
 /** Whether anything of the log is still to be acknowledged to the core. */

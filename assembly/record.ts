@@ -27,6 +27,9 @@
 //
 // RECEIVED, VISIBILITY: 24 nowMs, 32 visibleAtMs, 40 count, 44 zero; then a row per message:
 //        0     4  slot    4     4  generation    8     4  receive count   12     4  zero
+// ATTEMPT, a RECEIVED that a retry may repeat: at 44 1 when the rows tell nothing new, and behind the rows
+//        0    16  attempt key          16     4  queue number    20     4  zero
+//       24     8  expiresMs
 // STATE, a message's receives as they are: 24 slot, 28 generation, 32 receive count, 36 zero, 40 visibleAtMs,
 //       48 receivedMs, 56 firstReceivedMs
 // DELETED: 24 count, 28 zero; then rows:
@@ -51,6 +54,7 @@ export const QUEUE: u32 = 6;
 export const QUEUE_DROPPED: u32 = 7;
 export const REMEMBERED: u32 = 8;
 export const STATE: u32 = 10;
+export const ATTEMPT: u32 = 11;
 export const MARK: u32 = 9; // nothing happened; shows that everything before it had been synced
 export const SEAL: u32 = 255;
 
@@ -64,6 +68,7 @@ export const FLAG_REISSUES: u32 = 127 << FLAG_REISSUES_SHIFT;
 export const SENT_FIXED_BYTES: u32 = 168;
 export const ROW_BYTES: u32 = 16;
 export const MOVED_BYTES: u32 = 112;
+export const ATTEMPT_BYTES: u32 = 32; // behind the rows
 
 // An index holds what a restart needs of a sealed segment, bodies left out. Its entries are the records with another
 // head, and what is not needed any more left out:

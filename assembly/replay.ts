@@ -3,6 +3,7 @@
 // said so is still there.
 //
 // While replaying, a slot's list links hold its queue's number (next) and the high half of its sequence number (prev).
+import * as attempt from "./attempt";
 import { crc32c } from "./crc32c";
 import * as dedup from "./dedup";
 import * as group from "./group";
@@ -110,16 +111,23 @@ function reissuesOf(flags: u32): u32 {
 
 function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, entryBytes: u32): bool {
   if (kind == r.SENT) return sent(p, position, size, groupKeyAt);
-  if (kind == r.RECEIVED || kind == r.VISIBILITY) {
+  if (kind == r.RECEIVED || kind == r.VISIBILITY || kind == r.ATTEMPT) {
     const atMs = load<f64>(p, 24);
     const visibleAtMs = load<f64>(p, 32);
+    const rowCount = load<u32>(p, 40);
     sawTime(atMs);
-    for (let i: u32 = 0; i < load<u32>(p, 40); i++) {
+    if (kind == r.ATTEMPT) {
+      const end = p + 48 + rowCount * r.ROW_BYTES;
+      const endsMs = load<f64>(end, 24);
+      if (endsMs > nowMs) attempt.remember(load<u32>(end, 16), end, p + 48, rowCount, visibleAtMs, endsMs);
+      if (load<u32>(p, 44) != 0) return true;
+    }
+    for (let i: u32 = 0; i < rowCount; i++) {
       const row = p + 48 + i * r.ROW_BYTES;
       const slot = match(row);
       const count = load<u32>(row, 8);
       if (slot == slab.NONE || count < message.receives(slot)) continue;
-      if (kind == r.RECEIVED) {
+      if (kind != r.VISIBILITY) {
         if (message.receives(slot) == 0) message.setFirstReceivedMs(slot, <u64>atMs);
         message.setReceivedMs(slot, <u64>atMs);
         message.setReceives(slot, count, message.flags(slot));

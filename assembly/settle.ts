@@ -96,7 +96,7 @@ export function changeVisibility(q: u32, count: u32, nowMs: u64): bool {
 
 /** Does what has come due. @returns false when something had to be left: call again after effects are read or a commit */
 export function tick(nowMs: u64): bool {
-  lifecycle.expireDedup(<f64>nowMs);
+  lifecycle.forgetOld(<f64>nowMs);
   let finished = true;
   if (!tail.hasRoom(EXPIRED_ROWS_MAX * r.ROW_BYTES + 64)) return false;
   journal.beginDeleted(EXPIRED_ROWS_MAX);

@@ -7,3 +7,5 @@ export const DELAYED: u8 = 4;
 export const GROUP: u8 = 16;
 export const DEDUP: u8 = 17;
 export const WAITER: u8 = 18;
+export const ATTEMPT: u8 = 19;
+export const ATTEMPT_ROWS: u8 = 20; // more of an attempt

@@ -3,6 +3,7 @@
 //
 // Needed are: messages whose record this is; the state of receives and moves that no later record tells; deletions of
 // messages whose own segment still exists; the newest settings of each queue; deduplication that outlives its message.
+import * as attempt from "./attempt";
 import * as dedup from "./dedup";
 import * as journal from "./journal";
 import * as lifecycle from "./lifecycle";
@@ -107,9 +108,24 @@ function remembered(p: usize, known: u32, position: u64): void {
   if (!indexing) tail.finish(80, r.REMEMBERED);
 }
 
+/** The attempt that this is the newest record of, NONE: it has another, or is over. */
+function attemptOf(p: usize, rowCount: u32): u32 {
+  const end = p + 48 + rowCount * r.ROW_BYTES;
+  const known = attempt.find(load<u32>(end, 16), end, 0);
+  const isNewest = known != slab.NONE && attempt.expiresMs(known) == load<f64>(end, 24)
+    && attempt.visibleAtMs(known) == load<f64>(p, 32);
+  return isNewest ? known : slab.NONE;
+}
+
 function received(kind: u32, p: usize, position: u64, size: u32): void {
   const count = load<u32>(p, 40);
-  let needed = false;
+  const known = kind == r.ATTEMPT ? attemptOf(p, count) : slab.NONE;
+  let needed = known != slab.NONE;
+  if (needed && !indexing) journal.attempted(known);
+  if (kind == r.ATTEMPT && load<u32>(p, 44) != 0) {
+    if (needed && indexing) entry(kind, p, position, size, size);
+    return;
+  }
   for (let i: u32 = 0; i < count; i++) {
     const row = p + 48 + i * r.ROW_BYTES;
     const slot = current(row);
@@ -143,7 +159,7 @@ function deleted(p: usize, position: u64, size: u32): void {
 
 function keep(kind: u32, p: usize, position: u64, size: u32): void {
   if (kind == r.SENT) sent(p, position, size);
-  else if (kind == r.RECEIVED || kind == r.VISIBILITY) received(kind, p, position, size);
+  else if (kind == r.RECEIVED || kind == r.VISIBILITY || kind == r.ATTEMPT) received(kind, p, position, size);
   else if (kind == r.DELETED) deleted(p, position, size);
   else if (kind == r.STATE) {
     const slot = current(p + 24);

@@ -86,7 +86,7 @@ function wasmSubject(): Subject {
     receive(nowMs) {
       handles = [];
       for (let i = 0; i < TURN_COUNT; i++) {
-        core.receive(queue, 1, VISIBILITY_MS, 0, 1, nowMs);
+        core.receive(queue, 1, VISIBILITY_MS, 0, 1, undefined, nowMs);
         core.drainEffects((_token, _position, _count, deliveries) => {
           for (const { slot, generation, receiveCount, position, recordBytes } of deliveries) {
             const record = core.record(position, recordBytes);

@@ -10,6 +10,7 @@ interface Waiting {
   readonly entry: QueueEntry;
   readonly countMax: number;
   readonly visibilityMs: number;
+  readonly attemptId: string | undefined;
   readonly untilMs: number; // how long it is ready to wait
   readonly done: (result: Received) => void;
   waiter: number; // the core's, while it waits there
@@ -36,8 +37,9 @@ export class Receives {
   receive(entry: QueueEntry, options: ReceiveOptions, done: (result: Received) => void): () => void {
     const token = this.#nextToken;
     this.#nextToken = this.#nextToken === TOKEN_MAX ? 1 : this.#nextToken + 1;
-    const { countMax, visibilityMs, waitMs } = options;
-    const waiting: Waiting = { entry, countMax, visibilityMs, untilMs: this.#turn.nowMs() + waitMs, done, waiter: 0 };
+    const { countMax, visibilityMs, waitMs, attemptId } = options;
+    const untilMs = this.#turn.nowMs() + waitMs;
+    const waiting: Waiting = { entry, countMax, visibilityMs, attemptId, untilMs, done, waiter: 0 };
     this.#waiting.set(token, waiting);
     this.#ask(token);
     return () => {
@@ -56,11 +58,12 @@ export class Receives {
       }
       const nowMs = this.#turn.nowMs();
       const waitMs = Math.max(waiting.untilMs - nowMs, 0);
-      const { countMax, visibilityMs } = waiting;
-      const code = this.#core.receive(waiting.entry.index, countMax, visibilityMs, waitMs, token, nowMs);
+      const { entry, countMax, visibilityMs, attemptId } = waiting;
+      const code = this.#core.receive(entry.index, countMax, visibilityMs, waitMs, token, attemptId, nowMs);
       if (code === RECEIVE.busy) return false;
       if (code === RECEIVE.none || code === RECEIVE.noMemory) this.#answer(token, { status: "ok", messages: [] });
       else if (code === RECEIVE.overLimit) this.#answer(token, { status: "overLimit" });
+      else if (code === RECEIVE.notRetryable) this.#answer(token, { status: "notRetryable" });
       else waiting.waiter = code;
       return true;
     });

@@ -82,12 +82,13 @@ export interface Delivered {
 
 export type Received =
   | { readonly status: "ok"; readonly messages: readonly Delivered[] }
-  | { readonly status: "overLimit" | "queueGone" };
+  | { readonly status: "overLimit" | "queueGone" | "notRetryable" };
 
 export interface ReceiveOptions {
   readonly countMax: number;
   readonly visibilityMs: number;
   readonly waitMs: number; // 0: a short poll
+  readonly attemptId?: string | undefined; // FIFO only: a retry with the same one gets the same messages
 }
 
 /** A place in a queue from which a look goes on. Values only, so that they can travel through a client. */

@@ -22,7 +22,13 @@ export const QUEUE_FLAG = { fifo: 1, scopeGroup: 4 } as const;
 export const RECORD_KIND = { queue: 6, queueDropped: 7 } as const;
 
 /** What an answer to a receive may be instead of messages or a wait. */
-export const RECEIVE = { none: 0xffff_fffe, overLimit: 0xffff_fffd, noMemory: 0xffff_fffc, busy: 0xffff_fffb } as const;
+export const RECEIVE = {
+  none: 0xffff_fffe,
+  overLimit: 0xffff_fffd,
+  noMemory: 0xffff_fffc,
+  busy: 0xffff_fffb,
+  notRetryable: 0xffff_fffa,
+} as const;
 export const SEND = { ok: 0, busy: 1, full: 2 } as const;
 /** What nextSource may answer instead of a queue's number, and what move may be given for one. */
 export const SOURCE = { nothing: 0xffff_ffff, later: 0xffff_fffe, any: 0xffff_fffd, none: 0 } as const;
@@ -225,9 +231,21 @@ export class Core {
 
   // --- receive and settle ---
 
-  /** @returns 0: an effect has the messages; one of RECEIVE; else the number of a waiter, for cancel. */
-  receive(queue: number, countMax: number, visibilityMs: number, waitMs: number, token: number, nowMs: number): number {
-    return this.#wasm.receive(queue, countMax, visibilityMs, waitMs, token, nowMs) >>> 0;
+  /**
+   * A receive; with an attempt ID, on a FIFO queue, one that a retry with the same ID may repeat.
+   * @returns 0: an effect has the messages; one of RECEIVE; else the number of a waiter, for cancel.
+   */
+  receive(
+    queue: number,
+    countMax: number,
+    visibilityMs: number,
+    waitMs: number,
+    token: number,
+    attemptId: string | undefined,
+    nowMs: number,
+  ): number {
+    const attemptBytes = attemptId === undefined ? 0 : this.#memory().write(attemptId, this.#input, "latin1");
+    return this.#wasm.receive(queue, countMax, visibilityMs, waitMs, token, attemptBytes, nowMs) >>> 0;
   }
 
   cancel(waiter: number, token: number): void {

@@ -61,7 +61,15 @@ export interface CoreExports {
   queueInFlight(index: number): number;
   queueDelayed(index: number): number;
   send(index: number, count: number, bytes: number, nowMs: number): number;
-  receive(index: number, countMax: number, visibilityMs: number, waitMs: number, token: number, nowMs: number): number;
+  receive(
+    index: number,
+    countMax: number,
+    visibilityMs: number,
+    waitMs: number,
+    token: number,
+    attemptBytes: number,
+    nowMs: number,
+  ): number;
   cancel(waiter: number, token: number): void;
   remove(index: number, count: number, nowMs: number): number;
   changeVisibility(index: number, count: number, nowMs: number): number;

@@ -1,11 +1,23 @@
 // Disk is given back, and nothing that lives is lost by it: real files, small segments.
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { OpenedBroker } from "../../src/broker/open.ts";
 import type { Delivered, Queue, Settled } from "../../src/broker/types.ts";
-import { create, find, openAt, outgoing, purge, receiveAll, remove, STANDARD, send } from "../support/open-broker.ts";
+import {
+  create,
+  find,
+  openAt,
+  outgoing,
+  purge,
+  receiveAll,
+  receiveAttempt,
+  remove,
+  SMALL_SEGMENT_BYTES,
+  STANDARD,
+  send,
+} from "../support/open-broker.ts";
 
 let directory = "";
 let opened: OpenedBroker;
@@ -25,8 +37,17 @@ async function restart(): Promise<void> {
   opened = await openAt(directory);
 }
 
+function segmentFiles(): string[] {
+  return readdirSync(directory).filter((name) => name.startsWith("segment-"));
+}
+
 function segmentCount(): number {
-  return readdirSync(directory).filter((name) => name.startsWith("segment-")).length;
+  return segmentFiles().length;
+}
+
+/** An index stands behind its segment, in the same file. */
+function indexCount(): number {
+  return segmentFiles().filter((name) => statSync(join(directory, name)).size > SMALL_SEGMENT_BYTES).length;
 }
 
 async function removeMany(queue: Queue, handles: readonly string[]): Promise<Settled[]> {
@@ -137,4 +158,38 @@ test("order, groups and deduplication of a FIFO queue survive rewriting and rest
       .map((message) => numberOf(message.body));
     expect(order).toEqual([...order].sort((a, b) => a - b));
   }
+});
+
+test("a receive can be repeated by its attempt ID after its segment was indexed, and after it was written again", async () => {
+  await create(opened.broker, "tried.fifo", { ...STANDARD, fifo: true });
+  await create(opened.broker, "noise");
+  const tried = (): Queue => find(opened.broker, "tried.fifo");
+  const again = (attemptId: string) => receiveAttempt(opened.broker, tried(), attemptId);
+  const sendTo = (groupId: string, count: number) =>
+    send(
+      opened.broker,
+      tried(),
+      Array.from({ length: count }, (_, i) => outgoing(BODY, { groupId, deduplicationId: `${groupId}-${i}` })),
+    );
+  await sendTo("g", 7);
+  const seven = await again("seven");
+  expect(seven).toHaveLength(7);
+  await sendTo("h", 2);
+  const two = await again("two");
+  expect(await remove(opened.broker, tried(), two as string[])).toEqual(["ok", "ok"]);
+
+  const check = async () => {
+    expect(await again("seven")).toEqual(seven);
+    expect(await again("two")).toBe("notRetryable");
+  };
+  await sendMany("noise", 0, 4000); // all of it lives: the segments get indexes
+  await vi.waitFor(() => expect(indexCount()).toBeGreaterThan(3), { timeout: 20_000, interval: 200 });
+  await restart();
+  await check();
+  await sendMany("noise", 4000, 2000);
+  await purge(opened.broker, find(opened.broker, "noise"));
+  await vi.waitFor(() => expect(segmentCount()).toBeLessThanOrEqual(4), { timeout: 20_000, interval: 200 });
+  await restart();
+  await check();
+  await check();
 });

@@ -20,7 +20,13 @@ type Command =
       readonly id: number;
       readonly delayS: number;
     }
-  | { readonly kind: "receive"; readonly dead: boolean; readonly count: number; readonly visibilityS: number }
+  | {
+      readonly kind: "receive";
+      readonly dead: boolean;
+      readonly count: number;
+      readonly visibilityS: number;
+      readonly attempt: number; // of three IDs; from there on none
+    }
   | { readonly kind: "delete"; readonly dead: boolean; readonly receipt: number }
   | { readonly kind: "change"; readonly dead: boolean; readonly receipt: number; readonly visibilityS: number }
   | { readonly kind: "move"; readonly dead: boolean } // all that is visible there, to the other queue
@@ -48,6 +54,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       dead,
       count: fc.constantFrom(1, 2, 3, 10),
       visibilityS: seconds,
+      attempt: fc.nat(4),
     }),
   },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("delete" as const), dead, receipt }) },
@@ -64,7 +71,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 5,
     arbitrary: fc.record({
       kind: fc.constant("advance" as const),
-      ms: fc.constantFrom(1, 999, 1000, 1001, 4000, 20_000, 61_000),
+      ms: fc.constantFrom(1, 999, 1000, 1001, 4000, 20_000, 61_000, 300_000),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("move" as const), dead }) },
@@ -108,9 +115,11 @@ class Pair {
     const { name } = queue.spec;
     if (each.kind === "receive") {
       const countMax = this.#main.spec.deadLetters === undefined ? each.count : 10;
-      const receipts = this.#driver.receive(name, countMax, each.visibilityS * 1000);
-      if (receipts !== "overLimit") this.#receipts.push(...receipts);
-      return [queue.receive(receipts, countMax, each.visibilityS * 1000, nowMs), undefined];
+      const visibilityMs = each.visibilityS * 1000;
+      const attemptId = queue.spec.fifo && each.attempt < 3 ? `try${each.attempt}` : undefined;
+      const receipts = this.#driver.receive(name, countMax, visibilityMs, attemptId);
+      if (typeof receipts !== "string") this.#receipts.push(...receipts);
+      return [queue.receive(receipts, countMax, visibilityMs, attemptId, nowMs), undefined];
     }
     const receipt = this.#receipts.at(-1 - each.receipt);
     if (receipt === undefined) return [undefined, undefined];

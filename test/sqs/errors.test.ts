@@ -816,6 +816,13 @@ describe("what the broker refuses", () => {
     expect(client.json("ReceiveMessage", { QueueUrl: F })).toMatchObject({ status: 200, body: "{}" });
   });
 
+  test("a receive that cannot be repeated", () => {
+    client.broker.next = { receive: "notRetryable" };
+    expect(errorLine(client.json("ReceiveMessage", { QueueUrl: F, ReceiveRequestAttemptId: "try-1" }))).toBe(
+      "400 InvalidParameterValue | Value try-1 for parameter ReceiveRequestAttemptId is invalid. Reason: The receiveRequestAttemptId is not valid anymore since the receive call is not retryable.",
+    );
+  });
+
   test("a queue deleted under a long poll", () => {
     client.broker.next = { receive: "queueGone" };
     expect(errorLine(client.json("ReceiveMessage", { QueueUrl: S }))).toContain("NonExistentQueue");

@@ -69,6 +69,9 @@ export interface SentEntry {
 
 type PeekWhat = "visible" | "held" | "delayed";
 
+/** Why a receive was refused. */
+export type Refused = "overLimit" | "notRetryable";
+
 export interface Answer {
   readonly receipts: readonly string[] | "gone";
   readonly atMs: number;
@@ -161,23 +164,35 @@ export class CoreDriver {
   }
 
   /** A short poll. */
-  receive(queue: string, countMax: number, visibilityMs: number | undefined): readonly string[] | "overLimit" {
-    const token = this.poll(queue, countMax, visibilityMs, 0);
-    if (token === "overLimit") return token;
+  receive(
+    queue: string,
+    countMax: number,
+    visibilityMs: number | undefined,
+    attemptId?: string | undefined,
+  ): readonly string[] | Refused {
+    const token = this.poll(queue, countMax, visibilityMs, 0, attemptId);
+    if (typeof token === "string") return token;
     const { receipts } = this.#answers.get(token) ?? { receipts: [] };
     assert(receipts !== "gone", "the queue is there");
     return receipts;
   }
 
   /** A receive that may wait; its answer comes under the number returned. */
-  poll(queue: string, countMax: number, visibilityMs: number | undefined, waitMs: number): number | "overLimit" {
+  poll(
+    queue: string,
+    countMax: number,
+    visibilityMs: number | undefined,
+    waitMs: number,
+    attemptId?: string | undefined,
+  ): number | Refused {
     const token = this.#nextToken++;
     const index = this.#index(queue);
     const hiddenMs = visibilityMs ?? this.spec(queue).visibilityMs;
-    const code = this.#core.receive(index, countMax, hiddenMs, waitMs, token, this.#instant());
+    const code = this.#core.receive(index, countMax, hiddenMs, waitMs, token, attemptId, this.#instant());
     assert(code !== RECEIVE.noMemory && code !== RECEIVE.busy, "the core has room");
-    if (code !== 0 && code < RECEIVE.busy) this.#waiters.set(token, code);
+    if (code !== 0 && code < RECEIVE.notRetryable) this.#waiters.set(token, code);
     this.#flush();
+    if (code === RECEIVE.notRetryable) return "notRetryable";
     return code === RECEIVE.overLimit ? "overLimit" : token;
   }
 

@@ -68,7 +68,7 @@ export class FakeBroker implements Broker {
   /** What the next calls answer instead of doing their work. */
   next: {
     send?: "full";
-    receive?: "overLimit" | "queueGone" | "never";
+    receive?: "overLimit" | "queueGone" | "notRetryable" | "never";
     settle?: Settled;
     peek?: PeekResult;
     throws?: Error;

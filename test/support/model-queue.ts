@@ -1,10 +1,11 @@
 // The queue rules once more, slow and obvious: plain objects, searched from the front. The model does not foresee an
 // answer to a receive where the rules leave a choice (which of several visible messages); it judges the answer given.
 import { assert } from "../../src/base/assert.ts";
-import type { QueueSpec, SendEntry } from "./core-driver.ts";
+import type { QueueSpec, Refused, SendEntry } from "./core-driver.ts";
 
 const VISIBILITY_MS_MAX = 43_200_000;
 const DEDUP_WINDOW_MS = 300_000;
+const ATTEMPT_WINDOW_MS = 300_000;
 
 interface ModelMessage {
   readonly body: string;
@@ -17,11 +18,18 @@ interface ModelMessage {
   firstCountHere: number; // receives up to this one were in another queue
 }
 
+interface Attempt {
+  readonly receipts: readonly string[];
+  readonly endsMs: number;
+  hiddenUntilMs: number; // of all of its messages, as long as nobody touched them
+}
+
 export class ModelQueue {
   readonly spec: QueueSpec;
   readonly #deadLetters: ModelQueue | undefined;
   #messages: ModelMessage[] = []; // in the order in which they came
   readonly #sent = new Map<string, number>(); // deduplication key -> when its window ends
+  readonly #attempts = new Map<string, Attempt>();
 
   constructor(spec: QueueSpec, deadLetters: ModelQueue | undefined) {
     this.spec = spec;
@@ -107,7 +115,44 @@ export class ModelQueue {
 
   /** Takes what `receipts` names. @returns why a receive must not have answered so, undefined when it may */
   receive(
-    receipts: readonly string[] | "overLimit",
+    receipts: readonly string[] | Refused,
+    countMax: number,
+    visibilityMs: number,
+    attemptId: string | undefined,
+    nowMs: number,
+  ): string | undefined {
+    if (attemptId === undefined) return this.#receive(receipts, countMax, visibilityMs, nowMs);
+    const known = this.#attempts.get(attemptId);
+    const hiddenUntilMs = nowMs + visibilityMs;
+    if (known !== undefined && known.endsMs > nowMs) return this.#receiveAgain(known, receipts, hiddenUntilMs, nowMs);
+    const problem = this.#receive(receipts, countMax, visibilityMs, nowMs);
+    if (problem === undefined && typeof receipts !== "string" && receipts.length > 0)
+      this.#attempts.set(attemptId, { receipts, endsMs: nowMs + ATTEMPT_WINDOW_MS, hiddenUntilMs });
+    return problem;
+  }
+
+  /** Hides what an attempt has handed out anew, if all of it is as the attempt left it. */
+  #receiveAgain(
+    attempt: Attempt,
+    receipts: readonly string[] | Refused,
+    hiddenUntilMs: number,
+    nowMs: number,
+  ): string | undefined {
+    const messages = this.#messages.filter((each) => attempt.receipts.includes(`${each.body}#${each.receiveCount}`));
+    const untouched = messages.filter((each) => each.hiddenUntilMs === attempt.hiddenUntilMs);
+    if (untouched.length < attempt.receipts.length || attempt.hiddenUntilMs <= nowMs)
+      return receipts === "notRetryable" ? undefined : "the attempt was over";
+    if (receipts.toString() !== attempt.receipts.toString()) return `${attempt.receipts} were to be had again`;
+    for (const message of messages) {
+      message.receivedMs = nowMs;
+      message.hiddenUntilMs = hiddenUntilMs;
+    }
+    attempt.hiddenUntilMs = hiddenUntilMs;
+    return undefined;
+  }
+
+  #receive(
+    receipts: readonly string[] | Refused,
     countMax: number,
     visibilityMs: number,
     nowMs: number,
@@ -117,6 +162,7 @@ export class ModelQueue {
     const { inFlight } = this.counts(nowMs);
     const room = this.spec.inFlightMax - inFlight;
     const count = Math.max(0, Math.min(countMax, available.length, room));
+    if (receipts === "notRetryable") return "it was no retry";
     if (receipts === "overLimit") return !this.spec.fifo && room <= 0 ? undefined : "there is room for more in flight";
     if (receipts.length === 0 && count === 0 && room <= 0 && !this.spec.fifo) return "the limit is not an empty answer";
     if (receipts.length !== count) return `${count} were to be had, not ${receipts.length}`;

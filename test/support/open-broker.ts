@@ -78,6 +78,16 @@ export function receive(
   return new Promise((resolve) => broker.receive(queue, { countMax, visibilityMs, waitMs }, resolve));
 }
 
+/** A receive with an attempt ID, of a minute. @returns receipt handles, or why there are none */
+export function receiveAttempt(broker: Broker, queue: Queue, attemptId: string): Promise<readonly string[] | string> {
+  const options = { countMax: 10, visibilityMs: 60_000, waitMs: 0, attemptId };
+  return new Promise((resolve) =>
+    broker.receive(queue, options, (received) =>
+      resolve(received.status === "ok" ? received.messages.map((each) => each.receiptHandle) : received.status),
+    ),
+  );
+}
+
 export async function receiveAll(broker: Broker, queue: Queue): Promise<Delivered[]> {
   const all: Delivered[] = [];
   for (;;) {

@@ -3,6 +3,7 @@
 //   queue main fifo delay=5s retention=60s visibility=30s inflight=2 scope=group max=1 dead=other
 //   0s  send a b                 -> ok            FIFO: g1/a is a in group g1 (else group g); id=x, content; delay=5s
 //   0s  receive max=10           -> a#1 b#1       a#1: what the first receive of a handed out
+//   0s  receive try=x            -> a#1           with the attempt ID x
 //   0s  poll p wait=20s          -> waits         then: answer p -> b#2 at 5s; cancel p -> ok
 //   1s  change a#1 visibility=0s -> ok
 //   1s  delete a#1               -> ok
@@ -151,8 +152,8 @@ class Player {
   }
 
   #receive(queue: string, words: Words): string {
-    const receipts = this.#driver.receive(queue, ...this.#options(words));
-    return receipts === "overLimit" ? receipts : receipts.join(" ") || "nothing";
+    const receipts = this.#driver.receive(queue, ...this.#options(words), words.options.get("try"));
+    return typeof receipts === "string" ? receipts : receipts.join(" ") || "nothing";
   }
 
   /** Says where a message is only when that is not what was asked for. */
@@ -164,8 +165,9 @@ class Player {
   }
 
   #poll(queue: string, name: string, words: Words): string {
-    const token = this.#driver.poll(queue, ...this.#options(words), toMs(words.options.get("wait") ?? "20s"));
-    if (token === "overLimit") return token;
+    const waitMs = toMs(words.options.get("wait") ?? "20s");
+    const token = this.#driver.poll(queue, ...this.#options(words), waitMs, words.options.get("try"));
+    if (typeof token === "string") return token;
     this.#polls.set(name, token);
     return this.#driver.answer(token) === undefined ? "waits" : this.#answer(name);
   }

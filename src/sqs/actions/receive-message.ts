@@ -49,10 +49,13 @@ export const receiveMessage = operation(
 
     const system = systemSelection(input.AttributeNames, input.MessageSystemAttributeNames);
     const selection = selectionOf(input.MessageAttributeNames);
-    return context.broker.receive(queue, { countMax, visibilityMs, waitMs }, (received) =>
+    const attemptId = input.ReceiveRequestAttemptId;
+    return context.broker.receive(queue, { countMax, visibilityMs, waitMs, attemptId }, (received) =>
       reply.settle(() => {
         const mayBeEmpty = fifo || waitMs > 0;
-        return { Messages: messagesOf(received, mayBeEmpty).map((message) => output(message, system, selection)) };
+        return {
+          Messages: messagesOf(received, mayBeEmpty, attemptId).map((message) => output(message, system, selection)),
+        };
       }),
     );
   },
@@ -69,11 +72,13 @@ function checkAttemptId(queue: Queue, attemptId: string | undefined): void {
   checkIdentifier(attemptId, "ReceiveRequestAttemptId");
 }
 
+const NOT_RETRYABLE = "The receiveRequestAttemptId is not valid anymore since the receive call is not retryable.";
 const NO_MESSAGES: readonly Delivered[] = [];
 
-function messagesOf(received: Received, mayBeEmpty: boolean): readonly Delivered[] {
+function messagesOf(received: Received, mayBeEmpty: boolean, attemptId = ""): readonly Delivered[] {
   if (received.status === "ok") return received.messages;
   if (received.status === "queueGone") throw queueDoesNotExist();
+  if (received.status === "notRetryable") throw invalidValue(attemptId, "ReceiveRequestAttemptId", NOT_RETRYABLE);
   if (mayBeEmpty) return NO_MESSAGES;
   throw new SqsError(
     "OverLimit",
