@@ -20,6 +20,10 @@ export const ATTRIBUTE_COUNT_MAX = 10; // message attributes of one message
 export const TRACE_HEADER_BYTES_MAX = 1 * KiB; // AWSTraceHeader; the service names no bound, and it counts for no size
 export const TAG_COUNT_MAX = 50;
 export const LIST_COUNT_MAX = 1_000; // one page of ListQueues
+export const MOVE_PER_SECOND_MAX = 500; // a move task's own rate
+export const MOVE_TASK_COUNT_MAX = 100; // running, per account and region
+export const MOVE_TASK_MS_MAX = 129_600_000; // 36 h
+export const MOVE_TASK_KEPT_MAX = 10; // per source queue: what ListMessageMoveTasks can show
 
 // Ours: changing one needs a benchmark.
 export const REQUEST_BYTES_MAX = 8 * MiB; // an HTTP body: 1 MiB of message percent-encoded, and room

@@ -6,6 +6,8 @@ import { type Core, type ReceivedHandle, SEND } from "../core/core.ts";
 import type { Log } from "../log/log.ts";
 import { type Catalogue, encodeQueue, QueueEntry } from "./catalogue.ts";
 import { MessageIds } from "./message-ids.ts";
+import { Mover } from "./mover.ts";
+import { Moves } from "./moves.ts";
 import { Peeks } from "./peeks.ts";
 import { readReceiptHandle } from "./receipt-handle.ts";
 import { Receives } from "./receives.ts";
@@ -14,6 +16,10 @@ import { sequenceText } from "./sequence.ts";
 import { Turn } from "./turn.ts";
 import type {
   Broker,
+  MoveCancelled,
+  MoveOptions,
+  MoveStarted,
+  MoveTask,
   Outgoing,
   PeekOptions,
   PeekResult,
@@ -33,6 +39,8 @@ export class LocalBroker implements Broker {
   readonly #turn: Turn;
   readonly #receives: Receives;
   readonly #peeks: Peeks;
+  readonly #moves: Moves<QueueEntry>;
+  readonly #mover: Mover;
   readonly #ids = new MessageIds();
 
   constructor(parts: {
@@ -51,7 +59,11 @@ export class LocalBroker implements Broker {
     const reader = new RecordReader({ core, log, segmentBytes, onFatal: parts.onFatal });
     this.#receives = new Receives({ core, catalogue, reader, turn: this.#turn });
     this.#peeks = new Peeks({ core, catalogue, reader, turn: this.#turn });
+    this.#moves = new Moves<QueueEntry>(core, catalogue, (source, done) => this.#logEntry(source, done));
+    this.#moves.resume(catalogue.entries(), this.#turn.nowMs());
+    this.#mover = new Mover(core, this.#turn, this.#moves);
     this.#turn.tick();
+    this.#mover.wake();
   }
 
   get durablePosition(): number {
@@ -266,8 +278,26 @@ export class LocalBroker implements Broker {
     });
   }
 
+  // --- move tasks -----------------------------------------------------------------------------------------------
+
+  moveTasks(source: Queue): readonly MoveTask[] {
+    return this.#entry(source).moveTasks;
+  }
+
+  startMove(source: Queue, options: MoveOptions, done: (result: MoveStarted) => void): void {
+    this.#moves.start(this.#entry(source), options, this.#turn.nowMs(), (result) => {
+      done(result);
+      this.#mover.wake();
+    });
+  }
+
+  cancelMove(source: Queue, taskId: string, done: (result: MoveCancelled) => void): void {
+    this.#moves.cancel(this.#entry(source), taskId, done);
+  }
+
   async close(): Promise<void> {
     this.answerWaiting();
+    this.#mover.stop();
     await this.flushed();
     this.#turn.stop();
   }

@@ -3,7 +3,8 @@
 import { queueArn } from "../base/arn.ts";
 import { type Core, QUEUE_FLAG } from "../core/core.ts";
 import { INFLIGHT_COUNT_MAX } from "../limits.ts";
-import type { Queue, QueueName, QueueSettings } from "./types.ts";
+import { storedTasks } from "./moves.ts";
+import type { MoveTask, Queue, QueueName, QueueSettings } from "./types.ts";
 
 const QUEUE_PAYLOAD_OFFSET = 40; // of a QUEUE record: assembly/record.ts
 
@@ -20,6 +21,7 @@ export class QueueEntry implements Queue {
   index = 0;
   coreNumber = 0;
   isGone = false;
+  moveTasks: readonly MoveTask[] = []; // of those that empty it; newest first
 
   constructor(
     name: QueueName,
@@ -55,6 +57,7 @@ interface StoredQueue {
   readonly tags: readonly (readonly [string, string])[];
   readonly createdMs: number;
   readonly modifiedMs: number;
+  readonly moveTasks?: readonly MoveTask[];
 }
 
 export function encodeQueue(entry: QueueEntry): Buffer {
@@ -68,6 +71,7 @@ export function encodeQueue(entry: QueueEntry): Buffer {
     tags: [...entry.tags],
     createdMs: entry.createdMs,
     modifiedMs: entry.modifiedMs,
+    ...(entry.moveTasks.length === 0 ? {} : { moveTasks: storedTasks(entry.moveTasks) }),
   };
   return Buffer.from(JSON.stringify(stored));
 }
@@ -80,6 +84,15 @@ function restoreSettings(stored: QueueSettings): QueueSettings {
     redriveAllow: stored.redriveAllow ?? undefined,
     policy: stored.policy ?? undefined,
     kmsMasterKeyId: stored.kmsMasterKeyId ?? undefined,
+  };
+}
+
+function restoreTask(stored: MoveTask): MoveTask {
+  return {
+    ...stored,
+    destinationArn: stored.destinationArn ?? undefined,
+    messagesPerSecond: stored.messagesPerSecond ?? undefined,
+    failure: stored.failure ?? undefined,
   };
 }
 
@@ -121,6 +134,7 @@ export class Catalogue {
     );
     entry.index = index;
     entry.coreNumber = coreNumber;
+    entry.moveTasks = (stored.moveTasks ?? []).map(restoreTask);
     this.#replayed.set(index, entry);
     this.#arnByNumber.set(entry.number, entry.arn);
   }
@@ -158,6 +172,15 @@ export class Catalogue {
     return this.#byKey.get(keyOf(name));
   }
 
+  byArn(arn: string): QueueEntry | undefined {
+    return this.#byArn.get(arn);
+  }
+
+  entries(): Iterable<QueueEntry> {
+    return this.#byKey.values();
+  }
+
+  /** Of a queue that is, or was, by its lasting number. */
   arnOf(number: number): string | undefined {
     return this.#arnByNumber.get(number);
   }

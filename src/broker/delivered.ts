@@ -3,6 +3,7 @@ import { assert } from "../base/assert.ts";
 import type { Core, Delivery } from "../core/core.ts";
 import { readStoredMessage } from "../core/stored-message.ts";
 import type { Catalogue, QueueEntry } from "./catalogue.ts";
+import { messageIdAfterMoves } from "./message-ids.ts";
 import { writeReceiptHandle } from "./receipt-handle.ts";
 import { sequenceText } from "./sequence.ts";
 import type { Delivered } from "./types.ts";
@@ -13,15 +14,16 @@ export function deliveredMessage(core: Core, catalogue: Catalogue, entry: QueueE
   assert(record !== undefined, "a message is in memory when it is handed out");
   const stored = readStoredMessage(record);
   const { fifo } = entry.settings;
+  const messageId = messageIdAfterMoves(stored.messageId, delivery.reissues);
   return {
-    messageId: stored.messageId,
+    messageId,
     receiptHandle: writeReceiptHandle(entry.number, delivery),
     body: stored.body,
     bodyMd5: stored.bodyMd5,
     attributes: stored.attributes,
     groupId: stored.groupId,
-    // A redriven message must not be taken for another with the same ID, so it has its message ID instead.
-    deduplicationId: fifo && delivery.moved ? stored.messageId : stored.deduplicationId,
+    // A message that was moved must not be taken for another with the same ID, so it has its message ID instead.
+    deduplicationId: fifo && (delivery.moved || delivery.reissues > 0) ? messageId : stored.deduplicationId,
     senderId: stored.senderId,
     traceHeader: stored.traceHeader,
     sentMs: delivery.sentMs,

@@ -120,6 +120,28 @@ export type PeekResult =
 /** "expired" is a FIFO handle past its visibility timeout; "gone" a message that is no more (only visibility changes mind). */
 export type Settled = "ok" | "invalidHandle" | "expired" | "gone" | "beyondMaximum";
 
+/** A message move task, "cancelling" until its end is on disk. */
+export interface MoveTask {
+  readonly id: string; // UUID
+  readonly destinationArn: string | undefined; // undefined: each message goes where it was redriven from
+  readonly messagesPerSecond: number | undefined; // undefined: as fast as it goes
+  readonly startedMs: number;
+  readonly status: "running" | "completed" | "cancelling" | "cancelled" | "failed";
+  readonly movedCount: number;
+  readonly toMoveCount: number; // what was visible at the start
+  readonly failure: MoveFailure | undefined;
+}
+/** No queue is known that the next message was redriven from; the queue it would go to is no more; it took too long. */
+export type MoveFailure = "sourceUnknown" | "destinationGone" | "timedOut";
+export type MoveOptions = Pick<MoveTask, "destinationArn" | "messagesPerSecond">;
+/** "active": the source has a task that runs; "overLimit": the account has too many. */
+export type MoveStarted =
+  | { readonly status: "started"; readonly id: string }
+  | { readonly status: "active" | "overLimit" };
+export type MoveCancelled =
+  | { readonly status: "cancelled"; readonly movedCount: number }
+  | { readonly status: "unknown" | "notActive" };
+
 /** The queues. Every callback comes once what it reports is on disk, in the order the log has it. */
 export interface Broker {
   find(name: QueueName): Queue | undefined;
@@ -153,4 +175,10 @@ export interface Broker {
     changes: readonly { readonly receiptHandle: string; readonly visibilityMs: number }[],
     done: (results: readonly Settled[]) => void,
   ): void;
+
+  /** Newest first: what runs, and what has ended lately. */
+  moveTasks(source: Queue): readonly MoveTask[];
+  /** The caller has checked that messages of `source` may go to the destination, if one is given. */
+  startMove(source: Queue, options: MoveOptions, done: (result: MoveStarted) => void): void;
+  cancelMove(source: Queue, taskId: string, done: (result: MoveCancelled) => void): void;
 }

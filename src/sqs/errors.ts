@@ -118,6 +118,13 @@ export const ERRORS = {
     fault: "Sender",
     when: "List values in a message attribute.",
   },
+  ResourceNotFoundException: {
+    status: 404,
+    space: SQS,
+    queryCode: "ResourceNotFoundException",
+    fault: "Sender",
+    when: "Move tasks: an ARN names no queue, or a handle no task.",
+  },
   InvalidAddress: {
     status: 404,
     space: SQS,

@@ -1,6 +1,7 @@
 // Every action there is. Both protocols read this list.
 
 import { addPermission } from "./actions/add-permission.ts";
+import { cancelMessageMoveTask } from "./actions/cancel-message-move-task.ts";
 import { changeMessageVisibility } from "./actions/change-message-visibility.ts";
 import { changeMessageVisibilityBatch } from "./actions/change-message-visibility-batch.ts";
 import { createQueue } from "./actions/create-queue.ts";
@@ -10,6 +11,7 @@ import { deleteQueue } from "./actions/delete-queue.ts";
 import { getQueueAttributes } from "./actions/get-queue-attributes.ts";
 import { getQueueUrl } from "./actions/get-queue-url.ts";
 import { listDeadLetterSourceQueues } from "./actions/list-dead-letter-source-queues.ts";
+import { listMessageMoveTasks } from "./actions/list-message-move-tasks.ts";
 import { listQueueTags } from "./actions/list-queue-tags.ts";
 import { listQueues } from "./actions/list-queues.ts";
 import { purgeQueue } from "./actions/purge-queue.ts";
@@ -18,12 +20,14 @@ import { removePermission } from "./actions/remove-permission.ts";
 import { sendMessage } from "./actions/send-message.ts";
 import { sendMessageBatch } from "./actions/send-message-batch.ts";
 import { setQueueAttributes } from "./actions/set-queue-attributes.ts";
+import { startMessageMoveTask } from "./actions/start-message-move-task.ts";
 import { tagQueue } from "./actions/tag-queue.ts";
 import { untagQueue } from "./actions/untag-queue.ts";
 import type { Operation } from "./operation.ts";
 
 export const OPERATIONS: readonly Operation[] = [
   addPermission,
+  cancelMessageMoveTask,
   changeMessageVisibility,
   changeMessageVisibilityBatch,
   createQueue,
@@ -33,6 +37,7 @@ export const OPERATIONS: readonly Operation[] = [
   getQueueAttributes,
   getQueueUrl,
   listDeadLetterSourceQueues,
+  listMessageMoveTasks,
   listQueueTags,
   listQueues,
   purgeQueue,
@@ -41,6 +46,7 @@ export const OPERATIONS: readonly Operation[] = [
   sendMessage,
   sendMessageBatch,
   setQueueAttributes,
+  startMessageMoveTask,
   tagQueue,
   untagQueue,
 ];

@@ -83,9 +83,14 @@ export function checkRedriveTarget(
   throw badRedrive(text, "Dead letter target does not allow the source queue: see its RedriveAllowPolicy.");
 }
 
-function queueOfArn(context: Context, arn: string, source: QueueName): Queue | undefined {
-  const name = { account: source.account, region: source.region, name: arn.slice(arn.lastIndexOf(":") + 1) };
-  return arnOf(name) === arn ? context.broker.find(name) : undefined; // same account and region only
+/** The queue that the ARN names, if it is of the same account and region as `near`. */
+export function queueOfArn(
+  context: Context,
+  arn: string,
+  near: { readonly account: string; readonly region: string },
+): Queue | undefined {
+  const name = { account: near.account, region: near.region, name: arn.slice(arn.lastIndexOf(":") + 1) };
+  return arnOf(name) === arn ? context.broker.find(name) : undefined;
 }
 
 export function renderRedrivePolicy(redrive: Redrive): string {

@@ -128,7 +128,7 @@ describe("AWS JSON", () => {
     expect(client.json("SendMessage", { QueueUrl: S, MessageBody: "😀 \r\n\t é" }).status).toBe(200);
   });
 
-  test.each(["", "AmazonSQS.Foo", "AmazonSQS.StartMessageMoveTask", "AmazonSQS.constructor", "SendMessage"])(
+  test.each(["", "AmazonSQS.Foo", "AmazonSQS.StartMessageMove", "AmazonSQS.constructor", "SendMessage"])(
     "target %j is no action",
     (target) => {
       const reply = client.json("", {}, { target });

@@ -3,6 +3,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { assert } from "../../src/base/assert.ts";
+import { type MoveSource, Moves, storedTasks } from "../../src/broker/moves.ts";
+import type { MoveOptions, MoveTask } from "../../src/broker/types.ts";
 import {
   Core,
   type Delivery,
@@ -77,9 +79,25 @@ export interface Answer {
   readonly atMs: number;
 }
 
+/** A queue as move tasks see it; its ARN is its name. */
+class DriverQueue implements MoveSource {
+  readonly account = "000000000000";
+  readonly region = "local";
+  readonly index: number;
+  isGone = false;
+  moveTasks: readonly MoveTask[];
+
+  constructor(index: number, moveTasks: readonly MoveTask[]) {
+    this.index = index;
+    this.moveTasks = moveTasks;
+  }
+}
+
 export class CoreDriver {
   nowMs = 0;
   #core: Core;
+  #moves: Moves<DriverQueue>;
+  #queues: DriverQueue[]; // in the order of the specs
   readonly #specs: QueueSpec[];
   readonly #log = new Map<number, { bytes: Buffer; endOffset: number }>();
   readonly #handles = new Map<string, ReceivedHandle>();
@@ -94,12 +112,31 @@ export class CoreDriver {
     this.#core = Core.load(MODULE, SIZES);
     this.#core.beginReplay(START_MS);
     assert(this.#core.finishReplay(START_MS, SEGMENT_HEADER_BYTES), "an empty log replays");
+    this.#moves = this.#newMoves();
+    this.#queues = this.#specs.map((_, i) => new DriverQueue(i + 1, []));
     this.#specs.forEach((spec, i) => {
       assert(this.#core.openQueue(i + 1) === i + 1, "queues are opened in order");
       this.#giveRules(spec);
-      assert(this.#core.logQueue(i + 1, Buffer.from(spec.name)), "the log has room for a queue");
+      this.#logQueue(this.#queues[i] as DriverQueue);
     });
     this.#flush();
+  }
+
+  #newMoves(): Moves<DriverQueue> {
+    const places = {
+      arnOf: (number: number) => this.#specs[number - 1]?.name,
+      byArn: (arn: string) => this.#queues.find(({ index, isGone }) => index === this.#index(arn) && !isGone),
+    };
+    return new Moves(this.#core, places, (queue, done) => {
+      this.#logQueue(queue);
+      this.#flush();
+      done();
+    });
+  }
+
+  #logQueue(queue: DriverQueue): void {
+    const payload = Buffer.from(JSON.stringify(storedTasks(queue.moveTasks)));
+    assert(this.#core.logQueue(queue.index, payload), "the log has room for a queue");
   }
 
   spec(queue: string): QueueSpec {
@@ -232,6 +269,41 @@ export class CoreDriver {
     return count;
   }
 
+  startTask(source: string, options: MoveOptions): string {
+    let result: string | undefined;
+    this.#moves.start(this.#queue(source), options, this.#instant(), ({ status }) => {
+      result = status;
+    });
+    this.#tick();
+    return result ?? "not on disk";
+  }
+
+  /** Cancels the newest one. */
+  cancelTask(source: string): string {
+    const queue = this.#queue(source);
+    let result: string | undefined;
+    this.#moves.cancel(queue, queue.moveTasks[0]?.id ?? "", (cancelled) => {
+      result = cancelled.status === "cancelled" ? `cancelled ${cancelled.movedCount}` : cancelled.status;
+    });
+    return result ?? "not on disk";
+  }
+
+  tasks(source: string): readonly MoveTask[] {
+    return this.#queue(source).moveTasks;
+  }
+
+  #queue(name: string): DriverQueue {
+    return this.#queues[this.#index(name) - 1] as DriverQueue;
+  }
+
+  /** DeleteQueue. */
+  drop(name: string): void {
+    const queue = this.#queue(name);
+    queue.isGone = true;
+    assert(this.#core.dropQueue(queue.index), "the log has room");
+    this.#tick();
+  }
+
   /** The queue that the next message to move came from. */
   nextSource(queue: string): string {
     const source = this.#core.nextSource(this.#index(queue), this.#instant());
@@ -292,8 +364,10 @@ export class CoreDriver {
   advanceTo(nowMs: number): void {
     assert(nowMs >= this.nowMs, "time goes forward");
     const endMs = START_MS + nowMs;
-    while (this.#core.nextTickMs <= endMs) {
-      this.nowMs = Math.max(this.#core.nextTickMs - START_MS, this.nowMs);
+    for (;;) {
+      const nextMs = Math.min(this.#core.nextTickMs, Math.ceil(this.#moves.nextMs));
+      if (nextMs > endMs) break;
+      this.nowMs = Math.max(nextMs - START_MS, this.nowMs);
       this.#tick();
     }
     this.nowMs = nowMs;
@@ -304,25 +378,35 @@ export class CoreDriver {
     const core = Core.load(MODULE, SIZES);
     core.beginReplay(this.#instant());
     let endPosition = SEGMENT_HEADER_BYTES;
-    const seen: number[] = [];
+    const seen = new Map<number, DriverQueue>();
+    const onQueue = (dropped: boolean, record: Buffer): void => {
+      const index = record.readUInt32LE(24);
+      if (dropped) seen.delete(index);
+      else
+        seen.set(index, new DriverQueue(index, JSON.parse(record.toString("utf8", 40, 40 + record.readUInt32LE(32)))));
+    };
     for (const segment of [...this.#log.keys()].sort((a, b) => a - b)) {
-      endPosition = this.#replaySegment(core, segment, (index) => seen.push(index));
+      endPosition = this.#replaySegment(core, segment, onQueue);
     }
     this.#core = core;
-    for (const index of seen) this.#giveRules(this.#specs[index - 1] as QueueSpec);
-    assert(seen.length === this.#specs.length, "every queue is in the log");
+    for (const index of seen.keys()) this.#giveRules(this.#specs[index - 1] as QueueSpec);
+    this.#queues = this.#queues.map((queue) => seen.get(queue.index) ?? queue);
+    for (const queue of this.#queues)
+      assert(seen.has(queue.index) !== queue.isGone, "what queues there are is in the log");
     assert(core.finishReplay(this.#instant(), endPosition), "the core has room");
+    this.#moves = this.#newMoves();
+    this.#moves.resume(seen.values(), this.#instant());
     this.#waiters.clear();
     this.#tick();
   }
 
-  #replaySegment(core: Core, segment: number, onQueue: (index: number) => void): number {
+  #replaySegment(core: Core, segment: number, onQueue: (dropped: boolean, record: Buffer) => void): number {
     const { bytes, endOffset } = this.#log.get(segment) as { bytes: Buffer; endOffset: number };
     let offset = SEGMENT_HEADER_BYTES;
     while (offset < endOffset) {
       const position = segment * SEGMENT_BYTES + offset;
       const piece = bytes.subarray(offset, Math.min(endOffset, offset + core.inputBytesMax));
-      const { consumedBytes, stop } = core.replay(piece, position, (_, record) => onQueue(record.readUInt32LE(24)));
+      const { consumedBytes, stop } = core.replay(piece, position, onQueue);
       assert(stop === "more" || stop === "sealed", `the log reads to its end, not: ${stop}`);
       assert(consumedBytes > 0, "a record fits the input");
       offset += consumedBytes;
@@ -344,6 +428,10 @@ export class CoreDriver {
   #tick(): void {
     while (!this.#core.tick(this.#instant())) this.#flush();
     this.#flush();
+    while (this.#moves.nextMs <= this.#instant()) {
+      this.#moves.run(this.#instant());
+      this.#flush();
+    }
   }
 
   /** Writes what was decided and acknowledges it; that may decide more. */

@@ -5,6 +5,10 @@ import type { Clock } from "../../src/base/clock.ts";
 import type {
   Broker,
   Delivered,
+  MoveCancelled,
+  MoveOptions,
+  MoveStarted,
+  MoveTask,
   Outgoing,
   PeekOptions,
   PeekResult,
@@ -50,6 +54,7 @@ class FakeQueue implements Queue {
   readonly createdMs: number;
   modifiedMs: number;
   messages: FakeMessage[] = [];
+  moveTasks: MoveTask[] = []; // what they move, tests of the real broker see
   readonly issued = new Set<string>(); // receipt handles
 
   constructor(name: QueueName, settings: QueueSettings, tags: ReadonlyMap<string, string>, nowMs: number) {
@@ -71,6 +76,7 @@ export class FakeBroker implements Broker {
     receive?: "overLimit" | "queueGone" | "notRetryable" | "never";
     settle?: Settled;
     peek?: PeekResult;
+    move?: "active" | "overLimit";
     throws?: Error;
   } = {};
   /** While true, nothing is answered until `release`. */
@@ -246,6 +252,42 @@ export class FakeBroker implements Broker {
       return "ok";
     });
     this.#answer(() => done(results));
+  }
+
+  moveTasks(source: Queue): readonly MoveTask[] {
+    return this.#of(source).moveTasks;
+  }
+
+  startMove(source: Queue, options: MoveOptions, done: (result: MoveStarted) => void): void {
+    const { move } = this.next;
+    if (move !== undefined) {
+      this.#answer(() => done({ status: move }));
+      return;
+    }
+    const id = `00000000-0000-4000-8000-${String(++this.#number).padStart(12, "0")}`;
+    const counts = { movedCount: 0, toMoveCount: this.counts(source).visible };
+    const task: MoveTask = {
+      id,
+      ...options,
+      startedMs: this.clock.nowMs(),
+      status: "running",
+      ...counts,
+      failure: undefined,
+    };
+    this.#of(source).moveTasks.unshift(task);
+    this.#answer(() => done({ status: "started", id }));
+  }
+
+  cancelMove(source: Queue, taskId: string, done: (result: MoveCancelled) => void): void {
+    const { moveTasks } = this.#of(source);
+    const place = moveTasks.findIndex(({ id }) => id === taskId);
+    const task = moveTasks[place];
+    if (task?.status === "running") moveTasks[place] = { ...task, status: "cancelled" };
+    this.#answer(() => {
+      if (task === undefined) done({ status: "unknown" });
+      else if (task.status === "running") done({ status: "cancelled", movedCount: task.movedCount });
+      else done({ status: "notActive" });
+    });
   }
 
   #of(queue: Queue): FakeQueue {

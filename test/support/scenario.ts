@@ -9,6 +9,10 @@
 //   1s  delete a#1               -> ok
 //   2s  move from=dead to=main   -> 2             as tasks do, max=1; a moved message is written a'
 //   2s  source from=dead         -> main          where the next one to move was redriven from
+//   2s  start from=dead rate=1   -> started       a task; to=other: not each where it came from
+//   2s  tasks from=dead          -> running 1/3   newest first: moved, of how many that were visible at the start
+//   2s  stop from=dead           -> cancelled 1   the newest task
+//   2s  drop queue=other         -> ok            the queue is deleted
 //   2s  count                    -> 1 0 0         visible, in flight, delayed
 //   2s  peek max=2               -> a#1 b#0 | c#0 pages of what can be received; peek held, peek delayed: of what cannot
 //   2s  set retention=60s        -> ok
@@ -110,6 +114,23 @@ class Player {
         const { from = queue, to = queue, max = "1000" } = Object.fromEntries(words.options);
         return String(this.#driver.move(from, to, Number(max)));
       }
+      case "start": {
+        const { from = queue, to, rate } = Object.fromEntries(words.options);
+        const messagesPerSecond = rate === undefined ? undefined : Number(rate);
+        return this.#driver.startTask(from, { destinationArn: to, messagesPerSecond });
+      }
+      case "tasks": {
+        const tasks = this.#driver.tasks(words.options.get("from") ?? queue).map((task) => {
+          const reason = task.failure === undefined ? "" : ` ${task.failure}`;
+          return `${task.status} ${task.movedCount}/${task.toMoveCount}${reason}`;
+        });
+        return tasks.join(", ") || "none";
+      }
+      case "stop":
+        return this.#driver.cancelTask(words.options.get("from") ?? queue);
+      case "drop":
+        this.#driver.drop(queue);
+        return "ok";
       case "source":
         return this.#driver.nextSource(words.options.get("from") ?? queue);
       case "count": {

@@ -170,6 +170,7 @@ function emptyPlaces(value: unknown, path = ""): string[] {
 }
 
 const LISTS: ReadonlySet<string> = new Set([
+  "ListMessageMoveTasksResultEntry",
   ...["Attribute", "MessageAttribute", "Tag", "BatchResultErrorEntry"],
   ...["SendMessage", "DeleteMessage", "ChangeMessageVisibility"].map((name) => `${name}BatchResultEntry`),
 ]);
@@ -212,6 +213,13 @@ function memberOf(name: string, value: unknown): readonly [string, unknown] {
       return ["Tags", mapOf(value as readonly Json[], "Key")];
     case "BatchResultErrorEntry":
       return ["Failed", (value as readonly Json[]).map(membersOf)];
+    case "ListMessageMoveTasksResultEntry":
+      return ["Results", (value as readonly Json[]).map(membersOf)];
+    case "MaxNumberOfMessagesPerSecond":
+    case "ApproximateNumberOfMessagesMoved":
+    case "ApproximateNumberOfMessagesToMove":
+    case "StartedTimestamp":
+      return [name, Number(value)];
     case "SenderFault":
       return [name, value === "true"];
     default:
