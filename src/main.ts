@@ -11,6 +11,7 @@ import { loadUws } from "./net/addon.ts";
 import { healthRoutes } from "./net/health.ts";
 import { listen, type Server } from "./net/http.ts";
 import { createSqs } from "./sqs/index.ts";
+import { peekRoutes } from "./sqs/peek.ts";
 
 declare const WASQ_VERSION: string; // put in by the bundler
 
@@ -71,16 +72,13 @@ async function serve(config: Config): Promise<void> {
     openLog: (codec, segmentBytes) => openLog(new NodeDisk(config.dataDirectory), { codec, segmentBytes, onNote }),
     onFatal: (error) => stop(`The broker stops: ${explain(error)}`, 1),
   });
-  const handle = createSqs(opened.broker, {
-    account: ACCOUNT,
-    defaultRegion: REGION,
-    clock: opened.clock,
-    awsWaits: config.awsWaits,
-    onFault: (error) => process.stderr.write(`A request failed: ${explain(error)}\n`),
-  });
+  const onFault = (error: unknown) => process.stderr.write(`A request failed: ${explain(error)}\n`);
+  const sqs = { account: ACCOUNT, defaultRegion: REGION, clock: opened.clock, awsWaits: config.awsWaits, onFault };
+  const handle = createSqs(opened.broker, sqs);
   let server: Server;
   try {
-    const routes = healthRoutes({ version: WASQ_VERSION, trouble: () => opened.trouble() });
+    const health = healthRoutes({ version: WASQ_VERSION, trouble: () => opened.trouble() });
+    const routes = [...health, ...peekRoutes(opened.broker, sqs)];
     server = await listen({ uws, host: config.host, port: config.port, handle, routes });
   } catch (error) {
     await opened.close();

@@ -65,6 +65,7 @@ export class Peeks {
   ): Promise<PeekResult | undefined> {
     const all: Part[] = ["held", "visible", "delayed"];
     const parts = all.filter((part) => part === "visible" || (part === "held" ? held : delayed));
+    if (from !== undefined && !parts.includes(from.part)) return undefined;
     const room: Room = { countMax, bytesMax };
     const messages: Peeked[] = [];
     let place: PeekPlace | undefined = from === undefined || from.slot === 0 ? undefined : from;

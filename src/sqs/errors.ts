@@ -132,6 +132,13 @@ export const ERRORS = {
     fault: "Sender",
     when: "The path of a Query request is neither / nor a queue's.",
   },
+  InvalidRequest: {
+    status: 400,
+    space: SQS,
+    queryCode: "InvalidRequest",
+    fault: "Sender",
+    when: "Another action than ReceiveMessage at the path that shows messages.",
+  },
   InvalidParameterValueException: {
     status: 400,
     space: CORAL,

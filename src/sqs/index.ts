@@ -63,7 +63,7 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
 }
 
 /** One request that waits for its answer. */
-class Exchange implements Reply<unknown> {
+export class Exchange implements Reply<unknown> {
   operation: Operation | undefined;
   answered = false;
   readonly #renderer: Renderer;

@@ -14,7 +14,7 @@ const TARGET_PREFIX = "AmazonSQS.";
 type Source = { [name: string]: unknown };
 type Decode = (value: unknown) => unknown;
 /** @returns "" for what is left out: an empty list or map */
-type Encode = (value: unknown) => string;
+export type Encode = (value: unknown) => string;
 
 interface Codec {
   readonly operation: Operation;
@@ -179,7 +179,7 @@ function typeName(value: unknown): string {
   return value === true ? "TRUE_VALUE" : "FALSE_VALUE";
 }
 
-function compileEncode(members: Members): Encode {
+export function compileEncode(members: Members): Encode {
   const names = Object.keys(members);
   const prefixes = names.map((name) => `${JSON.stringify(name)}:`);
   const encoders = Object.values(members).map(encoderOf);

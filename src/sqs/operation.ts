@@ -52,6 +52,11 @@ export function operationWithoutOutput<I extends Members>(
   return { name, input, output: undefined, run };
 }
 
+/** What an answer is rendered by that is no action's. */
+export function operationWithoutInput(name: string, output: Members): Operation {
+  return { name, input: {}, output, run: () => undefined };
+}
+
 /** @throws SqsError QueueDoesNotExist, also for no URL at all */
 export function findQueue(context: Context, queueUrl: string | undefined): Queue {
   const queue = context.broker.find(queueNameOf(context, queueUrl));
@@ -59,7 +64,10 @@ export function findQueue(context: Context, queueUrl: string | undefined): Queue
   return queue;
 }
 
-export function queueNameOf(context: Context, queueUrl: string | undefined): QueueName {
+export function queueNameOf(
+  context: Pick<Context, "broker" | "account" | "region">,
+  queueUrl: string | undefined,
+): QueueName {
   const name = queueUrl === undefined ? undefined : parseQueueUrl(queueUrl, context.account, context.region);
   if (queueUrl === undefined || name === undefined) throw queueDoesNotExist();
   // A host that names a region is believed if the queue is there; any other is no matter.

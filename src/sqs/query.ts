@@ -224,7 +224,7 @@ function encodeElement(name: string, member: Member, value: unknown): string {
   }
 }
 
-function queryMessage(error: SqsError): string {
+export function queryMessage(error: SqsError): string {
   return error.code === "QueueDoesNotExist"
     ? "The specified queue does not exist for this wsdl version."
     : error.message;

@@ -6,6 +6,17 @@ import { findQueue, operation } from "../operation.ts";
 import { checkIdentifier } from "../outgoing.ts";
 import { integer, list, map, messageAttributes, plainString, string, structure } from "../shapes.ts";
 
+/** A message as a receive, and a look that changes nothing, gives it back. */
+export const receivedMessage = structure({
+  MessageId: plainString,
+  ReceiptHandle: plainString,
+  MD5OfBody: plainString,
+  Body: string,
+  Attributes: map("Attribute", "Name", string),
+  MD5OfMessageAttributes: plainString,
+  MessageAttributes: messageAttributes,
+});
+
 export const receiveMessage = operation(
   "ReceiveMessage",
   {
@@ -19,18 +30,7 @@ export const receiveMessage = operation(
     ReceiveRequestAttemptId: string,
   },
   {
-    Messages: list(
-      "Message",
-      structure({
-        MessageId: plainString,
-        ReceiptHandle: plainString,
-        MD5OfBody: plainString,
-        Body: string,
-        Attributes: map("Attribute", "Name", string),
-        MD5OfMessageAttributes: plainString,
-        MessageAttributes: messageAttributes,
-      }),
-    ),
+    Messages: list("Message", receivedMessage),
   },
   (context, input, reply) => {
     const queue = findQueue(context, input.QueueUrl);
@@ -54,7 +54,9 @@ export const receiveMessage = operation(
       reply.settle(() => {
         const mayBeEmpty = fifo || waitMs > 0;
         return {
-          Messages: messagesOf(received, mayBeEmpty, attemptId).map((message) => output(message, system, selection)),
+          Messages: messagesOf(received, mayBeEmpty, attemptId).map((message) =>
+            messageOutput(message, system, selection),
+          ),
         };
       }),
     );
@@ -100,9 +102,9 @@ const SYSTEM_ATTRIBUTES: readonly {
   { name: "AWSTraceHeader", read: (message) => message.traceHeader },
   { name: "DeadLetterQueueSourceArn", read: (message) => message.deadLetterSourceArn },
 ];
-const ALL = (1 << SYSTEM_ATTRIBUTES.length) - 1;
+export const ALL_SYSTEM_ATTRIBUTES = (1 << SYSTEM_ATTRIBUTES.length) - 1;
 const BITS: ReadonlyMap<string, number> = new Map([
-  ["All", ALL],
+  ["All", ALL_SYSTEM_ATTRIBUTES],
   ...SYSTEM_ATTRIBUTES.map(({ name }, index): [string, number] => [name, 1 << index]),
 ]);
 
@@ -127,7 +129,8 @@ function systemAttributes(message: Delivered, bits: number): ReadonlyMap<string,
   return attributes;
 }
 
-function output(message: Delivered, system: number, selection: Selection | undefined) {
+/** @param system one bit for each row of SYSTEM_ATTRIBUTES. @param selection of message attributes; undefined: none */
+export function messageOutput(message: Delivered, system: number, selection: Selection | undefined) {
   const selected =
     selection === undefined || message.attributes === undefined
       ? undefined
