@@ -91,11 +91,30 @@ export function expectedWalk(endpoint: string, prefix: string): object[] {
       source: arn("source"),
       sources: [url("source")],
     },
+    {
+      step: "move",
+      status: "COMPLETED",
+      moved: 1,
+      toMove: 1,
+      handle: false,
+      back: "poison",
+      newId: true,
+      receives: "1",
+    },
+    {
+      step: "cancel",
+      status: "CANCELLED",
+      rate: 1,
+      destination: arn("rescued"),
+      kept: 3,
+      unknown: "ResourceNotFound",
+      ended: "InvalidParameterValue",
+    },
     { step: "tags", tags: { team: "a", empty: "" } },
     { step: "list", names: ["0", "1", "2", "3", "4"], pages: [2, 2, 1] },
     { step: "permissions", sid: "share", action: "SQS:SendMessage", remains: false },
     {
-      // The SDK's own type for each; the last is an error that no SDK has a type for.
+      // The SDK's own type for each, but for the last, which no SDK has a type for.
       step: "errors",
       absent: "QueueDoesNotExist",
       exists: "QueueNameExists",

@@ -49,9 +49,9 @@ export interface Recipe {
   /** What it is made from: another text, another directory. */
   readonly inputs: readonly string[];
   /** What is said to be missing if `fetch` fails. */
-  readonly needs: string;
+  readonly needs?: string;
   /** Brings the packages into `place`; its failure is the machine's. */
-  fetch(place: string): Promise<unknown>;
+  fetch?(place: string): Promise<unknown>;
   /** Makes the program out of what was fetched, without a registry; its failure is ours. */
   build?(place: string): Promise<unknown>;
 }
@@ -71,9 +71,9 @@ export async function made(recipe: Recipe): Promise<string> {
   }
   mkdirSync(place);
   try {
-    await recipe.fetch(place);
+    await recipe.fetch?.(place);
   } catch (error) {
-    throw new Missing(`${recipe.needs} (${String(error).trim().split("\n")[0]})`);
+    throw new Missing(`${recipe.needs ?? recipe.name} (${String(error).trim().split("\n")[0]})`);
   }
   await recipe.build?.(place);
   writeFileSync(ready, "");

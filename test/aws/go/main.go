@@ -49,6 +49,7 @@ func main() {
 	longPoll(work)
 	fifoOrder(fifo)
 	deadLetter()
+	moveTasks()
 	tags(work)
 	list()
 	permissions(work)
@@ -209,6 +210,7 @@ func deadLetter() {
 	change(source, first.ReceiptHandle, 0)
 	again := len(receive(&sqs.ReceiveMessageInput{QueueUrl: source}))
 	moved := receiveOne(&sqs.ReceiveMessageInput{QueueUrl: dead, AttributeNames: []types.QueueAttributeName{"All"}})
+	change(dead, moved.ReceiptHandle, 0)
 	sources := must(client.ListDeadLetterSourceQueues(ctx, &sqs.ListDeadLetterSourceQueuesInput{QueueUrl: dead}))
 	show("dead letter", map[string]any{
 		"policy": attributesOf(source)["RedrivePolicy"] == policy, "again": again,
@@ -216,6 +218,54 @@ func deadLetter() {
 		"receives": moved.Attributes["ApproximateReceiveCount"], "sources": sources.QueueUrls,
 		"source": moved.Attributes["DeadLetterQueueSourceArn"],
 	})
+}
+
+func moveTasks() {
+	dead, source := createQueue("dead", nil, nil), createQueue("source", nil, nil)
+	arn := aws.String(attributesOf(dead)["QueueArn"])
+	waiting := receiveOne(&sqs.ReceiveMessageInput{QueueUrl: dead, VisibilityTimeout: 100})
+	change(dead, waiting.ReceiptHandle, 0)
+	must(client.StartMessageMoveTask(ctx, &sqs.StartMessageMoveTaskInput{SourceArn: arn}))
+	task := ended(arn)
+	back := receiveOne(&sqs.ReceiveMessageInput{
+		QueueUrl: source, AttributeNames: []types.QueueAttributeName{"All"}, WaitTimeSeconds: 5,
+	})
+	show("move", map[string]any{
+		"status": *task.Status, "moved": task.ApproximateNumberOfMessagesMoved,
+		"toMove": *task.ApproximateNumberOfMessagesToMove, "handle": task.TaskHandle != nil, "back": *back.Body,
+		"newId": *back.MessageId != *waiting.MessageId, "receives": back.Attributes["ApproximateReceiveCount"],
+	})
+
+	rescued := createQueue("rescued", nil, nil)
+	for range 3 {
+		must(client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: dead, MessageBody: aws.String("x")}))
+	}
+	started := must(client.StartMessageMoveTask(ctx, &sqs.StartMessageMoveTaskInput{
+		SourceArn: arn, DestinationArn: aws.String(attributesOf(rescued)["QueueArn"]),
+		MaxNumberOfMessagesPerSecond: aws.Int32(1),
+	}))
+	cancel := &sqs.CancelMessageMoveTaskInput{TaskHandle: started.TaskHandle}
+	must(client.CancelMessageMoveTask(ctx, cancel))
+	task = ended(arn)
+	_, over := client.CancelMessageMoveTask(ctx, cancel)
+	_, unknown := client.StartMessageMoveTask(ctx, &sqs.StartMessageMoveTaskInput{SourceArn: aws.String(*arn + "-absent")})
+	show("cancel", map[string]any{
+		"status": *task.Status, "rate": *task.MaxNumberOfMessagesPerSecond, "destination": *task.DestinationArn,
+		"kept": visible(dead) + visible(rescued), "unknown": errorName(unknown), "ended": errorName(over),
+	})
+}
+
+// The newest move task of the queue, once it has come to an end.
+func ended(source *string) types.ListMessageMoveTasksResultEntry {
+	for range 200 {
+		task := must(client.ListMessageMoveTasks(ctx, &sqs.ListMessageMoveTasksInput{SourceArn: source})).Results[0]
+		if *task.Status != "RUNNING" && *task.Status != "CANCELLING" {
+			return task
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	fail("a move task does not end", nil)
+	return types.ListMessageMoveTasksResultEntry{}
 }
 
 func tags(work *string) {
@@ -311,7 +361,7 @@ func errorName(err error) string {
 	if _, untyped := known.(*smithy.GenericAPIError); untyped {
 		return known.ErrorCode()
 	}
-	return reflect.TypeOf(known).Elem().Name()
+	return strings.TrimSuffix(reflect.TypeOf(known).Elem().Name(), "Exception")
 }
 
 func createQueue(name string, attributes, tags map[string]string) *string {
@@ -328,6 +378,14 @@ func attributesOf(url *string) map[string]string {
 	return must(client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 		QueueUrl: url, AttributeNames: []types.QueueAttributeName{"All"},
 	})).Attributes
+}
+
+func visible(url *string) int {
+	count, err := strconv.Atoi(attributesOf(url)["ApproximateNumberOfMessages"])
+	if err != nil {
+		fail("a count is no number", err)
+	}
+	return count
 }
 
 // How many messages are visible, in flight and delayed.

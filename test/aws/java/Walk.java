@@ -23,6 +23,7 @@ import software.amazon.awssdk.services.sqs.model.ChangeMessageVisibilityBatchReq
 import software.amazon.awssdk.services.sqs.model.ChangeMessageVisibilityBatchResultEntry;
 import software.amazon.awssdk.services.sqs.model.DeleteMessageBatchRequestEntry;
 import software.amazon.awssdk.services.sqs.model.DeleteMessageBatchResultEntry;
+import software.amazon.awssdk.services.sqs.model.ListMessageMoveTasksResultEntry;
 import software.amazon.awssdk.services.sqs.model.ListQueuesResponse;
 import software.amazon.awssdk.services.sqs.model.Message;
 import software.amazon.awssdk.services.sqs.model.MessageAttributeValue;
@@ -74,6 +75,7 @@ public final class Walk {
     longPoll(work);
     fifoOrder(fifo);
     deadLetter();
+    moveTasks();
     tags(work);
     list();
     permissions(work);
@@ -225,12 +227,58 @@ public final class Walk {
     change(source, first.receiptHandle(), 0);
     int again = receive(source, request -> {}).size();
     Message moved = receiveOne(dead, request -> request.messageSystemAttributeNames(MessageSystemAttributeName.ALL));
+    change(dead, moved.receiptHandle(), 0);
     var sources = client.listDeadLetterSourceQueues(request -> request.queueUrl(dead)).queueUrls();
     show(
         "dead letter", "policy", attributesOf(source).get("RedrivePolicy").equals(policy), "again", again,
         "sameId", moved.messageId().equals(sent.messageId()),
         "receives", moved.attributesAsStrings().get("ApproximateReceiveCount"), "sources", sources,
         "source", moved.attributesAsStrings().get("DeadLetterQueueSourceArn"));
+  }
+
+  private void moveTasks() throws Exception {
+    String dead = createQueue("dead", Map.of(), Map.of());
+    String source = createQueue("source", Map.of(), Map.of());
+    String arn = attributesOf(dead).get("QueueArn");
+    Message waiting = receiveOne(dead, request -> request.visibilityTimeout(100));
+    change(dead, waiting.receiptHandle(), 0);
+    client.startMessageMoveTask(request -> request.sourceArn(arn));
+    var task = ended(arn);
+    Message back =
+        receiveOne(
+            source,
+            request -> request.messageSystemAttributeNames(MessageSystemAttributeName.ALL).waitTimeSeconds(5));
+    show(
+        "move", "status", task.status(), "moved", task.approximateNumberOfMessagesMoved(),
+        "toMove", task.approximateNumberOfMessagesToMove(), "handle", task.taskHandle() != null, "back", back.body(),
+        "newId", !back.messageId().equals(waiting.messageId()),
+        "receives", back.attributesAsStrings().get("ApproximateReceiveCount"));
+
+    String rescued = createQueue("rescued", Map.of(), Map.of());
+    String destination = attributesOf(rescued).get("QueueArn");
+    for (int i = 0; i < 3; i++) client.sendMessage(request -> request.queueUrl(dead).messageBody("x"));
+    String handle =
+        client
+            .startMessageMoveTask(
+                request -> request.sourceArn(arn).destinationArn(destination).maxNumberOfMessagesPerSecond(1))
+            .taskHandle();
+    client.cancelMessageMoveTask(request -> request.taskHandle(handle));
+    task = ended(arn);
+    show(
+        "cancel", "status", task.status(), "rate", task.maxNumberOfMessagesPerSecond(),
+        "destination", task.destinationArn(), "kept", visible(dead) + visible(rescued),
+        "unknown", errorName(() -> client.startMessageMoveTask(request -> request.sourceArn(arn + "-absent"))),
+        "ended", errorName(() -> client.cancelMessageMoveTask(request -> request.taskHandle(handle))));
+  }
+
+  /** The newest move task of the queue, once it has come to an end. */
+  private ListMessageMoveTasksResultEntry ended(String sourceArn) throws Exception {
+    for (int i = 0; i < 200; i++) {
+      var task = client.listMessageMoveTasks(request -> request.sourceArn(sourceArn)).results().get(0);
+      if (!List.of("RUNNING", "CANCELLING").contains(task.status())) return task;
+      Thread.sleep(50);
+    }
+    throw new IllegalStateException("a move task does not end");
   }
 
   private void tags(String work) {
@@ -316,6 +364,10 @@ public final class Walk {
     return client
         .getQueueAttributes(request -> request.queueUrl(url).attributeNames(QueueAttributeName.ALL))
         .attributesAsStrings();
+  }
+
+  private int visible(String url) {
+    return Integer.parseInt(attributesOf(url).get("ApproximateNumberOfMessages"));
   }
 
   /** How many messages are visible, in flight and delayed. */

@@ -34,6 +34,7 @@ def walk():
     long_poll(work)
     fifo_order(fifo)
     dead_letter()
+    move_tasks()
     tags(work)
     list_pages()
     permissions(work)
@@ -178,6 +179,7 @@ def dead_letter():
     sqs.change_message_visibility(QueueUrl=source, ReceiptHandle=first["ReceiptHandle"], VisibilityTimeout=0)
     again = len(receive(source))
     moved = receive_one(dead, AttributeNames=["All"])
+    sqs.change_message_visibility(QueueUrl=dead, ReceiptHandle=moved["ReceiptHandle"], VisibilityTimeout=0)
     show(
         "dead letter",
         policy=attributes_of(source)["RedrivePolicy"] == policy,
@@ -187,6 +189,54 @@ def dead_letter():
         sources=sqs.list_dead_letter_source_queues(QueueUrl=dead)["queueUrls"],
         source=moved["Attributes"]["DeadLetterQueueSourceArn"],
     )
+
+
+def move_tasks():
+    dead, source = create("dead"), create("source")
+    arn = attributes_of(dead)["QueueArn"]
+    waiting = receive_one(dead, VisibilityTimeout=100)
+    sqs.change_message_visibility(QueueUrl=dead, ReceiptHandle=waiting["ReceiptHandle"], VisibilityTimeout=0)
+    sqs.start_message_move_task(SourceArn=arn)
+    task = ended(arn)
+    back = receive_one(source, AttributeNames=["All"], WaitTimeSeconds=5)
+    show(
+        "move",
+        status=task["Status"],
+        moved=task["ApproximateNumberOfMessagesMoved"],
+        toMove=task["ApproximateNumberOfMessagesToMove"],
+        handle="TaskHandle" in task,
+        back=back["Body"],
+        newId=back["MessageId"] != waiting["MessageId"],
+        receives=back["Attributes"]["ApproximateReceiveCount"],
+    )
+
+    rescued = create("rescued")
+    for _ in range(3):
+        sqs.send_message(QueueUrl=dead, MessageBody="x")
+    handle = sqs.start_message_move_task(
+        SourceArn=arn, DestinationArn=attributes_of(rescued)["QueueArn"], MaxNumberOfMessagesPerSecond=1
+    )["TaskHandle"]
+    sqs.cancel_message_move_task(TaskHandle=handle)
+    task = ended(arn)
+    show(
+        "cancel",
+        status=task["Status"],
+        rate=task["MaxNumberOfMessagesPerSecond"],
+        destination=task["DestinationArn"],
+        kept=sum(int(attributes_of(url)["ApproximateNumberOfMessages"]) for url in [dead, rescued]),
+        unknown=error_name(lambda: sqs.start_message_move_task(SourceArn=arn + "-absent")),
+        ended=error_name(lambda: sqs.cancel_message_move_task(TaskHandle=handle)),
+    )
+
+
+def ended(source_arn):
+    """The newest move task of the queue, once it has come to an end."""
+    for _ in range(200):
+        task = sqs.list_message_move_tasks(SourceArn=source_arn)["Results"][0]
+        if task["Status"] not in ["RUNNING", "CANCELLING"]:
+            return task
+        time.sleep(0.05)
+    raise AssertionError("a move task does not end")
 
 
 def tags(work):
@@ -247,7 +297,8 @@ def error_name(call):
     try:
         call()
     except ClientError as error:
-        return error.response["Error"]["Code"] if type(error) is ClientError else type(error).__name__
+        name = error.response["Error"]["Code"] if type(error) is ClientError else type(error).__name__
+        return name.removesuffix("Exception")
     raise AssertionError("an error of the service was expected")
 
 

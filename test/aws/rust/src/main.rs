@@ -11,9 +11,9 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
-    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
-    MessageAttributeValue, MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
-    QueueAttributeName, SendMessageBatchRequestEntry,
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+    ListMessageMoveTasksResultEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+    MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry,
 };
 use serde_json::{Value, json};
 
@@ -62,6 +62,7 @@ impl Walk {
         self.long_poll(&work).await?;
         self.fifo_order(&fifo).await?;
         self.dead_letter().await?;
+        self.move_tasks().await?;
         self.tags(&work).await?;
         self.list().await?;
         self.permissions(&work).await?;
@@ -220,7 +221,7 @@ impl Walk {
 
     async fn dead_letter(&self) -> Done {
         let dead = self.create("dead", &[]).await?;
-        let arn = self.attributes_of(&dead).await?.remove(&QueueAttributeName::QueueArn).ok_or("no ARN")?;
+        let arn = self.arn_of(&dead).await?;
         let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":1}}"#);
         let source = self.create("source", &[(QueueAttributeName::RedrivePolicy, &policy)]).await?;
         let sent = self.client.send_message().queue_url(&source).message_body("poison").send().await?;
@@ -230,6 +231,7 @@ impl Walk {
         let receive = self.receive(&dead).message_system_attribute_names(MessageSystemAttributeName::All);
         let moved = one(receive).await?;
         let system = moved.attributes().ok_or("no system attributes")?;
+        self.change(&dead, &moved, 0).await?;
         let sources = self.client.list_dead_letter_source_queues().queue_url(&dead).send().await?;
         let echoed = self.attributes_of(&source).await?;
         show(
@@ -243,6 +245,63 @@ impl Walk {
             }),
         );
         Ok(())
+    }
+
+    async fn move_tasks(&self) -> Done {
+        let dead = self.create("dead", &[]).await?;
+        let source = self.create("source", &[]).await?;
+        let arn = self.arn_of(&dead).await?;
+        let waiting = one(self.receive(&dead).visibility_timeout(100)).await?;
+        self.change(&dead, &waiting, 0).await?;
+        self.client.start_message_move_task().source_arn(&arn).send().await?;
+        let task = self.ended(&arn).await?;
+        let receive = self.receive(&source).message_system_attribute_names(MessageSystemAttributeName::All);
+        let back = one(receive.wait_time_seconds(5)).await?;
+        let system = back.attributes().ok_or("no system attributes")?;
+        show(
+            "move",
+            json!({
+                "status": task.status(), "moved": task.approximate_number_of_messages_moved(),
+                "toMove": task.approximate_number_of_messages_to_move(), "handle": task.task_handle().is_some(),
+                "back": back.body(), "newId": back.message_id != waiting.message_id,
+                "receives": system.get(&MessageSystemAttributeName::ApproximateReceiveCount),
+            }),
+        );
+
+        let rescued = self.create("rescued", &[]).await?;
+        for _ in 0..3 {
+            self.client.send_message().queue_url(&dead).message_body("x").send().await?;
+        }
+        let start = self.client.start_message_move_task().source_arn(&arn);
+        let start = start.destination_arn(self.arn_of(&rescued).await?).max_number_of_messages_per_second(1);
+        let handle = start.send().await?.task_handle.ok_or("no task handle")?;
+        self.client.cancel_message_move_task().task_handle(&handle).send().await?;
+        let task = self.ended(&arn).await?;
+        let absent = self.client.start_message_move_task().source_arn(format!("{arn}-absent"));
+        let over = self.client.cancel_message_move_task().task_handle(&handle);
+        show(
+            "cancel",
+            json!({
+                "status": task.status(), "rate": task.max_number_of_messages_per_second(),
+                "destination": task.destination_arn(),
+                "kept": self.visible(&dead).await? + self.visible(&rescued).await?,
+                "unknown": error_name(absent.send().await)?, "ended": error_name(over.send().await)?,
+            }),
+        );
+        Ok(())
+    }
+
+    /// The newest move task of the queue, once it has come to an end.
+    async fn ended(&self, source_arn: &str) -> Done<ListMessageMoveTasksResultEntry> {
+        for _ in 0..200 {
+            let list = self.client.list_message_move_tasks().source_arn(source_arn).send().await?;
+            let task = list.results.unwrap_or_default().into_iter().next().ok_or("no move task")?;
+            if !matches!(task.status(), Some("RUNNING" | "CANCELLING")) {
+                return Ok(task);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err("a move task does not end".into())
     }
 
     async fn tags(&self, work: &str) -> Done {
@@ -344,6 +403,15 @@ impl Walk {
         Ok(get.send().await?.attributes.unwrap_or_default())
     }
 
+    async fn arn_of(&self, url: &str) -> Done<String> {
+        Ok(self.attributes_of(url).await?.remove(&QueueAttributeName::QueueArn).ok_or("no ARN")?)
+    }
+
+    async fn visible(&self, url: &str) -> Done<u32> {
+        let all = self.attributes_of(url).await?;
+        Ok(all.get(&QueueAttributeName::ApproximateNumberOfMessages).ok_or("no count")?.parse()?)
+    }
+
     /// How many messages are visible, in flight and delayed.
     async fn left(&self, url: &str) -> Done<String> {
         let all = self.attributes_of(url).await?;
@@ -389,7 +457,8 @@ fn error_name<T, E: ProvideErrorMetadata + Debug, R>(result: Result<T, SdkError<
     let error = error.as_service_error().ok_or("an error of the service was expected")?;
     let shown = format!("{error:?}");
     let name = shown.split(['(', ' ']).next().unwrap_or_default();
-    Ok(if name == "Unhandled" { error.code().unwrap_or_default() } else { name }.to_string())
+    let name = if name == "Unhandled" { error.code().unwrap_or_default() } else { name };
+    Ok(name.trim_end_matches("Exception").to_string())
 }
 
 fn text(data_type: &str, value: &str) -> Done<MessageAttributeValue> {
