@@ -147,6 +147,17 @@ test("so it is with the queue that a message was redriven from", () => {
   `);
 });
 
+test("a task ends with its source", () => {
+  scenario(`
+    queue dead
+    queue main
+    0s     send    a b c queue=dead           -> ok
+    0s     start   from=dead to=main rate=1   -> started
+    0.5s   drop    queue=dead                 -> ok
+    9s     count                              -> 1 0 0
+  `);
+});
+
 test("FIFO: groups go back in order, behind what came since", () => {
   scenario(`
     queue dead fifo

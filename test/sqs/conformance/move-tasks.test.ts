@@ -325,19 +325,21 @@ scenario("a cancelled task tells how far it came, and its handle is not shown ag
   for (const MessageBody of ["a", "b", "c"]) await sqs.call("SendMessage", { QueueUrl: sqs.url("dead"), MessageBody });
   const input = { SourceArn: sqs.arn("dead"), DestinationArn: sqs.arn("main"), MaxNumberOfMessagesPerSecond: 1 };
   const { TaskHandle } = await sqs.call("StartMessageMoveTask", input);
-  while ((await tasks(sqs, "dead"))[0]?.ApproximateNumberOfMessagesMoved !== 1) {
+  while ((await tasks(sqs, "dead"))[0]?.ApproximateNumberOfMessagesMoved === 0) {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   const cancelled = await sqs.call("CancelMessageMoveTask", { TaskHandle });
-  expect(cancelled).toEqual({ ApproximateNumberOfMessagesMoved: 1 });
+  const { ApproximateNumberOfMessagesMoved: movedCount } = cancelled;
+  expect(Object.keys(cancelled)).toEqual(["ApproximateNumberOfMessagesMoved"]);
+  expect(movedCount).toBeGreaterThan(0);
   const [task] = await tasks(sqs, "dead");
-  expect(task).toMatchObject({ Status: "CANCELLED", ApproximateNumberOfMessagesMoved: 1 });
+  expect(task).toMatchObject({ Status: "CANCELLED", ...cancelled });
   expect(Object.keys(task ?? {})).not.toContain("TaskHandle");
   expect(await sqs.refusal("CancelMessageMoveTask", { TaskHandle })).toBe(
     invalid("Only active tasks can be cancelled."),
   );
-  expect(await receive(sqs, "main")).toHaveLength(1);
-  expect(await receive(sqs, "dead")).toHaveLength(2);
+  expect(await receive(sqs, "main")).toHaveLength(Number(movedCount));
+  expect(await receive(sqs, "dead")).toHaveLength(3 - Number(movedCount));
 });
 
 scenario("the listing is newest first, one by default and ten at most", async (sqs) => {
