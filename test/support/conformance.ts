@@ -20,7 +20,7 @@ export type Row = readonly [
   action: string,
   input: Of<Json>,
   expected: Of<string | Json>,
-  unsure?: string,
+  unsure?: string | undefined,
 ];
 export type Given = readonly [action: string, input: Of<Json>];
 

@@ -144,9 +144,10 @@ function wireName(action: string, name: string): string {
 }
 
 function flatten(parameters: { [name: string]: string }, wire: string, value: unknown, name: string): void {
+  if (value === null || value === undefined) return; // as in JSON: absent
   if (Array.isArray(value)) {
     for (const [index, element] of value.entries()) flatten(parameters, `${wire}.${index + 1}`, element, "");
-  } else if (typeof value === "object" && value !== null) {
+  } else if (typeof value === "object") {
     const isMap = name in WIRE_NAMES;
     const key = /tags/i.test(name) ? "Key" : "Name";
     for (const [index, [member, element]] of Object.entries(value).entries()) {
