@@ -2,18 +2,18 @@
 import { describe, expect, test } from "vitest";
 import { newAccount, scenario, useBroker } from "../../support/conformance.ts";
 import { PROTOCOLS, Service } from "../../support/service.ts";
+import { MISSING_QUEUE } from "../../support/wordings.ts";
 
 const { process } = useBroker();
-const MISSING = "400 AWS.SimpleQueueService.NonExistentQueue | The specified queue does not exist.";
 const ANYBODY = "000000000000";
 
 describe("accounts", () => {
   scenario("an access key of 12 digits is the account: its queues are nobody else's", async (sqs) => {
     const other = newAccount(sqs.protocol);
     await sqs.call("CreateQueue", { QueueName: "mine" });
-    expect(await other.refusal("GetQueueUrl", { QueueName: "mine" })).toBe(MISSING);
+    expect(await other.refusal("GetQueueUrl", { QueueName: "mine" })).toBe(MISSING_QUEUE);
     expect(await other.call("ListQueues", {})).toEqual({});
-    expect(await other.refusal("SendMessage", { QueueUrl: "mine", MessageBody: "a" })).toBe(MISSING);
+    expect(await other.refusal("SendMessage", { QueueUrl: "mine", MessageBody: "a" })).toBe(MISSING_QUEUE);
     expect(await sqs.call("GetQueueUrl", { QueueName: "mine" })).toEqual({ QueueUrl: sqs.url("mine") });
     const attributes = await sqs.call("GetQueueAttributes", { QueueUrl: "mine", AttributeNames: ["QueueArn"] });
     expect(attributes).toEqual({ Attributes: { QueueArn: `arn:aws:sqs:us-east-1:${sqs.account}:mine` } });
@@ -33,8 +33,8 @@ describe("accounts", () => {
     await other.call("CreateQueue", { QueueName: "theirs" });
     const ask = { QueueName: "theirs", QueueOwnerAWSAccountId: other.account };
     expect(await sqs.call("GetQueueUrl", ask)).toEqual({ QueueUrl: other.url("theirs") });
-    expect(await sqs.refusal("GetQueueUrl", { QueueName: "theirs" })).toBe(MISSING);
-    expect(await sqs.refusal("GetQueueUrl", { ...ask, QueueOwnerAWSAccountId: "999999999999" })).toBe(MISSING);
+    expect(await sqs.refusal("GetQueueUrl", { QueueName: "theirs" })).toBe(MISSING_QUEUE);
+    expect(await sqs.refusal("GetQueueUrl", { ...ask, QueueOwnerAWSAccountId: "999999999999" })).toBe(MISSING_QUEUE);
   });
 
   test.each(["AKIDEXAMPLE", "x", "12345678901", "1234567890123", "test"])(
@@ -73,8 +73,8 @@ describe("regions", () => {
   scenario("a queue belongs to the region of the credential scope", async (sqs) => {
     const far = sqs.in("eu-west-1");
     await far.call("CreateQueue", { QueueName: "far" });
-    expect(await sqs.refusal("GetQueueUrl", { QueueName: "far" })).toBe(MISSING);
-    expect(await sqs.refusal("PurgeQueue", { QueueUrl: sqs.url("far") })).toBe(MISSING);
+    expect(await sqs.refusal("GetQueueUrl", { QueueName: "far" })).toBe(MISSING_QUEUE);
+    expect(await sqs.refusal("PurgeQueue", { QueueUrl: sqs.url("far") })).toBe(MISSING_QUEUE);
     expect(await sqs.call("ListQueues", {})).toEqual({});
     const attributes = await far.call("GetQueueAttributes", { QueueUrl: "far", AttributeNames: ["QueueArn"] });
     expect(attributes).toEqual({ Attributes: { QueueArn: far.arn("far") } });
@@ -181,7 +181,7 @@ describe("queue URLs", () => {
       "",
       `http://localhost/queue/${sqs.account}/extra/q/x`,
     ]) {
-      expect(await sqs.refusal("SendMessage", { QueueUrl: url, MessageBody: "a" })).toBe(MISSING);
+      expect(await sqs.refusal("SendMessage", { QueueUrl: url, MessageBody: "a" })).toBe(MISSING_QUEUE);
     }
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect } from "vitest";
 import { conformance, type Row, scenario, useBroker } from "../../support/conformance.ts";
 import type { Service } from "../../support/service.ts";
 import type { Json } from "../../support/sqs-client.ts";
+import { invalidValue, missingParameter } from "../../support/wordings.ts";
 
 useBroker();
 
@@ -14,10 +15,6 @@ const permission = (more: Json = {}): Json => ({
   Actions: ["SendMessage"],
   ...more,
 });
-const bad = (value: string, parameter: string, reason: string): string =>
-  `400 InvalidParameterValue | Value ${value} for parameter ${parameter} is invalid. Reason: ${reason}`;
-const missing = (parameter: string): string =>
-  `400 MissingParameter | The request must contain the parameter ${parameter}.`;
 const OWNER_ONLY = [
   ...["CreateQueue", "DeleteQueue", "ListQueues", "AddPermission", "RemovePermission", "TagQueue", "UntagQueue"],
   ...["ListQueueTags", "SetQueueAttributes", "StartMessageMoveTask", "CancelMessageMoveTask", "ListMessageMoveTasks"],
@@ -42,7 +39,7 @@ conformance(
       "a label of 81",
       "AddPermission",
       permission({ Label: "l".repeat(81) }),
-      bad(
+      invalidValue(
         "l".repeat(81),
         "Label",
         "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.",
@@ -52,12 +49,21 @@ conformance(
       "a label with a space",
       "AddPermission",
       permission({ Label: "a b" }),
-      bad("a b", "Label", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length."),
+      invalidValue(
+        "a b",
+        "Label",
+        "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.",
+      ),
     ],
-    ["a label that is used", "AddPermission", permission({ Label: "taken" }), bad("taken", "Label", "Already exists.")],
-    ["no label", "AddPermission", permission({ Label: null }), missing("Label")],
-    ["an empty label", "AddPermission", permission({ Label: "" }), missing("Label")],
-    ["no actions", "AddPermission", permission({ Actions: [] }), missing("ActionName")],
+    [
+      "a label that is used",
+      "AddPermission",
+      permission({ Label: "taken" }),
+      invalidValue("taken", "Label", "Already exists."),
+    ],
+    ["no label", "AddPermission", permission({ Label: null }), missingParameter("Label")],
+    ["an empty label", "AddPermission", permission({ Label: "" }), missingParameter("Label")],
+    ["no actions", "AddPermission", permission({ Actions: [] }), missingParameter("ActionName")],
     ["seven actions", "AddPermission", permission({ Label: "seven", Actions: GRANTABLE.slice(1, 8) }), {}],
     [
       "eight actions",
@@ -70,7 +76,7 @@ conformance(
         `${action} is the owner's`,
         "AddPermission",
         permission({ Actions: [action] }),
-        bad(`SQS:${action}`, "ActionName", "Only the queue owner is allowed to invoke this action."),
+        invalidValue(`SQS:${action}`, "ActionName", "Only the queue owner is allowed to invoke this action."),
       ],
     ),
     ...["Nonsense", "SendMessageBatch", "sendmessage", "SQS:SendMessage", ""].map(
@@ -78,15 +84,24 @@ conformance(
         `"${action}" is no action that can be granted`,
         "AddPermission",
         permission({ Actions: [action] }),
-        bad(`SQS:${action}`, "ActionName", "Please refer to the appropriate WSDL for a list of valid actions."),
+        invalidValue(
+          `SQS:${action}`,
+          "ActionName",
+          "Please refer to the appropriate WSDL for a list of valid actions.",
+        ),
       ],
     ),
-    ["no accounts", "AddPermission", permission({ AWSAccountIds: [] }), bad("[]", "PrincipalId", "Unable to verify.")],
+    [
+      "no accounts",
+      "AddPermission",
+      permission({ AWSAccountIds: [] }),
+      invalidValue("[]", "PrincipalId", "Unable to verify."),
+    ],
     [
       "what is no account",
       "AddPermission",
       permission({ AWSAccountIds: ["1", FRIEND] }),
-      bad(`[1, ${FRIEND}]`, "PrincipalId", "Unable to verify."),
+      invalidValue(`[1, ${FRIEND}]`, "PrincipalId", "Unable to verify."),
     ],
   ],
 );
@@ -103,15 +118,15 @@ conformance(
       "a label that the policy has not",
       "RemovePermission",
       { QueueUrl: "q", Label: "other" },
-      bad("other", "Label", "can't find label on existing policy."),
+      invalidValue("other", "Label", "can't find label on existing policy."),
     ],
     [
       "a queue without a policy",
       "RemovePermission",
       { QueueUrl: "bare", Label: "other" },
-      bad("other", "Label", "can't find label."),
+      invalidValue("other", "Label", "can't find label."),
     ],
-    ["no label", "RemovePermission", { QueueUrl: "q" }, missing("Label")],
+    ["no label", "RemovePermission", { QueueUrl: "q" }, missingParameter("Label")],
     ["a label that it has", "RemovePermission", { QueueUrl: "q", Label: "taken" }, {}],
   ],
 );

@@ -3,13 +3,12 @@ import { describe, expect, test } from "vitest";
 import { conformance, newAccount, type Row, scenario, useBroker } from "../../support/conformance.ts";
 import type { Service } from "../../support/service.ts";
 import type { Json } from "../../support/sqs-client.ts";
+import { invalid, MISSING_QUEUE } from "../../support/wordings.ts";
 
 useBroker();
 
-const MISSING = "400 AWS.SimpleQueueService.NonExistentQueue | The specified queue does not exist.";
 const NO_NAME =
   "400 InvalidParameterValue | Value for parameter QueueName is invalid. Reason: Must specify a queue name.";
-const invalid = (text: string): string => `400 InvalidParameterValue | ${text}`;
 const MAX_RESULTS = invalid(
   "Value for parameter MaxResults is invalid. Reason: MaxResults must be an integer between 1 and 1000.",
 );
@@ -40,12 +39,12 @@ conformance(
   [],
   [
     ...Object.entries(MINIMAL).map(
-      ([action, input]): Row => [action, action, { QueueUrl: "missing", ...input }, MISSING],
+      ([action, input]): Row => [action, action, { QueueUrl: "missing", ...input }, MISSING_QUEUE],
     ),
-    ["GetQueueUrl", "GetQueueUrl", { QueueName: "missing" }, MISSING],
+    ["GetQueueUrl", "GetQueueUrl", { QueueName: "missing" }, MISSING_QUEUE],
     ["GetQueueUrl without a name", "GetQueueUrl", {}, NO_NAME],
     ["GetQueueUrl with an empty name", "GetQueueUrl", { QueueName: "" }, NO_NAME],
-    ["GetQueueUrl of a name that cannot be", "GetQueueUrl", { QueueName: "a b" }, MISSING],
+    ["GetQueueUrl of a name that cannot be", "GetQueueUrl", { QueueName: "a b" }, MISSING_QUEUE],
   ],
 );
 
@@ -54,8 +53,8 @@ describe("DeleteQueue", () => {
     await sqs.call("CreateQueue", { QueueName: "q" });
     await sqs.call("SendMessage", { QueueUrl: "q", MessageBody: "a" });
     await sqs.call("DeleteQueue", { QueueUrl: "q" });
-    expect(await sqs.refusal("DeleteQueue", { QueueUrl: "q" })).toBe(MISSING);
-    expect(await sqs.refusal("ReceiveMessage", { QueueUrl: "q" })).toBe(MISSING);
+    expect(await sqs.refusal("DeleteQueue", { QueueUrl: "q" })).toBe(MISSING_QUEUE);
+    expect(await sqs.refusal("ReceiveMessage", { QueueUrl: "q" })).toBe(MISSING_QUEUE);
     expect(await sqs.call("ListQueues", {})).toEqual({});
     await sqs.call("CreateQueue", { QueueName: "q" });
     expect(await sqs.call("ReceiveMessage", { QueueUrl: "q" })).toEqual({});
@@ -68,7 +67,7 @@ describe("DeleteQueue", () => {
       const waiting = sqs.refusal("ReceiveMessage", { QueueUrl: "q", WaitTimeSeconds: 20 });
       await sqs.call("GetQueueUrl", { QueueName: "q" }); // an answer later, the poll is there
       await sqs.call("DeleteQueue", { QueueUrl: "q" });
-      expect(await waiting).toBe(MISSING);
+      expect(await waiting).toBe(MISSING_QUEUE);
     },
     "actions/receive-message.ts queueGone",
   );

@@ -1,5 +1,5 @@
 // What the service refuses for 60 seconds only because it is distributed, with the setting that asks for it.
-// Reference 2.1, 2.2, 2.14. That a wait ends is shown in protocols.test.ts, where time is an argument.
+// Reference 2.1, 2.2, 2.14. That a wait ends is shown in requests.test.ts, where time is an argument.
 import { expect } from "vitest";
 import { scenario, useBroker } from "../../support/conformance.ts";
 
