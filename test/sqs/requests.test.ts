@@ -98,7 +98,7 @@ describe("hostile bytes", () => {
           );
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: 500 },
     );
   });
 
@@ -134,7 +134,7 @@ describe("hostile bytes", () => {
       fc.property(actions, fc.dictionary(fc.constantFrom(...names), tree), (action, input) => {
         check(client.json(action, { QueueUrl: S, ...input }));
       }),
-      { numRuns: 2_000 },
+      { numRuns: 500 },
     );
   });
 
@@ -163,7 +163,7 @@ describe("hostile bytes", () => {
         check(reply);
         expect(Object.keys(parseXml(reply.body)).length).toBeGreaterThan(0);
       }),
-      { numRuns: 1_000 },
+      { numRuns: 500 },
     );
   });
 
