@@ -6,6 +6,7 @@ import * as crc from "./crc32c";
 import * as dedup from "./dedup";
 import * as deliver from "./deliver";
 import * as group from "./group";
+import * as ids from "./ids";
 import * as journal from "./journal";
 import * as lifecycle from "./lifecycle";
 import * as mem from "./memory";
@@ -14,6 +15,8 @@ import * as moves from "./moves";
 import * as peeking from "./peek";
 import * as queue from "./queue";
 import * as replaying from "./replay";
+import * as reply from "./reply";
+import * as request from "./request";
 import * as segments from "./segments";
 import * as sending from "./send";
 import * as settle from "./settle";
@@ -30,6 +33,7 @@ export function open(budgetBytes: f64, tailBytes: u32, cacheBytes: u32, segmentB
   crc.open();
   md5.open();
   sha256.open();
+  if (!request.open() || !reply.open()) return false;
   if (!tail.open(tailBytes, segmentBytes, segmentHeaderBytes) || !cache.open(cacheBytes)) return false;
   segments.open();
   slab.open();
@@ -104,6 +108,7 @@ export function queueOpen(number: u32): u32 {
 
 export function queueSet(
   index: u32, flags: u32, delayMs: u32, retentionMs: f64, receiveMax: u32, deadLetters: u32, sourceNumber: u32, inFlightMax: u32,
+  messageBytesMax: u32,
 ): void {
   const p = queue.at(index);
   const wasRetentionMs = load<u64>(p, 40);
@@ -115,6 +120,7 @@ export function queueSet(
   store<u32>(p, deadLetters, 60);
   store<u32>(p, sourceNumber, 76);
   store<u32>(p, inFlightMax, 84);
+  store<u32>(p, messageBytesMax, 100);
   store<u32>(p, deadLetters != 0 ? queue.number(deadLetters) : 0, 88);
   const redelay = (flags & queue.FIFO) != 0 && wasDelayMs != delayMs && load<u32>(p + queue.DELAYED_COUNT) > 0;
   if (redelay) store<u32>(p, 1, 92);
@@ -197,6 +203,42 @@ export function peekNextGeneration(): u32 { return peeking.nextGeneration; }
 export function effectsStart(): u32 { return deliver.EFFECTS_OFFSET; }
 export function effectsEnd(): u32 { return deliver.effectsEnd(); }
 export function clearEffects(): void { deliver.clearEffects(); }
+
+// --- whole requests of AWS JSON: request.ts, reply.ts ------------------------------------------------------------------
+export function requestStart(): u32 { return <u32>request.requestStart(); }
+export function requestBytesMax(): u32 { return request.REQUEST_BYTES; }
+export function replyStart(): u32 { return <u32>reply.replyStart(); }
+export function idsStart(): u32 { return <u32>ids.idsStart(); }
+export function idsBytes(): u32 { return ids.IDS_BYTES; }
+export function idsLeft(): u32 { return ids.left(); }
+export function idsRefilled(): void { ids.refilled(); }
+export function setSender(bytes: u32): void { request.setSender(bytes); }
+export function urlStart(): u32 { return <u32>request.urlStart; }
+export function urlBytes(): u32 { return request.urlBytes; }
+export function parseSend(bytes: u32, batch: bool): u32 { return request.parseSend(bytes, batch); }
+/** @returns bytes of the answer in the reply region, NOT_TAKEN when nothing was done; so the two below */
+export function sendParsed(index: u32, batch: bool, nowMs: f64): u32 {
+  if (!request.sendParsed(index, nowMs)) return NOT_TAKEN;
+  return batch ? reply.sentBatch(index) : reply.sent(index);
+}
+export function parseDelete(bytes: u32, batch: bool): bool { return request.parseDelete(bytes, batch); }
+export function removeParsed(index: u32, batch: bool, nowMs: f64): u32 {
+  // On a FIFO queue a handle can have expired, and that is for the host to say.
+  if (queue.isFifo(index) || !request.buildRows(index) || !settle.remove(index, request.count, <u64>nowMs)) return NOT_TAKEN;
+  deliver.serve(<u64>nowMs);
+  return batch ? reply.deletedBatch() : 0;
+}
+export function parseReceive(bytes: u32): bool { return request.parseReceive(bytes); }
+export function parsedCountMax(): u32 { return request.countMax; }
+export function parsedVisibilityMs(): u32 { return request.visibilityMs; }
+export function parsedWaitMs(): u32 { return request.waitMs; }
+export function parsedWanted(): u32 { return request.wanted; }
+/** The answer to a receive: `count` deliveries at `address`. */
+export function composeReceived(index: u32, address: u32, count: u32, wanted: u32): u32 {
+  const bytes = reply.received(index, address, count, wanted);
+  return bytes == 0 ? NOT_TAKEN : bytes;
+}
+const NOT_TAKEN: u32 = 0xffff_ffff;
 
 // --- time ----------------------------------------------------------------------------------------------------------
 /** Does what has come due, and a piece of what is swept. @returns false when more is left than could be done at once */

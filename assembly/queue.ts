@@ -21,6 +21,7 @@
 //       88     4  deadLettersNumber   number of the dead-letter queue: its index may be given to another
 //       92     4  redelay        1: the next sweep applies a changed delay to what is delayed already
 //       96     4  movedCount     at a start: messages that a task moved away since the newest QUEUE record
+//      100     4  messageBytesMax   bodies (and attributes) beyond it are refused
 //
 // A purge gives the name a new queue and drops the old one, whose messages are swept in the background.
 import { CHUNK_BYTES, reserve, reserveChunk } from "./memory";
@@ -31,6 +32,7 @@ const DIRECTORY_COUNT: u32 = 2048; // 16 million queues
 
 export const FIFO: u32 = 1;
 export const SCOPE_GROUP: u32 = 4;
+export const CONTENT_BASED: u32 = 16;
 export const DEAD: u32 = 8;
 
 export const VISIBLE: usize = 8;
@@ -108,6 +110,10 @@ export function bound(): u32 { return fresh; }
 @inline export function delayMs(queue: u32): u32 { return load<u32>(at(queue), 48); }
 // @ts-ignore: decorator
 @inline export function receiveMax(queue: u32): u32 { return load<u32>(at(queue), 56); }
+// @ts-ignore: decorator
+@inline export function isContentBased(queue: u32): bool { return (flags(queue) & CONTENT_BASED) != 0; }
+// @ts-ignore: decorator
+@inline export function messageBytesMax(queue: u32): u32 { return load<u32>(at(queue), 100); }
 // @ts-ignore: decorator
 @inline export function inFlightMax(queue: u32): u32 { return load<u32>(at(queue), 84); }
 

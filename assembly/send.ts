@@ -28,13 +28,13 @@ import * as slab from "./slab";
 import { PENDING } from "./state";
 import * as tail from "./tail";
 
-const ENTRY_FIXED_BYTES: usize = 96;
-const RESULT_BYTES: usize = 48;
-const QUEUE_DELAY: u32 = 0xffff_ffff;
+export const ENTRY_FIXED_BYTES: usize = 96;
+export const RESULT_BYTES: u32 = 48;
+export const QUEUE_DELAY: u32 = 0xffff_ffff;
 const GIVES_MD5: u32 = 1;
 const GIVES_SHA256: u32 = 2;
 const HEX_BYTES: u32 = 64;
-const BATCH_MAX: u32 = 10;
+export const BATCH_MAX: u32 = 10;
 
 export const OK: u32 = 0;
 export const BUSY: u32 = 1; // the tail is full of what is being written: again after the next commit

@@ -10,6 +10,7 @@ import { NodeDisk } from "./log/node-disk.ts";
 import { loadUws } from "./net/addon.ts";
 import { healthRoutes } from "./net/health.ts";
 import { listen, type Server } from "./net/http.ts";
+import { createDirect } from "./sqs/direct.ts";
 import { createSqs } from "./sqs/index.ts";
 import { peekRoutes } from "./sqs/peek.ts";
 
@@ -74,12 +75,13 @@ async function serve(config: Config): Promise<void> {
   });
   const onFault = (error: unknown) => process.stderr.write(`A request failed: ${explain(error)}\n`);
   const sqs = { account: ACCOUNT, defaultRegion: REGION, clock: opened.clock, awsWaits: config.awsWaits, onFault };
+  const direct = createDirect(opened.broker, opened.direct, sqs);
   const handle = createSqs(opened.broker, sqs);
   let server: Server;
   try {
     const health = healthRoutes({ version: WASQ_VERSION, trouble: () => opened.trouble() });
     const routes = [...health, ...peekRoutes(opened.broker, sqs)];
-    server = await listen({ uws, host: config.host, port: config.port, handle, routes });
+    server = await listen({ uws, host: config.host, port: config.port, handle, direct, routes });
   } catch (error) {
     await opened.close();
     throw error;

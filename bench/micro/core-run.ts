@@ -49,6 +49,7 @@ function wasmSubject(): Subject {
     deadLetters: 0,
     sourceNumber: 1,
     inFlightMax: 120_000,
+    messageBytesMax: 1_048_576,
   });
   core.logQueue(queue, Buffer.from("{}"));
   const ids = Buffer.alloc(16 * TURN_COUNT);
@@ -87,8 +88,8 @@ function wasmSubject(): Subject {
       handles = [];
       for (let i = 0; i < TURN_COUNT; i++) {
         core.receive(queue, 1, VISIBILITY_MS, 0, 1, undefined, nowMs);
-        core.drainEffects((_token, _position, _count, deliveries) => {
-          for (const { slot, generation, receiveCount, position, recordBytes } of deliveries) {
+        core.effects.drain(() => {
+          for (const { slot, generation, receiveCount, position, recordBytes } of core.effects.deliveries()) {
             const record = core.record(position, recordBytes);
             if (record !== undefined) readStoredMessage(record);
             handles.push({ slot, generation, receiveCount });

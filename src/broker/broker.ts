@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import { type Core, type ReceivedHandle, SEND } from "../core/core.ts";
 import type { Log } from "../log/log.ts";
 import { type Catalogue, encodeQueue, QueueEntry } from "./catalogue.ts";
+import { Direct } from "./direct.ts";
 import { MessageIds } from "./message-ids.ts";
 import { Mover } from "./mover.ts";
 import { Moves } from "./moves.ts";
@@ -42,6 +43,8 @@ export class LocalBroker implements Broker {
   readonly #moves: Moves<QueueEntry>;
   readonly #mover: Mover;
   readonly #ids = new MessageIds();
+  /** The way for whole requests. */
+  readonly direct: Direct;
 
   constructor(parts: {
     core: Core;
@@ -62,6 +65,7 @@ export class LocalBroker implements Broker {
     this.#moves = new Moves<QueueEntry>(core, catalogue, (source, done) => this.#logEntry(source, done));
     this.#moves.resume(catalogue.entries(), this.#turn.nowMs());
     this.#mover = new Mover(core, this.#turn, this.#moves);
+    this.direct = new Direct({ core, catalogue, turn: this.#turn, receives: this.#receives });
     this.#turn.tick();
     this.#mover.wake();
   }
@@ -229,7 +233,7 @@ export class LocalBroker implements Broker {
   }
 
   receive(queue: Queue, options: ReceiveOptions, done: (result: Received) => void): () => void {
-    return this.#receives.receive(this.#entry(queue), options, done);
+    return this.#receives.receive(this.#entry(queue), options, { received: done });
   }
 
   peek(queue: Queue, options: PeekOptions, done: (result: PeekResult) => void): () => void {

@@ -109,6 +109,8 @@ export class Catalogue {
   readonly #replayed = new Map<number, QueueEntry>(); // by index, while the log is replayed
   #sorted: QueueEntry[] | undefined;
   #nextNumber = 1;
+  /** Grows whenever a queue comes or goes. */
+  version = 0;
 
   constructor(core: Core) {
     this.#core = core;
@@ -206,6 +208,7 @@ export class Catalogue {
   }
 
   add(entry: QueueEntry): void {
+    this.version++;
     this.#byKey.set(keyOf(entry), entry);
     this.#byArn.set(entry.arn, entry);
     this.#arnByNumber.set(entry.number, entry.arn);
@@ -215,6 +218,7 @@ export class Catalogue {
   }
 
   remove(entry: QueueEntry): void {
+    this.version++;
     entry.isGone = true;
     this.#byKey.delete(keyOf(entry));
     this.#byArn.delete(entry.arn);
@@ -259,13 +263,15 @@ export class Catalogue {
     this.#core.setQueue(entry.index, {
       flags:
         (settings.fifo ? QUEUE_FLAG.fifo : 0) |
-        (settings.deduplicationScope === "messageGroup" ? QUEUE_FLAG.scopeGroup : 0),
+        (settings.deduplicationScope === "messageGroup" ? QUEUE_FLAG.scopeGroup : 0) |
+        (settings.contentBasedDeduplication ? QUEUE_FLAG.contentBased : 0),
       delayMs: settings.delaySeconds * 1000,
       retentionMs: settings.retentionSeconds * 1000,
       receiveMax: settings.redrive?.maxReceiveCount ?? 0,
       deadLetters: target?.index ?? 0,
       sourceNumber: entry.number,
       inFlightMax: INFLIGHT_COUNT_MAX,
+      messageBytesMax: settings.maximumMessageBytes,
     });
   }
 }

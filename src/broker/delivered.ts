@@ -1,6 +1,7 @@
 // A message as values, made of what the core says of it and of its record.
 import { assert } from "../base/assert.ts";
-import type { Core, Delivery } from "../core/core.ts";
+import type { Core } from "../core/core.ts";
+import type { Delivery } from "../core/effects.ts";
 import { readStoredMessage } from "../core/stored-message.ts";
 import type { Catalogue, QueueEntry } from "./catalogue.ts";
 import { messageIdAfterMoves } from "./message-ids.ts";

@@ -8,7 +8,7 @@ import { LocalBroker } from "./broker.ts";
 import { Catalogue } from "./catalogue.ts";
 import { Reclaimer } from "./reclaim.ts";
 import { SteadyClock } from "./steady-clock.ts";
-import type { Broker } from "./types.ts";
+import type { Broker, DirectBroker } from "./types.ts";
 
 /** How often sealed segments are looked at, and a quiet log is marked. */
 const HOUSEKEEPING_MS = 1_000;
@@ -27,6 +27,7 @@ export interface OpenBrokerOptions {
 
 export interface OpenedBroker {
   readonly broker: Broker;
+  readonly direct: DirectBroker;
   readonly clock: Clock;
   readonly core: Core;
   /** Why sends are refused now, undefined while they are taken. */
@@ -119,6 +120,7 @@ function run(
   }, HOUSEKEEPING_MS);
   return {
     broker,
+    direct: broker.direct,
     clock,
     core,
     trouble: () => broker.trouble,

@@ -1,7 +1,9 @@
-// A receipt handle: which receive of which message of which queue. Base64url of 20 bytes, little-endian:
+// A receipt handle: which receive of which message of which queue. Base64url of 20 bytes, little-endian; the core reads
+// and writes the same (assembly/receipt-handle.ts):
 //
-//   0  4  CRC-32 of the rest    4  4  queue's lasting number    8  4  slot    12  4  generation    16  4  receive count
+//   0  4  CRC-32C of the rest   4  4  queue's lasting number    8  4  slot    12  4  generation    16  4  receive count
 import { crc32 } from "node:zlib";
+import { crc32c } from "../base/crc32c.ts";
 import type { ReceivedHandle } from "../core/core.ts";
 
 const BYTES = 20;
@@ -13,7 +15,7 @@ export function writeReceiptHandle(queueNumber: number, handle: ReceivedHandle):
   scratch.writeUInt32LE(handle.slot, 8);
   scratch.writeUInt32LE(handle.generation, 12);
   scratch.writeUInt32LE(handle.receiveCount, 16);
-  scratch.writeUInt32LE(crc32(scratch.subarray(4)), 0);
+  scratch.writeUInt32LE(crc32c(scratch.subarray(4)), 0);
   return scratch.toString("base64url");
 }
 
@@ -21,8 +23,11 @@ export function writeReceiptHandle(queueNumber: number, handle: ReceivedHandle):
 export function readReceiptHandle(queueNumber: number, text: string): ReceivedHandle | undefined {
   if (!TEXT.test(text)) return undefined;
   scratch.write(text, "base64url");
-  if (scratch.readUInt32LE(0) !== crc32(scratch.subarray(4)) || scratch.readUInt32LE(4) !== queueNumber)
-    return undefined;
+  const checksum = scratch.readUInt32LE(0);
+  const rest = scratch.subarray(4);
+  // Version 0.1.0 wrote the other CRC-32, and its handles may still be out.
+  if (checksum !== crc32c(rest) && checksum !== crc32(rest)) return undefined;
+  if (scratch.readUInt32LE(4) !== queueNumber) return undefined;
   return {
     slot: scratch.readUInt32LE(8),
     generation: scratch.readUInt32LE(12),

@@ -4,7 +4,7 @@ import type { Catalogue, QueueEntry } from "./catalogue.ts";
 import { deliveredMessage } from "./delivered.ts";
 import type { RecordReader } from "./record-reader.ts";
 import type { Turn } from "./turn.ts";
-import type { Received, ReceiveOptions } from "./types.ts";
+import type { Received, ReceiveOptions, Receiver } from "./types.ts";
 
 interface Waiting {
   readonly entry: QueueEntry;
@@ -12,7 +12,7 @@ interface Waiting {
   readonly visibilityMs: number;
   readonly attemptId: string | undefined;
   readonly untilMs: number; // how long it is ready to wait
-  readonly done: (result: Received) => void;
+  readonly receiver: Receiver;
   waiter: number; // the core's, while it waits there
 }
 
@@ -34,12 +34,12 @@ export class Receives {
   }
 
   /** @returns a function that gives up the wait */
-  receive(entry: QueueEntry, options: ReceiveOptions, done: (result: Received) => void): () => void {
+  receive(entry: QueueEntry, options: ReceiveOptions, receiver: Receiver): () => void {
     const token = this.#nextToken;
     this.#nextToken = this.#nextToken === TOKEN_MAX ? 1 : this.#nextToken + 1;
     const { countMax, visibilityMs, waitMs, attemptId } = options;
     const untilMs = this.#turn.nowMs() + waitMs;
-    const waiting: Waiting = { entry, countMax, visibilityMs, attemptId, untilMs, done, waiter: 0 };
+    const waiting: Waiting = { entry, countMax, visibilityMs, attemptId, untilMs, receiver, waiter: 0 };
     this.#waiting.set(token, waiting);
     this.#ask(token);
     return () => {
@@ -72,7 +72,7 @@ export class Receives {
   #answer(token: number, result: Received): void {
     const waiting = this.#waiting.get(token);
     this.#waiting.delete(token);
-    waiting?.done(result);
+    waiting?.receiver.received(result);
   }
 
   /** Answers all who wait with nothing: the broker is about to stop. */
@@ -99,20 +99,37 @@ export class Receives {
 
   /** Hands on what the core has decided since the last call. */
   drain(): void {
-    this.#core.drainEffects((token, waitPosition, count, deliveries) => {
+    const { effects } = this.#core;
+    effects.drain(() => {
+      const { token, count, waitPosition } = effects;
       const waiting = this.#waiting.get(token);
       this.#waiting.delete(token);
       if (waiting === undefined) return;
+      const { entry, receiver } = waiting;
       if (count < 0) {
-        this.#turn.hold(waitPosition, { release: () => waiting.done({ status: "queueGone" }) });
+        this.#turn.hold(waitPosition, { release: () => receiver.received({ status: "queueGone" }) });
         return;
       }
-      const { entry } = waiting;
+      if (count > 0 && receiver.wanted !== undefined && this.#compose(entry, receiver, receiver.wanted)) return;
+      const deliveries = effects.deliveries();
       this.#reader.whenLoaded(deliveries, () => {
         const messages = deliveries.map((delivery) => deliveredMessage(this.#core, this.#catalogue, entry, delivery));
-        this.#turn.hold(waitPosition, { release: () => waiting.done({ status: "ok", messages }) });
+        this.#turn.hold(waitPosition, { release: () => receiver.received({ status: "ok", messages }) });
       });
     });
     this.#reader.readAhead();
+  }
+
+  /** @returns false when the core does not compose this one */
+  #compose(entry: QueueEntry, receiver: Receiver, wanted: number): boolean {
+    const { effects } = this.#core;
+    const body = effects.compose(entry.index, wanted);
+    if (body === undefined) return false;
+    if (effects.waitPosition <= this.#turn.durablePosition) receiver.composed?.(body);
+    else {
+      const kept = Buffer.from(body);
+      this.#turn.hold(effects.waitPosition, { release: () => receiver.composed?.(kept) });
+    }
+    return true;
   }
 }

@@ -182,3 +182,47 @@ export interface Broker {
   startMove(source: Queue, options: MoveOptions, done: (result: MoveStarted) => void): void;
   cancelMove(source: Queue, taskId: string, done: (result: MoveCancelled) => void): void;
 }
+
+/** A ReceiveMessage as the core read it; undefined: the queue's setting, or the service's default. */
+export interface ReceiveRequest {
+  readonly queueUrl: string;
+  readonly countMax: number | undefined;
+  readonly visibilityMs: number | undefined;
+  readonly waitMs: number | undefined;
+  readonly wanted: number; // what is asked for of the messages' attributes: bits of assembly/request.ts
+}
+
+/** Whoever receives: called once, on one of two ways. */
+export interface Receiver {
+  /** What is wanted of the messages' attributes, if an answer that the core composes is welcome. */
+  readonly wanted?: number;
+  /** The whole answer in AWS JSON; it is valid only during the call. */
+  composed?(body: Uint8Array): void;
+  received(result: Received): void;
+}
+
+/** An answer that waits for the disk. */
+export interface HeldAnswer {
+  /** Set before it is released. */
+  text: string;
+  /** Called once, when what the answer tells is on disk. */
+  release(): void;
+}
+
+/**
+ * Requests of AWS JSON that the core reads and answers whole: a parse, then, in the same breath, the command for what was
+ * parsed. Whatever it does not take has changed nothing.
+ */
+export interface DirectBroker {
+  /** Reads SendMessage, or its batch. @returns its QueueUrl, undefined: not taken */
+  parseSend(body: Uint8Array, batch: boolean, senderId: string): string | undefined;
+  /** Sends what was parsed. @returns false: not taken */
+  send(queue: Queue, batch: boolean, answer: HeldAnswer): boolean;
+  parseDelete(body: Uint8Array, batch: boolean): string | undefined;
+  delete(queue: Queue, batch: boolean, answer: HeldAnswer): boolean;
+  parseReceive(body: Uint8Array): ReceiveRequest | undefined;
+  /** As Broker.receive; there is nothing that it does not take. */
+  receive(queue: Queue, options: ReceiveOptions, receiver: Receiver): () => void;
+  /** Grows whenever a queue comes or goes: what was found by name before may not be what is found now. */
+  readonly queuesVersion: number;
+}

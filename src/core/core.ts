@@ -1,14 +1,15 @@
 // The only door to core.wasm. No pointer leaves this file: commands go in as values and bytes, answers come out as
 // values, or as bytes that are valid until the next call.
 import { assert } from "../base/assert.ts";
+import { CoreMemory } from "./core-memory.ts";
+import { type Delivery, Effects, readDelivery } from "./effects.ts";
 import type { CoreExports } from "./exports.ts";
+import { type RequestHost, Requests } from "./requests.ts";
 import { uuidText } from "./stored-message.ts";
 
 const SEND_ENTRY_BYTES = 96;
 const SEND_RESULT_BYTES = 48;
 const ROW_BYTES = 24;
-const EFFECT_BYTES = 16;
-const DELIVERY_BYTES = 64;
 const NOTICE_BYTES = 16;
 const PEEK_ROW_BYTES = 64;
 const PEEK_LOST = 0xffff_ffff;
@@ -18,7 +19,7 @@ const QUEUE_DELAY = 0xffff_ffff;
 /** Above this many bytes the host's digests are quicker than the core's, the crossing included. */
 export const CORE_DIGEST_BYTES_MAX = 256;
 
-export const QUEUE_FLAG = { fifo: 1, scopeGroup: 4 } as const;
+export const QUEUE_FLAG = { fifo: 1, scopeGroup: 4, contentBased: 16 } as const;
 export const RECORD_KIND = { queue: 6, queueDropped: 7 } as const;
 
 /** What an answer to a receive may be instead of messages or a wait. */
@@ -52,21 +53,7 @@ export interface QueueRules {
   readonly deadLetters: number; // index of the dead-letter queue, 0: none
   readonly sourceNumber: number;
   readonly inFlightMax: number;
-}
-
-/** One message handed out. Its record is asked for by its place: it may have to be loaded first. */
-export interface Delivery {
-  readonly position: number;
-  readonly recordBytes: number;
-  readonly slot: number;
-  readonly generation: number;
-  readonly receiveCount: number;
-  readonly sequence: number;
-  readonly sentMs: number;
-  readonly firstReceivedMs: number;
-  readonly sourceNumber: number;
-  readonly moved: boolean;
-  readonly reissues: number; // how often a task has moved it
+  readonly messageBytesMax: number;
 }
 
 /** One message looked at. */
@@ -96,8 +83,9 @@ export class Core {
   readonly #wasm: CoreExports;
   readonly #input: number;
   readonly #output: number;
-  #bytes: Buffer;
-  #words: Uint32Array;
+  readonly #views: CoreMemory;
+  /** What has been decided for those who receive. */
+  readonly effects: Effects;
   #sendOffset = 0;
   #sendCount = 0;
 
@@ -105,8 +93,8 @@ export class Core {
     this.#wasm = wasm;
     this.#input = wasm.inputStart();
     this.#output = wasm.outputStart();
-    this.#bytes = Buffer.from(wasm.memory.buffer);
-    this.#words = new Uint32Array(wasm.memory.buffer);
+    this.#views = new CoreMemory(wasm);
+    this.effects = new Effects(wasm, this.#views);
   }
 
   static load(module: WebAssembly.Module, sizes: CoreSizes): Core {
@@ -119,13 +107,13 @@ export class Core {
     return new Core(wasm);
   }
 
-  // Growing memory detaches every view, so compare before trusting the one we hold.
   #memory(): Buffer {
-    if (this.#bytes.buffer !== this.#wasm.memory.buffer) {
-      this.#bytes = Buffer.from(this.#wasm.memory.buffer);
-      this.#words = new Uint32Array(this.#wasm.memory.buffer);
-    }
-    return this.#bytes;
+    return this.#views.bytes;
+  }
+
+  /** Whole requests, read and answered in here. */
+  requests(host: RequestHost): Requests {
+    return new Requests(this.#wasm, this.#views, host);
   }
 
   get inputBytesMax(): number {
@@ -196,7 +184,7 @@ export class Core {
     at += bodyBytes;
     const entryBytes = (at - entry + 7) & ~7;
     const word = entry >> 2;
-    const words = this.#words;
+    const words = this.#views.words;
     words[word] = entryBytes;
     words[word + 1] = delayMs === undefined ? QUEUE_DELAY : delayMs;
     words[word + 2] = flags;
@@ -256,10 +244,10 @@ export class Core {
     this.#memory();
     let word = this.#input >> 2;
     handles.forEach((handle, i) => {
-      this.#words[word] = handle.slot;
-      this.#words[word + 1] = handle.generation;
-      this.#words[word + 2] = handle.receiveCount;
-      this.#words[word + 3] = visibilityMs?.[i] ?? 0;
+      this.#views.words[word] = handle.slot;
+      this.#views.words[word + 1] = handle.generation;
+      this.#views.words[word + 2] = handle.receiveCount;
+      this.#views.words[word + 3] = visibilityMs?.[i] ?? 0;
       word += ROW_BYTES >> 2;
     });
   }
@@ -268,7 +256,7 @@ export class Core {
     this.#memory();
     const word = this.#output >> 2;
     const codes: SettledCode[] = [];
-    for (let i = 0; i < count; i++) codes.push(SETTLED[this.#words[word + i] as number] as SettledCode);
+    for (let i = 0; i < count; i++) codes.push(SETTLED[this.#views.words[word + i] as number] as SettledCode);
     return codes;
   }
 
@@ -307,46 +295,6 @@ export class Core {
     return this.#wasm.queueMoved(index) >>> 0;
   }
 
-  /**
-   * Hands over what has been decided since the last call: `count` messages for the receive with `token`, -1 when its
-   * queue is no more. What is handed over is valid only inside the callback.
-   */
-  drainEffects(
-    each: (token: number, waitPosition: number, count: number, deliveries: readonly Delivery[]) => void,
-  ): void {
-    const end = this.#wasm.effectsEnd();
-    const start = this.#wasm.effectsStart();
-    if (end === start) return;
-    const bytes = this.#memory();
-    let at = this.#output + start;
-    while (at < this.#output + end) {
-      const token = bytes.readUInt32LE(at);
-      const count = bytes.readInt32LE(at + 4);
-      const waitPosition = bytes.readDoubleLE(at + 8);
-      at += EFFECT_BYTES;
-      const deliveries: Delivery[] = [];
-      for (let i = 0; i < count; i++) {
-        const position = bytes.readDoubleLE(at);
-        deliveries.push({
-          position,
-          recordBytes: bytes.readUInt32LE(at + 8),
-          slot: bytes.readUInt32LE(at + 12),
-          generation: bytes.readUInt32LE(at + 16),
-          receiveCount: bytes.readUInt32LE(at + 20),
-          sequence: bytes.readDoubleLE(at + 24),
-          sentMs: bytes.readDoubleLE(at + 32),
-          firstReceivedMs: bytes.readDoubleLE(at + 40),
-          sourceNumber: bytes.readUInt32LE(at + 48),
-          moved: bytes.readUInt32LE(at + 52) !== 0,
-          reissues: bytes.readUInt32LE(at + 60),
-        });
-        at += DELIVERY_BYTES;
-      }
-      each(token, waitPosition, count, deliveries);
-    }
-    this.#wasm.clearEffects();
-  }
-
   // --- looks that change nothing ---
 
   #peeked(count: number): PeekedRow[] {
@@ -356,20 +304,7 @@ export class Core {
     for (let i = 0; i < count; i++, at += PEEK_ROW_BYTES) {
       const place = PLACES[bytes.readUInt8(at + 52)];
       assert(place !== undefined, "a message is in a known place");
-      rows.push({
-        position: bytes.readDoubleLE(at),
-        recordBytes: bytes.readUInt32LE(at + 8),
-        slot: bytes.readUInt32LE(at + 12),
-        generation: bytes.readUInt32LE(at + 16),
-        receiveCount: bytes.readUInt32LE(at + 20),
-        sequence: bytes.readDoubleLE(at + 24),
-        sentMs: bytes.readDoubleLE(at + 32),
-        firstReceivedMs: bytes.readDoubleLE(at + 40),
-        sourceNumber: bytes.readUInt32LE(at + 48),
-        moved: bytes.readUInt8(at + 53) !== 0,
-        reissues: bytes.readUInt32LE(at + 60),
-        place,
-      });
+      rows.push({ ...readDelivery(bytes, at), moved: bytes.readUInt8(at + 53) !== 0, place });
     }
     return rows;
   }
@@ -430,6 +365,7 @@ export class Core {
       rules.deadLetters,
       rules.sourceNumber,
       rules.inFlightMax,
+      rules.messageBytesMax,
     );
   }
   /** @returns false when the tail is full: again after a commit */

@@ -53,6 +53,7 @@ export interface CoreExports {
     deadLetters: number,
     sourceNumber: number,
     inFlightMax: number,
+    messageBytesMax: number,
   ): void;
   queueLog(index: number, payloadBytes: number): number;
   queueDrop(index: number): number;
@@ -90,6 +91,26 @@ export interface CoreExports {
   peekIsFull(): number;
   peekNextSlot(): number;
   peekNextGeneration(): number;
+  requestStart(): number;
+  requestBytesMax(): number;
+  replyStart(): number;
+  idsStart(): number;
+  idsBytes(): number;
+  idsLeft(): number;
+  idsRefilled(): void;
+  setSender(bytes: number): void;
+  urlStart(): number;
+  urlBytes(): number;
+  parseSend(bytes: number, batch: number): number;
+  sendParsed(index: number, batch: number, nowMs: number): number;
+  parseDelete(bytes: number, batch: number): number;
+  removeParsed(index: number, batch: number, nowMs: number): number;
+  parseReceive(bytes: number): number;
+  parsedCountMax(): number;
+  parsedVisibilityMs(): number;
+  parsedWaitMs(): number;
+  parsedWanted(): number;
+  composeReceived(index: number, address: number, count: number, wanted: number): number;
   effectsStart(): number;
   effectsEnd(): number;
   clearEffects(): void;

@@ -25,3 +25,16 @@ export interface SqsReply {
 
 /** @returns a function to call when the client goes away before the answer, or undefined if answered already. */
 export type Handle = (request: SqsRequest, answer: (reply: SqsReply) => void) => (() => void) | undefined;
+
+/** A reply whose body may be bytes, valid only while it is being given. */
+export interface DirectReply extends Omit<SqsReply, "body"> {
+  readonly body: string | Uint8Array;
+}
+
+/** Whoever asked: answered once at most. */
+export interface Client {
+  answer(reply: DirectReply): void;
+}
+
+/** @returns false when the request is not for this way: nothing has been done, and a Handle takes it. Else as a Handle. */
+export type Direct = (request: SqsRequest, client: Client) => (() => void) | undefined | false;

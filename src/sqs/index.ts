@@ -1,14 +1,14 @@
 // The SQS API: one HTTP request in, one reply out.
 
-import { randomUUID } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { Broker } from "../broker/types.ts";
 import { callerOf } from "./caller.ts";
 import { isTraceHeader } from "./characters.ts";
-import { invalidParameter, SqsError } from "./errors.ts";
-import type { Handle, SqsReply, SqsRequest } from "./exchange.ts";
+import { invalidParameter, type SqsError } from "./errors.ts";
+import type { Handle, SqsRequest } from "./exchange.ts";
 import { isJson, JSON_RENDERER, type Renderer, readJson } from "./json.ts";
-import type { Context, Operation, Reply } from "./operation.ts";
+import type { Context, Reply } from "./operation.ts";
+import { PendingReply } from "./pending-reply.ts";
 import { QUERY_JSON_RENDERER, readQuery, XML_RENDERER } from "./query.ts";
 import { State } from "./state.ts";
 
@@ -28,7 +28,7 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
 
   return (request, answer) => {
     const json = isJson(request);
-    const exchange = new Exchange(json ? JSON_RENDERER : queryRenderer(request), answer, onFault);
+    const exchange = new PendingReply(json ? JSON_RENDERER : queryRenderer(request), answer, onFault);
     let cancel: (() => void) | undefined;
     try {
       const call = json ? readJson(request) : readQuery(request);
@@ -60,56 +60,6 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
       cancel?.();
     };
   };
-}
-
-/** One request that waits for its answer. */
-export class Exchange implements Reply<unknown> {
-  operation: Operation | undefined;
-  answered = false;
-  readonly #renderer: Renderer;
-  readonly #answer: (reply: SqsReply) => void;
-  readonly #onFault: (error: unknown) => void;
-
-  constructor(renderer: Renderer, answer: (reply: SqsReply) => void, onFault: (error: unknown) => void) {
-    this.#renderer = renderer;
-    this.#answer = answer;
-    this.#onFault = onFault;
-  }
-
-  settle(make: () => unknown): void {
-    if (this.answered || this.operation === undefined) return;
-    let reply: SqsReply;
-    try {
-      reply = this.#renderer.success(this.operation, make(), randomUUID());
-    } catch (error) {
-      this.fail(error);
-      return;
-    }
-    this.#send(reply);
-  }
-
-  fail(error: unknown): void {
-    if (error instanceof SqsError) {
-      if (!this.answered) this.#send(this.#renderer.failure(error, randomUUID()));
-      return;
-    }
-    const requestId = randomUUID();
-    const failure = new SqsError("InternalFailure", `The request failed inside the broker. Its id is ${requestId}.`);
-    if (!this.answered) this.#send(this.#renderer.failure(failure, requestId));
-    this.#onFault(error);
-  }
-
-  /** What the service says to a plain GET of a queue URL, in XML whatever is accepted. */
-  noAction(): void {
-    const requestId = randomUUID();
-    const body = "<UnknownOperationException/>";
-    this.#send({ status: 404, contentType: "text/xml", requestId, queryError: undefined, body });
-  }
-
-  #send(reply: SqsReply): void {
-    this.answered = true;
-    this.#answer(reply);
-  }
 }
 
 function queryRenderer(request: SqsRequest): Renderer {

@@ -14,11 +14,11 @@ import { ALL_SYSTEM_ATTRIBUTES, messageOutput, receivedMessage, receiveMessage }
 import { callerOf } from "./caller.ts";
 import { invalidParameter, queueDoesNotExist, SqsError } from "./errors.ts";
 import type { Handle, SqsRequest } from "./exchange.ts";
-import { Exchange } from "./index.ts";
 import { compileEncode, isJson, JSON_RENDERER, JSON_TYPE, malformed, type Renderer, readJson } from "./json.ts";
 import { selectionOf } from "./message-attributes.ts";
 import { isQueuePath } from "./names.ts";
 import { type Operation, operationWithoutInput, queueNameOf } from "./operation.ts";
+import { PendingReply } from "./pending-reply.ts";
 import { XML_RENDERER } from "./query.ts";
 import { list, plainString } from "./shapes.ts";
 import { XML_AS_JSON_RENDERER } from "./xml-as-json.ts";
@@ -55,7 +55,7 @@ export function peekRoutes(
 ): readonly { readonly path: string; readonly handle: Handle }[] {
   const handle: Handle = (request, answer) => {
     const renderer = isJson(request) ? PEEK_JSON_RENDERER : textRenderer(request);
-    const exchange = new Exchange(renderer, answer, options.onFault);
+    const exchange = new PendingReply(renderer, answer, options.onFault);
     exchange.operation = OPERATION;
     let cancel: (() => void) | undefined;
     try {

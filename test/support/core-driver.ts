@@ -7,7 +7,6 @@ import { type MoveSource, Moves, storedTasks } from "../../src/broker/moves.ts";
 import type { MoveOptions, MoveTask } from "../../src/broker/types.ts";
 import {
   Core,
-  type Delivery,
   type PeekPage,
   type PeekPlace,
   QUEUE_FLAG,
@@ -16,6 +15,7 @@ import {
   SEND,
   SOURCE,
 } from "../../src/core/core.ts";
+import type { Delivery } from "../../src/core/effects.ts";
 import { readStoredMessage } from "../../src/core/stored-message.ts";
 
 const MODULE = new WebAssembly.Module(readFileSync(new URL("../../build/out/core.wasm", import.meta.url)));
@@ -159,6 +159,7 @@ export class CoreDriver {
       deadLetters: spec.deadLetters === undefined ? 0 : this.#index(spec.deadLetters),
       sourceNumber: index,
       inFlightMax: spec.inFlightMax,
+      messageBytesMax: 1_048_576,
     });
   }
 
@@ -460,9 +461,11 @@ export class CoreDriver {
   }
 
   #drain(): void {
-    this.#core.drainEffects((token, _, count, deliveries) => {
+    const { effects } = this.#core;
+    effects.drain(() => {
+      const { token, count } = effects;
       this.#waiters.delete(token);
-      const receipts = count < 0 ? "gone" : deliveries.map((delivery) => this.#receipt(delivery));
+      const receipts = count < 0 ? "gone" : effects.deliveries().map((delivery) => this.#receipt(delivery));
       this.#answers.set(token, { receipts, atMs: this.nowMs });
     });
   }

@@ -16,7 +16,7 @@ export function arnOf(name: string): string {
   return `arn:aws:sqs:us-east-1:${ACCOUNT}:${name}`;
 }
 
-const NO_REQUEST: SqsRequest = {
+export const NO_REQUEST: SqsRequest = {
   method: "POST",
   path: "/",
   query: "",

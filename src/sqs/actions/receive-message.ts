@@ -51,14 +51,7 @@ export const receiveMessage = operation(
     const selection = selectionOf(input.MessageAttributeNames);
     const attemptId = input.ReceiveRequestAttemptId;
     return context.broker.receive(queue, { countMax, visibilityMs, waitMs, attemptId }, (received) =>
-      reply.settle(() => {
-        const mayBeEmpty = fifo || waitMs > 0;
-        return {
-          Messages: messagesOf(received, mayBeEmpty, attemptId).map((message) =>
-            messageOutput(message, system, selection),
-          ),
-        };
-      }),
+      reply.settle(() => receivedOutput(received, fifo || waitMs > 0, attemptId, system, selection)),
     );
   },
 );
@@ -88,6 +81,24 @@ function messagesOf(received: Received, mayBeEmpty: boolean, attemptId = ""): re
   );
 }
 
+/**
+ * @param mayBeEmpty whether a queue at its limit of messages in flight answers with nothing, or with an error
+ * @param system a bit for each of the attributes below, in their order
+ * @throws SqsError
+ */
+export function receivedOutput(
+  received: Received,
+  mayBeEmpty: boolean,
+  attemptId: string | undefined,
+  system: number,
+  selection: Selection | undefined,
+) {
+  return {
+    Messages: messagesOf(received, mayBeEmpty, attemptId).map((message) => messageOutput(message, system, selection)),
+  };
+}
+
+// In the order in which assembly/request.ts counts them, and assembly/reply.ts writes them.
 const SYSTEM_ATTRIBUTES: readonly {
   readonly name: string;
   readonly read: (message: Delivered) => string | undefined;

@@ -1,0 +1,147 @@
+// One HTTP request and its answer, on a socket. `res` is touched once at most after the request was handed over: by the
+// answer, or never, if the client has gone.
+import type { HttpResponse } from "uWebSockets.js";
+import { REQUEST_BYTES_MAX } from "../limits.ts";
+import type { Client, Direct, DirectReply, Handle, SqsRequest } from "../sqs/exchange.ts";
+import { Gathering, type GatheringBudget } from "./gathering.ts";
+import type { Traffic } from "./traffic.ts";
+
+const STATUS: Readonly<Record<number, string>> = {
+  200: "200 OK",
+  400: "400 Bad Request",
+  403: "403 Forbidden",
+  404: "404 Not Found",
+  500: "500 Internal Server Error",
+  503: "503 Service Unavailable",
+};
+
+/** What all requests of a server share. */
+export interface Shared {
+  readonly traffic: Traffic;
+  readonly budget: GatheringBudget;
+}
+
+export class Exchange implements Client {
+  readonly #res: HttpResponse;
+  readonly #request: SqsRequest & { body: Buffer };
+  readonly #declaredBytes: number;
+  readonly #shared: Shared;
+  readonly #handle: Handle;
+  readonly #direct: Direct | undefined;
+  #over = false; // answered, or the client has gone
+  #answering = false;
+  #cancel: (() => void) | undefined;
+  #gathering: Gathering | undefined;
+  #reply: DirectReply | undefined;
+
+  constructor(
+    res: HttpResponse,
+    request: SqsRequest & { body: Buffer },
+    declaredBytes: number,
+    shared: Shared,
+    handle: Handle,
+    direct: Direct | undefined,
+  ) {
+    this.#res = res;
+    this.#request = request;
+    this.#declaredBytes = declaredBytes;
+    this.#shared = shared;
+    this.#handle = handle;
+    this.#direct = direct;
+  }
+
+  start(): void {
+    this.#res.onAborted(() => this.#abort());
+    const { method } = this.#request;
+    if (this.#declaredBytes > REQUEST_BYTES_MAX) {
+      const text = `The body has ${this.#declaredBytes} bytes, at most ${REQUEST_BYTES_MAX} are allowed`;
+      this.#refuse("413 Payload Too Large", text);
+    } else if (method === "POST") this.#res.onData((chunk, isLast) => this.#take(chunk, isLast));
+    else if (method === "GET") this.#handOver(this.#request.body);
+    else this.#refuse("405 Method Not Allowed", `${method} is not served here: POST, or GET`);
+  }
+
+  #take(chunk: ArrayBuffer, isLast: boolean): void {
+    if (this.#over) return;
+    if (isLast && this.#gathering === undefined && chunk.byteLength <= REQUEST_BYTES_MAX) {
+      this.#handOver(Buffer.from(chunk)); // the chunk itself, not a copy: it is valid until this returns
+      return;
+    }
+    this.#gathering ??= new Gathering(this.#shared.budget, this.#declaredBytes);
+    if (this.#gathering.sizeBytes + chunk.byteLength > REQUEST_BYTES_MAX) {
+      this.#refuse("413 Payload Too Large", `The body has more than ${REQUEST_BYTES_MAX} bytes`);
+    } else if (!this.#gathering.add(new Uint8Array(chunk))) {
+      this.#refuse("503 Service Unavailable", "Too many bodies are being received at once: try again");
+    } else if (isLast) {
+      const { body } = this.#gathering;
+      this.#letGo();
+      this.#handOver(body);
+    }
+  }
+
+  #handOver(body: Buffer): void {
+    const { traffic } = this.#shared;
+    if (traffic.isClosing) {
+      this.#refuse("503 Service Unavailable", "The broker is stopping: try again");
+      return;
+    }
+    this.#answering = true;
+    traffic.begin();
+    this.#request.body = body;
+    const taken = this.#direct === undefined ? false : this.#direct(this.#request, this);
+    this.#cancel = taken === false ? this.#handle(this.#request, (reply) => this.answer(reply)) : taken;
+  }
+
+  answer(reply: DirectReply): void {
+    if (this.#over) return;
+    this.#reply = reply;
+    Exchange.#corked = this;
+    this.#res.cork(Exchange.#writeCorked);
+    this.#finish();
+  }
+
+  // Headers and body leave together, under one cork, which calls back at once: one function serves every answer.
+  static #corked: Exchange;
+  static #writeCorked(): void {
+    Exchange.#corked.#write();
+  }
+
+  #write(): void {
+    const res = this.#res;
+    const reply = this.#reply as DirectReply; // set by answer()
+    if (reply.status !== 200) res.writeStatus(STATUS[reply.status] ?? String(reply.status));
+    res.writeHeader("x-amzn-RequestId", reply.requestId);
+    res.writeHeader("Content-Type", reply.contentType);
+    if (reply.queryError !== undefined) res.writeHeader("x-amzn-query-error", reply.queryError);
+    res.end(reply.body, this.#shared.traffic.isClosing);
+  }
+
+  #refuse(status: string, text: string): void {
+    this.#letGo();
+    this.#finish();
+    this.#res.cork(() => {
+      this.#res.writeStatus(status).writeHeader("Content-Type", "text/plain; charset=utf-8");
+      if (this.#request.method === "HEAD") this.#res.endWithoutBody(0, true);
+      else this.#res.end(`${text}\n`, true);
+    });
+  }
+
+  #abort(): void {
+    this.#letGo();
+    if (this.#over) return;
+    this.#finish();
+    this.#cancel?.();
+  }
+
+  #finish(): void {
+    this.#over = true;
+    if (!this.#answering) return;
+    this.#answering = false;
+    this.#shared.traffic.end();
+  }
+
+  #letGo(): void {
+    this.#gathering?.letGo();
+    this.#gathering = undefined;
+  }
+}

@@ -1,0 +1,55 @@
+import { randomUUID } from "node:crypto";
+import { SqsError } from "./errors.ts";
+import type { SqsReply } from "./exchange.ts";
+import type { Renderer } from "./json.ts";
+import type { Operation, Reply } from "./operation.ts";
+
+/** One request that waits for its answer. */
+export class PendingReply implements Reply<unknown> {
+  operation: Operation | undefined;
+  answered = false;
+  readonly #renderer: Renderer;
+  readonly #answer: (reply: SqsReply) => void;
+  readonly #onFault: (error: unknown) => void;
+
+  constructor(renderer: Renderer, answer: (reply: SqsReply) => void, onFault: (error: unknown) => void) {
+    this.#renderer = renderer;
+    this.#answer = answer;
+    this.#onFault = onFault;
+  }
+
+  settle(make: () => unknown): void {
+    if (this.answered || this.operation === undefined) return;
+    let reply: SqsReply;
+    try {
+      reply = this.#renderer.success(this.operation, make(), randomUUID());
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    this.#send(reply);
+  }
+
+  fail(error: unknown): void {
+    if (error instanceof SqsError) {
+      if (!this.answered) this.#send(this.#renderer.failure(error, randomUUID()));
+      return;
+    }
+    const requestId = randomUUID();
+    const failure = new SqsError("InternalFailure", `The request failed inside the broker. Its id is ${requestId}.`);
+    if (!this.answered) this.#send(this.#renderer.failure(failure, requestId));
+    this.#onFault(error);
+  }
+
+  /** What the service says to a plain GET of a queue URL, in XML whatever is accepted. */
+  noAction(): void {
+    const requestId = randomUUID();
+    const body = "<UnknownOperationException/>";
+    this.#send({ status: 404, contentType: "text/xml", requestId, queryError: undefined, body });
+  }
+
+  #send(reply: SqsReply): void {
+    this.answered = true;
+    this.#answer(reply);
+  }
+}
