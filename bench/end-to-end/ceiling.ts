@@ -1,5 +1,6 @@
 // What this machine could do at best: the same sockets, a handler that parses the JSON and answers with bytes known
 // beforehand. "durable" also writes as many bytes as the broker would, in group commits: the next gathers while one syncs.
+// A receive is answered at once, as the broker's are on a standard queue, but its bytes are written too.
 
 import { closeSync, constants, fsyncSync, openSync, write, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -9,10 +10,16 @@ import { ROOT } from "../support.ts";
 export interface CeilingJob {
   readonly mode: "parse" | "durable";
   readonly filePath: string;
-  readonly recordBytes: number;
-  readonly sendReply: string;
-  readonly batchReply: string;
   readonly contentType: string;
+  /** By action: the answer, and what it adds to the log; `perEntry` for each message that comes. */
+  readonly actions: Readonly<Record<string, CeilingAction>>;
+}
+
+export interface CeilingAction {
+  readonly reply: string;
+  readonly logBytes: number;
+  readonly perEntry: boolean;
+  readonly waits: boolean;
 }
 
 const FILE_BYTES = 64 * 1024 * 1024;
@@ -59,15 +66,19 @@ function commit(): void {
   });
 }
 
-function keep(bodies: readonly string[], answer: () => void): void {
-  for (const body of bodies) {
-    gathering.write(body, gatheredBytes, "latin1");
-    gatheredBytes += job.recordBytes;
-  }
-  waiting.push(answer);
+function schedule(): void {
   if (busy || scheduled) return;
   scheduled = true;
   setImmediate(commit);
+}
+
+/** What the log takes of it; the bodies are in it. */
+function keep(bodies: readonly string[], bytes: number): void {
+  for (const body of bodies) {
+    gathering.write(body, gatheredBytes, "latin1");
+    gatheredBytes += bytes;
+  }
+  if (bodies.length === 0) gatheredBytes += bytes;
 }
 
 interface Input {
@@ -77,7 +88,9 @@ interface Input {
 
 uws
   .App()
-  .post("/*", (res) => {
+  .post("/*", (res, req) => {
+    const action = job.actions[req.getHeader("x-amz-target").slice("AmazonSQS.".length)];
+    if (action === undefined) throw new Error("The ceiling knows the actions that it is told of");
     let gone = false;
     res.onAborted(() => {
       gone = true;
@@ -85,17 +98,23 @@ uws
     res.onData((chunk, isLast) => {
       if (!isLast) throw new Error("The ceiling takes bodies in one piece only");
       const input: Input = JSON.parse(Buffer.from(chunk).toString());
-      const reply = input.Entries === undefined ? job.sendReply : job.batchReply;
       const answer = (): void => {
         if (gone) return;
         res.cork(() => {
           res.writeHeader("x-amzn-RequestId", REQUEST_ID);
           res.writeHeader("Content-Type", job.contentType);
-          res.end(reply);
+          res.end(action.reply);
         });
       };
-      if (file === -1) answer();
-      else keep(input.Entries?.map((entry) => entry.MessageBody) ?? [input.MessageBody ?? ""], answer);
+      if (file === -1) {
+        answer();
+        return;
+      }
+      const bodies = input.Entries?.map((entry) => entry.MessageBody) ?? [input.MessageBody ?? ""];
+      keep(action.perEntry ? bodies : [], action.logBytes);
+      if (action.waits) waiting.push(answer);
+      else answer();
+      schedule();
     });
   })
   .listen("127.0.0.1", 0, (socket) => {

@@ -20,29 +20,54 @@ import type { LoadJob, LoadResult } from "./load.ts";
 
 const ROUND_COUNT = Number(process.env["BENCH_ROUNDS"] ?? 3);
 const SECONDS = Number(process.env["BENCH_SECONDS"] ?? 5);
-/** What the broker's log takes for a 256-byte message; bench/memory.ts prints the figure. */
+/** What the broker's log takes for a 256-byte message (bench/memory.ts prints it), and for ten received or deleted. */
 const RECORD_BYTES = 456;
+const TEN_RECEIVED_BYTES = 208;
+const TEN_DELETED_BYTES = 192;
 
 const CASES = [
   { name: "send, 1 connection", kind: "send", connectionCount: 1 },
   { name: "send, 64 connections", kind: "send", connectionCount: 64 },
   { name: "send, 256 connections", kind: "send", connectionCount: 256 },
+  { name: "send over the actions, 64 connections", kind: "sendOddly", connectionCount: 64 },
   { name: "batches of ten, 64 connections", kind: "batch", connectionCount: 64 },
   { name: "receive and delete tens, 64 connections", kind: "receiveDelete", connectionCount: 64 },
 ] as const;
 const TARGETS = ["broker", "durable", "parse"] as const;
 type Target = (typeof TARGETS)[number];
 
-function startCeiling(mode: CeilingJob["mode"], directory: string, send: Answer, batch: Answer): Promise<Process> {
+function startCeiling(mode: CeilingJob["mode"], directory: string, answers: Answers): Promise<Process> {
+  const sent = { logBytes: RECORD_BYTES, perEntry: true, waits: true };
   const job: CeilingJob = {
     mode,
     filePath: join(directory, "ceiling"),
-    recordBytes: RECORD_BYTES,
-    sendReply: send.text,
-    batchReply: batch.text,
-    contentType: send.contentType,
+    contentType: answers.send.contentType,
+    actions: {
+      SendMessage: { ...sent, reply: answers.send.text },
+      SendMessageBatch: { ...sent, reply: answers.batch.text },
+      ReceiveMessage: { reply: answers.receive.text, logBytes: TEN_RECEIVED_BYTES, perEntry: false, waits: false },
+      DeleteMessageBatch: { reply: answers.remove.text, logBytes: TEN_DELETED_BYTES, perEntry: false, waits: true },
+    },
   };
   return startServer([join(ROOT, "bench", "end-to-end", "ceiling.ts"), JSON.stringify(job)]);
+}
+
+/** What the broker answers, for the ceilings to repeat. */
+interface Answers {
+  readonly send: Answer;
+  readonly batch: Answer;
+  readonly receive: Answer;
+  readonly remove: Answer;
+}
+
+async function answersOf(endpoint: string, QueueUrl: string): Promise<Answers> {
+  const bodies = Array.from({ length: 10 }, (_, i) => ({ Id: String(i), MessageBody: BODY }));
+  const send = await call(endpoint, "SendMessage", { QueueUrl, MessageBody: BODY });
+  const batch = await call(endpoint, "SendMessageBatch", { QueueUrl, Entries: bodies });
+  const receive = await call(endpoint, "ReceiveMessage", { QueueUrl, MaxNumberOfMessages: 10 });
+  const { Messages }: { Messages: { ReceiptHandle: string }[] } = JSON.parse(receive.text);
+  const Entries = Messages.map(({ ReceiptHandle }, i) => ({ Id: String(i), ReceiptHandle }));
+  return { send, batch, receive, remove: await call(endpoint, "DeleteMessageBatch", { QueueUrl, Entries }) };
 }
 
 export async function http(): Promise<void> {
@@ -55,12 +80,10 @@ export async function http(): Promise<void> {
       (await call(broker.endpoint, "CreateQueue", { QueueName: "b" })).text,
     );
     const QueueUrl = made.QueueUrl;
-    const Entries = Array.from({ length: 10 }, (_, i) => ({ Id: String(i), MessageBody: BODY }));
-    const send = await call(broker.endpoint, "SendMessage", { QueueUrl, MessageBody: BODY });
-    const batch = await call(broker.endpoint, "SendMessageBatch", { QueueUrl, Entries });
-    const durable = await startCeiling("durable", directory.path, send, batch);
+    const answers = await answersOf(broker.endpoint, QueueUrl);
+    const durable = await startCeiling("durable", directory.path, answers);
     started.push(durable);
-    const parse = await startCeiling("parse", directory.path, send, batch);
+    const parse = await startCeiling("parse", directory.path, answers);
     started.push(parse);
     await measure({ broker, durable, parse }, QueueUrl);
   } finally {
@@ -81,7 +104,6 @@ async function measure(servers: Readonly<Record<Target, Process>>, queueUrl: str
   for (let round = 0; round < ROUND_COUNT; round++) {
     for (const each of CASES) {
       for (const target of TARGETS) {
-        if (each.kind === "receiveDelete" && target !== "broker") continue;
         const key = `${target} ${each.name}`;
         results.set(key, [...(results.get(key) ?? []), await run(target, each, SECONDS)]);
       }
@@ -113,6 +135,6 @@ async function measure(servers: Readonly<Record<Target, Process>>, queueUrl: str
   const head = ["case", "server", "messages/s", "broker is", "p50 ms", "p99 ms", "server CPU", "client CPU", "failed"];
   table(`HTTP: medians of ${ROUND_COUNT} rounds of ${SECONDS} s`, head, rows);
   const batchGain =
-    figure("broker", CASES[3].name, "messagesPerSecond") / figure("broker", CASES[1].name, "messagesPerSecond");
+    figure("broker", CASES[4].name, "messagesPerSecond") / figure("broker", CASES[1].name, "messagesPerSecond");
   process.stdout.write(`\nBatches of ten carry ${batchGain.toFixed(1)} times the messages of single sends.\n`);
 }
