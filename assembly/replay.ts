@@ -136,8 +136,11 @@ function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, e
     }
   } else if (kind == r.DELETED) {
     for (let i: u32 = 0; i < load<u32>(p, 24); i++) {
-      const slot = match(p + 32 + i * r.ROW_BYTES);
-      if (slot != slab.NONE) message.setState(slot, FREE);
+      const row = p + 32 + i * r.ROW_BYTES;
+      const slot = load<u32>(row);
+      if (slot == slab.NONE || slot >= slab.slotBound() || message.state(slot) == FREE) continue;
+      // By its record, too: the move that gave it its last generation may be told further on, if at all.
+      if (message.generation(slot) == load<u32>(row, 4) || message.position(slot) == load<u64>(row, 8)) message.setState(slot, FREE);
     }
   } else if (kind == r.STATE) {
     const slot = match(p + 24);

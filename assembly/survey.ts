@@ -1,8 +1,8 @@
 // What of a sealed segment is still needed: for its index (bodies left out), or written again at the tail because the
 // segment is about to be given up. The input region holds records of the segment from a record boundary on.
 //
-// Needed are: messages whose record this is; the state of receives and moves that no later record tells; deletions of
-// messages whose own segment still exists; the newest settings of each queue; deduplication that outlives its message.
+// Needed are: messages whose record this is; the state of receives and moves that no later record tells; moves and
+// deletions of messages that are gone, while their own segment still exists; the newest settings of each queue; deduplication that outlives its message.
 import * as attempt from "./attempt";
 import * as dedup from "./dedup";
 import * as journal from "./journal";
@@ -157,6 +157,27 @@ function deleted(p: usize, position: u64, size: u32): void {
   journal.endDeleted();
 }
 
+/** A move is told as long as the message's record is there, or the message would come back where it was before. */
+function moved(p: usize, position: u64, size: u32): void {
+  const slot = load<u32>(p, 24);
+  const from = load<u64>(p, 56);
+  const home = segments.segmentOf(from);
+  const lives = slot < slab.slotBound() && message.state(slot) != FREE && message.position(slot) == from;
+  if (lives && message.generation(slot) != <u32>load<u64>(p, 32)) return; // it has moved on since
+  if (!lives && (home == surveyed || !segments.exists(home))) return;
+  if (indexing) entry(r.MOVED, p, position, size, size);
+  else if (!lives) {
+    const to = tail.begin(size);
+    memory.copy(to + 24, p + 24, size - 24);
+    store<u32>(to, load<u32>(p, 68) | r.FLAG_AGAIN, 68);
+    tail.finish(size, r.MOVED);
+  } else if (home != surveyed) {
+    const g = message.group(slot);
+    journal.moved(slot, lifecycle.sequenceOf(slot), g != slab.NONE ? group.key(g) : 0, true);
+    journal.state(slot);
+  }
+}
+
 function keep(kind: u32, p: usize, position: u64, size: u32): void {
   if (kind == r.SENT) sent(p, position, size);
   else if (kind == r.RECEIVED || kind == r.VISIBILITY || kind == r.ATTEMPT) received(kind, p, position, size);
@@ -167,14 +188,7 @@ function keep(kind: u32, p: usize, position: u64, size: u32): void {
     if (indexing) entry(kind, p, position, size, size);
     else if (segments.segmentOf(message.position(slot)) != surveyed) journal.state(slot);
   } else if (kind == r.MOVED) {
-    const slot = load<u32>(p, 24);
-    if (slot >= slab.slotBound() || message.state(slot) == FREE || message.position(slot) != load<u64>(p, 56) || message.generation(slot) != <u32>load<u64>(p, 32)) return;
-    if (indexing) entry(kind, p, position, size, size);
-    else if (segments.segmentOf(message.position(slot)) != surveyed) {
-      const g = message.group(slot);
-      journal.moved(slot, lifecycle.sequenceOf(slot), g != slab.NONE ? group.key(g) : 0, true);
-      journal.state(slot);
-    }
+    moved(p, position, size);
   } else if (kind == r.QUEUE) {
     const index = load<u32>(p, 24);
     if (index >= queue.bound() || queue.number(index) != load<u32>(p, 28) || load<u64>(queue.at(index), 64) != position) return;

@@ -1,6 +1,6 @@
 // Moves and the log: what was moved survives the segments that tell of it, on real files with small segments; and what
 // happens to a task when its queue, or the disk's space, goes away under it.
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -89,6 +89,12 @@ function segments(): string[] {
     .sort();
 }
 
+/** Waits until these have their index, which stands behind their data: it tells of what was in them then. */
+async function indexed(names: readonly string[]): Promise<void> {
+  const left = () => names.filter((name) => statSync(join(directory, name)).size <= SMALL_SEGMENT_BYTES);
+  await vi.waitFor(() => expect(left()).toEqual([]), { timeout: 20_000, interval: 50 });
+}
+
 /** Waits until all of these segments but `keptMax` have been given up. */
 async function givenUp(names: readonly string[], keptMax: number): Promise<void> {
   const left = () => segments().filter((name) => names.includes(name)).length;
@@ -119,6 +125,39 @@ test("a segment with nothing but moves is given up, and the moves survive it", a
     expect(newest("dead")).toMatchObject({ status: "completed", movedCount: 800, toMoveCount: 800 });
   }
 });
+
+test.each(["deleted", "purged", "dropped with its queue"])(
+  "a message that was moved and then %s does not come back when the segment with its move is given up",
+  async (how) => {
+    for (const name of ["dead", "main", "kept", "noise"]) await create(opened.broker, name);
+    // Neighbours that live keep the segments of what is moved.
+    for (let i = 0; i < 30; i++) {
+      await sendMany("kept", 20);
+      await sendMany("dead", 10);
+    }
+    const withBodies = segments();
+    await sendMany("noise", 400);
+    await indexed(withBodies.slice(0, 2));
+    await moveAll("dead", toMain);
+    const main = find(opened.broker, "main");
+    if (how === "purged") await purge(opened.broker, main);
+    else if (how === "deleted") {
+      const messages = await receiveAll(opened.broker, main);
+      for (const { receiptHandle } of messages) await remove(opened.broker, main, [receiptHandle]);
+    } else await new Promise<void>((done) => opened.broker.deleteQueue(main, done));
+    await sendMany("noise", 800);
+    const withMoves = segments().filter((name) => !withBodies.includes(name));
+    await purge(opened.broker, find(opened.broker, "noise"));
+    await givenUp(withMoves, 2);
+    expect(segments()).toEqual(expect.arrayContaining(withBodies.slice(0, 2)));
+    for (let round = 0; round < 2; round++) {
+      await restart();
+      expect(opened.broker.counts(find(opened.broker, "dead")).visible).toBe(0);
+      expect(opened.broker.counts(find(opened.broker, "kept")).visible).toBe(600);
+      if (how !== "dropped with its queue") expect(opened.broker.counts(find(opened.broker, "main")).visible).toBe(0);
+    }
+  },
+);
 
 test("a moved message that is written again keeps its new ID, and can be moved once more", async () => {
   for (const name of ["dead", "main", "noise"]) await create(opened.broker, name);
