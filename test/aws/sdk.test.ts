@@ -1,8 +1,9 @@
-// The public JavaScript clients, unchanged, against the running process.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+// The AWS SDK for JavaScript v3, unchanged, against the running process: every action it has.
+import * as sdk from "@aws-sdk/client-sqs";
 import {
+  AddPermissionCommand,
+  CancelMessageMoveTaskCommand,
+  ChangeMessageVisibilityBatchCommand,
   ChangeMessageVisibilityCommand,
   CreateQueueCommand,
   DeleteMessageBatchCommand,
@@ -10,41 +11,46 @@ import {
   DeleteQueueCommand,
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
+  ListDeadLetterSourceQueuesCommand,
+  ListMessageMoveTasksCommand,
   ListQueuesCommand,
   ListQueueTagsCommand,
-  type Message,
   PurgeQueueCommand,
+  paginateListDeadLetterSourceQueues,
   QueueDoesNotExist,
   ReceiveMessageCommand,
+  RemovePermissionCommand,
   SendMessageBatchCommand,
   SendMessageCommand,
   SetQueueAttributesCommand,
   SQSClient,
+  StartMessageMoveTaskCommand,
   TagQueueCommand,
   UntagQueueCommand,
 } from "@aws-sdk/client-sqs";
-import { Consumer } from "sqs-consumer";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type BrokerProcess, startBroker } from "../support/broker-process.ts";
+import { fileBroker } from "../support/file-broker.ts";
 
-let broker: BrokerProcess;
+const broker = fileBroker();
+const called = new Set<string>();
 let client: SQSClient;
-const directory = mkdtempSync(join(tmpdir(), "wasq-sdk-"));
 
-beforeAll(async () => {
-  broker = await startBroker(directory);
+beforeAll(() => {
   client = new SQSClient({
     endpoint: broker.endpoint,
     region: "eu-west-1",
     credentials: { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" },
   });
+  client.middlewareStack.add(
+    (next, context) => (args) => {
+      called.add(context.commandName ?? "");
+      return next(args);
+    },
+    { step: "initialize" },
+  );
 });
 
-afterAll(async () => {
-  client.destroy();
-  await broker.stop("SIGKILL");
-  rmSync(directory, { recursive: true, force: true });
-});
+afterAll(() => client.destroy());
 
 async function createQueue(name: string, attributes: Record<string, string> = {}): Promise<string> {
   const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: name, Attributes: attributes }));
@@ -140,82 +146,6 @@ test("batches, purge, and a body of exactly 1 MiB", async () => {
   expect((await client.send(new ReceiveMessageCommand({ QueueUrl: url }))).Messages).toBeUndefined();
 });
 
-/** Runs sqs-consumer until `done` says so. */
-async function consume(
-  queueUrl: string,
-  handleMessageBatch: (messages: Message[]) => Promise<Message[]>,
-  done: () => boolean,
-): Promise<void> {
-  const consumer = Consumer.create({ queueUrl, sqs: client, batchSize: 10, waitTimeSeconds: 1, handleMessageBatch });
-  const failures: Error[] = [];
-  consumer.on("error", (error) => failures.push(error));
-  consumer.on("processing_error", () => undefined); // thrown on purpose by a handler
-  await new Promise<void>((resolve) => {
-    consumer.on("response_processed", () => done() && resolve());
-    consumer.start();
-  });
-  consumer.stop();
-  expect(failures).toEqual([]);
-}
-
-test.each([
-  ["standard", "work", {}],
-  ["FIFO", "work.fifo", { FifoQueue: "true", ContentBasedDeduplication: "true" }],
-])(
-  "sqs-consumer works through 1,000 messages on a %s queue, failures end as dead letters",
-  async (_, name, type) => {
-    const fifo = name.endsWith(".fifo");
-    const deadUrl = await createQueue(`dead-${name}`, type);
-    const redrive = JSON.stringify({ deadLetterTargetArn: await arnOf(deadUrl), maxReceiveCount: 2 });
-    const url = await createQueue(name, { ...type, RedrivePolicy: redrive, VisibilityTimeout: "1" });
-    for (let i = 0; i < 1000; i += 10) {
-      const entries = Array.from({ length: 10 }, (_each, k) => ({
-        Id: `m${k}`,
-        MessageBody: `${i + k}`,
-        ...(fifo ? { MessageGroupId: `g${(i + k) % 10}` } : {}),
-      }));
-      await client.send(new SendMessageBatchCommand({ QueueUrl: url, Entries: entries }));
-    }
-    const isBad = (message: Message): boolean => Number(message.Body) % 100 === 99;
-    const done = new Map<string, string[]>();
-    let count = 0;
-    await consume(
-      url,
-      async (messages) => {
-        const good = messages.filter((message) => !isBad(message));
-        for (const message of good) {
-          const group = `g${Number(message.Body) % 10}`;
-          done.set(group, [...(done.get(group) ?? []), message.Body ?? ""]);
-        }
-        count += good.length;
-        return good; // only these are deleted
-      },
-      () => count >= 990,
-    );
-    const handled = [...done.values()].flat();
-    expect(new Set(handled).size).toBe(990);
-    if (fifo) {
-      for (const bodies of done.values()) expect(bodies).toEqual([...bodies].sort((a, b) => Number(a) - Number(b)));
-    }
-    // The ten that were never deleted arrive, once each, when a receive meets them for the third time.
-    const dead = new Set<string>();
-    const deadline = Date.now() + 30_000;
-    while (dead.size < 10 && Date.now() < deadline) {
-      await client.send(new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10, WaitTimeSeconds: 1 }));
-      const { Messages } = await client.send(
-        new ReceiveMessageCommand({ QueueUrl: deadUrl, MaxNumberOfMessages: 10, MessageSystemAttributeNames: ["All"] }),
-      );
-      for (const message of Messages ?? []) {
-        dead.add(message.Body ?? "");
-        expect(message.Attributes?.["DeadLetterQueueSourceArn"]).toBe(await arnOf(url));
-        await client.send(new DeleteMessageCommand({ QueueUrl: deadUrl, ReceiptHandle: message.ReceiptHandle }));
-      }
-    }
-    expect([...dead].map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: 10 }, (_each, i) => i * 100 + 99));
-  },
-  90_000,
-);
-
 test("FIFO: a group is held while one receiver has it, and a duplicate gets the first answer", async () => {
   const url = await createQueue("held.fifo", { FifoQueue: "true" });
   const one = { QueueUrl: url, MessageGroupId: "g", MessageDeduplicationId: "1", MessageBody: "first" };
@@ -229,4 +159,193 @@ test("FIFO: a group is held while one receiver has it, and a duplicate gets the 
   await client.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: Messages?.[0]?.ReceiptHandle }));
   const next = await client.send(new ReceiveMessageCommand({ QueueUrl: url }));
   expect(next.Messages?.map((each) => each.Body)).toEqual(["second"]);
+});
+
+test("FIFO: a receive that is asked again under its attempt id gets the same messages and handles", async () => {
+  const url = await createQueue("attempts.fifo", { FifoQueue: "true", ContentBasedDeduplication: "true" });
+  await client.send(new SendMessageCommand({ QueueUrl: url, MessageGroupId: "g", MessageBody: "once" }));
+  const receive = { QueueUrl: url, ReceiveRequestAttemptId: "attempt-1" };
+  const first = await client.send(new ReceiveMessageCommand(receive));
+  const again = await client.send(new ReceiveMessageCommand(receive));
+  expect(first.Messages).toHaveLength(1);
+  expect(again.Messages).toEqual(first.Messages);
+});
+
+test("visibility in batches, and what of a batch fails", async () => {
+  const url = await createQueue("visibility");
+  const entries = ["a", "b"].map((each) => ({ Id: each, MessageBody: each }));
+  await client.send(new SendMessageBatchCommand({ QueueUrl: url, Entries: entries }));
+  const { Messages = [] } = await client.send(new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10 }));
+  const [a, b] = Messages.map((each) => each.ReceiptHandle);
+  const changed = await client.send(
+    new ChangeMessageVisibilityBatchCommand({
+      QueueUrl: url,
+      Entries: [
+        { Id: "now", ReceiptHandle: a, VisibilityTimeout: 0 },
+        { Id: "later", ReceiptHandle: b, VisibilityTimeout: 600 },
+        { Id: "foreign", ReceiptHandle: "nonsense", VisibilityTimeout: 0 },
+        { Id: "long", ReceiptHandle: b, VisibilityTimeout: 43_201 },
+      ],
+    }),
+  );
+  expect(changed.Successful?.map((each) => each.Id)).toEqual(["now", "later"]);
+  expect(changed.Failed).toMatchObject([
+    { Id: "foreign", Code: "ReceiptHandleIsInvalid", SenderFault: true },
+    { Id: "long", Code: "InvalidParameterValue", SenderFault: true },
+  ]);
+  const next = await client.send(new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10 }));
+  expect(next.Messages?.map((each) => each.Body)).toEqual(["a"]);
+});
+
+test("permissions are statements of the policy", async () => {
+  const url = await createQueue("shared");
+  const policyOf = async () =>
+    (await client.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ["Policy"] }))).Attributes?.[
+      "Policy"
+    ];
+  const add = { QueueUrl: url, AWSAccountIds: ["111122223333"], Actions: ["SendMessage", "ReceiveMessage"] };
+  await client.send(new AddPermissionCommand({ ...add, Label: "first" }));
+  await client.send(new AddPermissionCommand({ ...add, Label: "second", Actions: ["*"] }));
+  await expect(client.send(new AddPermissionCommand({ ...add, Label: "first" }))).rejects.toMatchObject({
+    name: "InvalidParameterValue",
+    message: "Value first for parameter Label is invalid. Reason: Already exists.",
+  });
+  expect(JSON.parse((await policyOf()) ?? "").Statement).toMatchObject([
+    { Sid: "first", Action: ["SQS:SendMessage", "SQS:ReceiveMessage"] },
+    { Sid: "second", Action: "SQS:*" },
+  ]);
+  await client.send(new RemovePermissionCommand({ QueueUrl: url, Label: "first" }));
+  expect(JSON.parse((await policyOf()) ?? "").Statement).toMatchObject([{ Sid: "second" }]);
+  await client.send(new RemovePermissionCommand({ QueueUrl: url, Label: "second" }));
+  expect(await policyOf()).toBeUndefined();
+});
+
+/** A dead-letter queue with `count` messages in it, each from a queue of its own. */
+async function deadLetters(name: string, count: number): Promise<{ url: string; arn: string; sources: string[] }> {
+  const url = await createQueue(name);
+  const arn = await arnOf(url);
+  const redrive = JSON.stringify({ deadLetterTargetArn: arn, maxReceiveCount: 1 });
+  const sources: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const source = await createQueue(`${name}-source-${i}`, { RedrivePolicy: redrive, VisibilityTimeout: "0" });
+    await client.send(new SendMessageCommand({ QueueUrl: source, MessageBody: `letter ${i}` }));
+    for (let receives = 0; receives < 2; receives++) {
+      await client.send(new ReceiveMessageCommand({ QueueUrl: source }));
+    }
+    sources.push(source);
+  }
+  return { url, arn, sources };
+}
+
+async function moveTaskOf(SourceArn: string): Promise<sdk.ListMessageMoveTasksResultEntry> {
+  for (;;) {
+    const { Results } = await client.send(new ListMessageMoveTasksCommand({ SourceArn, MaxResults: 10 }));
+    const [newest] = Results ?? [];
+    if (newest === undefined) throw new Error("no move task");
+    if (newest.Status !== "RUNNING" && newest.Status !== "CANCELLING") return newest;
+    await new Promise((later) => setTimeout(later, 20));
+  }
+}
+
+test("dead letters: their sources page by page, and the way back to each of them", async () => {
+  const { url, arn, sources } = await deadLetters("letters", 3);
+  const listed = await client.send(new ListDeadLetterSourceQueuesCommand({ QueueUrl: url }));
+  expect(listed.queueUrls).toEqual(sources);
+  const pages: (string[] | undefined)[] = [];
+  for await (const page of paginateListDeadLetterSourceQueues({ client, pageSize: 2 }, { QueueUrl: url })) {
+    pages.push(page.queueUrls);
+  }
+  expect(pages).toEqual([sources.slice(0, 2), sources.slice(2)]);
+  const { TaskHandle } = await client.send(new StartMessageMoveTaskCommand({ SourceArn: arn }));
+  expect(JSON.parse(Buffer.from(TaskHandle ?? "", "base64").toString())).toMatchObject({ sourceArn: arn });
+  const task = await moveTaskOf(arn);
+  expect(task).toMatchObject({ Status: "COMPLETED", SourceArn: arn, ApproximateNumberOfMessagesMoved: 3 });
+  expect(task.TaskHandle).toBeUndefined();
+  for (const [i, source] of sources.entries()) {
+    const { Messages } = await client.send(new ReceiveMessageCommand({ QueueUrl: source, WaitTimeSeconds: 5 }));
+    expect(Messages?.map((each) => each.Body)).toEqual([`letter ${i}`]);
+  }
+});
+
+test("a move task is cancelled, and its errors are the SDK's classes", async () => {
+  const { url, arn } = await deadLetters("slow", 1);
+  for (let i = 0; i < 5; i++) await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: `direct ${i}` }));
+  const target = await createQueue("slow-target");
+  const start = { SourceArn: arn, DestinationArn: await arnOf(target), MaxNumberOfMessagesPerSecond: 1 };
+  const { TaskHandle } = await client.send(new StartMessageMoveTaskCommand(start));
+  await expect(client.send(new StartMessageMoveTaskCommand(start))).rejects.toMatchObject({
+    name: "InvalidParameterValue",
+    message: expect.stringContaining("There is already a task running."),
+  });
+  const cancelled = await client.send(new CancelMessageMoveTaskCommand({ TaskHandle }));
+  expect(cancelled.ApproximateNumberOfMessagesMoved).toBeLessThan(6);
+  const task = await moveTaskOf(arn);
+  expect(task).toMatchObject({ Status: "CANCELLED", DestinationArn: start.DestinationArn });
+  const count = async (queueUrl: string) => {
+    const names = ["ApproximateNumberOfMessages" as const];
+    const answer = await client.send(new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: names }));
+    return Number(answer.Attributes?.["ApproximateNumberOfMessages"]);
+  };
+  expect((await count(url)) + (await count(target))).toBe(6);
+  const absent = new StartMessageMoveTaskCommand({ SourceArn: `${arn}-absent` });
+  await expect(client.send(absent)).rejects.toBeInstanceOf(sdk.ResourceNotFoundException);
+  await expect(client.send(new CancelMessageMoveTaskCommand({ TaskHandle }))).rejects.toMatchObject({
+    message: "Only active tasks can be cancelled.",
+  });
+});
+
+test("errors are the SDK's classes, with the status and the code of the service", async () => {
+  const url = await createQueue("errors", { VisibilityTimeout: "5" });
+  const batch = (...ids: string[]) =>
+    new SendMessageBatchCommand({ QueueUrl: url, Entries: ids.map((Id) => ({ Id, MessageBody: "x" })) });
+  const exists = new CreateQueueCommand({ QueueName: "errors", Attributes: { VisibilityTimeout: "6" } });
+  const unknown = new CreateQueueCommand({ QueueName: "wrong", Attributes: { ["Nonsense" as "Policy"]: "" } });
+  const value = new SetQueueAttributesCommand({ QueueUrl: url, Attributes: { DelaySeconds: "901" } });
+  const handle = new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: "nonsense" });
+  const large = ["a", "b"].map((Id) => ({ Id, MessageBody: "x".repeat(600_000) }));
+  const long = new SendMessageBatchCommand({ QueueUrl: url, Entries: large });
+  const list = { DataType: "String", StringListValues: ["x"] };
+  const lists = new SendMessageCommand({ QueueUrl: url, MessageBody: "x", MessageAttributes: { list } });
+  const contents = new SendMessageCommand({ QueueUrl: url, MessageBody: "\u0007" });
+  const outcomes = await Promise.allSettled([
+    client.send(new GetQueueUrlCommand({ QueueName: "absent" })),
+    client.send(exists),
+    client.send(unknown),
+    client.send(value),
+    client.send(handle),
+    client.send(contents),
+    client.send(batch()),
+    client.send(batch(..."abcdefghijk")),
+    client.send(batch("a", "a")),
+    client.send(batch("not an id")),
+    client.send(long),
+    client.send(lists),
+  ]);
+  const seen = outcomes.map((outcome) => {
+    if (outcome.status === "fulfilled") return "no error";
+    const error = outcome.reason;
+    return [error.constructor, error.$metadata.httpStatusCode, error.Code];
+  });
+  const prefix = "AWS.SimpleQueueService.";
+  expect(seen).toEqual([
+    [sdk.QueueDoesNotExist, 400, `${prefix}NonExistentQueue`],
+    [sdk.QueueNameExists, 400, "QueueAlreadyExists"],
+    [sdk.InvalidAttributeName, 400, "InvalidAttributeName"],
+    [sdk.InvalidAttributeValue, 400, "InvalidAttributeValue"],
+    [sdk.ReceiptHandleIsInvalid, 404, "ReceiptHandleIsInvalid"],
+    [sdk.InvalidMessageContents, 400, "InvalidMessageContents"],
+    [sdk.EmptyBatchRequest, 400, `${prefix}EmptyBatchRequest`],
+    [sdk.TooManyEntriesInBatchRequest, 400, `${prefix}TooManyEntriesInBatchRequest`],
+    [sdk.BatchEntryIdsNotDistinct, 400, `${prefix}BatchEntryIdsNotDistinct`],
+    [sdk.InvalidBatchEntryId, 400, `${prefix}InvalidBatchEntryId`],
+    [sdk.BatchRequestTooLong, 400, `${prefix}BatchRequestTooLong`],
+    [sdk.UnsupportedOperation, 400, `${prefix}UnsupportedOperation`],
+  ]);
+});
+
+// The last test of the file.
+test("every action the SDK has was called above", () => {
+  const commands = Object.keys(sdk).filter((name) => /^[A-Z]\w+Command$/.test(name));
+  expect(commands).toHaveLength(23);
+  expect([...called].sort()).toEqual(commands.sort());
 });
