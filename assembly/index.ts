@@ -17,6 +17,7 @@ import * as queue from "./queue";
 import * as replaying from "./replay";
 import * as reply from "./reply";
 import * as request from "./request";
+import * as restoring from "./restore";
 import * as segments from "./segments";
 import * as sending from "./send";
 import * as settle from "./settle";
@@ -84,6 +85,8 @@ export function segmentLiveBytes(segment: u32): f64 { return segments.liveBytes(
 export function addSegment(segment: u32): void { segments.add(segment); }
 export function removeSegment(segment: u32): void { segments.remove(segment); }
 
+/** What the checksums of records begin with: of `segment`, and unless it is told otherwise of every later one. */
+export function setSeed(segment: u32, seed: u32): void { segments.setSeed(segment, seed); }
 export function replayBegin(nowMs: f64): void { replaying.begin(nowMs); }
 export function replay(bytes: u32, position: f64): u32 { return replaying.replay(bytes, position); }
 export function replayIndex(bytes: u32, segment: u32): u32 { return replaying.replayIndex(bytes, segment); }
@@ -92,7 +95,9 @@ export function replayNotices(): u32 { return replaying.noticeCount; }
 export function replayLatestMs(): f64 { return replaying.latest(); }
 export function replayHighestQueue(): u32 { return replaying.highestQueueNumber(); }
 export function replayFindLater(bytes: u32, position: f64): f64 { return replaying.findLater(bytes, position); }
-export function replayFinish(nowMs: f64, endPosition: f64): bool { return replaying.finish(nowMs, endPosition); }
+export function replayFinish(nowMs: f64, endPosition: f64): void { replaying.finish(nowMs, endPosition); }
+/** To be called until it is done. @returns restore.ts: MORE, DONE or NO_MEMORY */
+export function restoreStep(countMax: u32): u32 { return restoring.step(countMax); }
 
 export function survey(bytes: u32, position: f64, forIndex: bool): u32 { return surveying.survey(bytes, position, forIndex); }
 export function surveyConsumed(): u32 { return surveying.consumed; }

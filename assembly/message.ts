@@ -27,21 +27,25 @@ export const MOVED: u32 = 1 << 24; // flag: has been redriven; its record still 
 export const REISSUES_SHIFT: u32 = 25;
 const REISSUES_MAX: u32 = 127;
 
+export const POSITION: u64 = 0x00ff_ffff_ffff_ffff;
+export const SENT_MS: u64 = 0xfff_ffff_ffff;
+export const SIZE_SHIFT: u64 = 44;
+
 // @ts-ignore: decorator
 @inline export function state(slot: u32): u8 { return load<u8>(at(slot), 7); }
 // @ts-ignore: decorator
 @inline export function setState(slot: u32, value: u8): void { store<u8>(at(slot), value, 7); }
 // @ts-ignore: decorator
-@inline export function position(slot: u32): u64 { return load<u64>(at(slot)) & 0x00ff_ffff_ffff_ffff; }
+@inline export function position(slot: u32): u64 { return load<u64>(at(slot)) & POSITION; }
 /** Sets the state too: they share a word. */
 // @ts-ignore: decorator
 @inline export function setPosition(slot: u32, value: u64, kind: u8): void { store<u64>(at(slot), value | (<u64>kind << 56)); }
 // @ts-ignore: decorator
-@inline export function sentMs(slot: u32): u64 { return load<u64>(at(slot), 8) & 0xfff_ffff_ffff; }
+@inline export function sentMs(slot: u32): u64 { return load<u64>(at(slot), 8) & SENT_MS; }
 // @ts-ignore: decorator
-@inline export function recordBytes(slot: u32): u32 { return <u32>(load<u64>(at(slot), 8) >> 44) << 3; }
+@inline export function recordBytes(slot: u32): u32 { return <u32>(load<u64>(at(slot), 8) >> SIZE_SHIFT) << 3; }
 // @ts-ignore: decorator
-@inline export function setSent(slot: u32, ms: u64, bytes: u32): void { store<u64>(at(slot), ms | (<u64>((bytes + 7) >> 3) << 44), 8); }
+@inline export function setSent(slot: u32, ms: u64, bytes: u32): void { store<u64>(at(slot), ms | (<u64>((bytes + 7) >> 3) << SIZE_SHIFT), 8); }
 // @ts-ignore: decorator
 @inline export function queue(slot: u32): u32 { return load<u32>(at(slot), 16); }
 // @ts-ignore: decorator

@@ -1,7 +1,7 @@
 // One record of the append-only log, version 1; little-endian throughout, aligned to 8 bytes.
 //
 //   offset  size  field     meaning
-//        0     4  checksum  CRC-32C over bytes [4, size)
+//        0     4  checksum  CRC-32C over bytes [4, size), begun with the log's seed (segments of version 1: none)
 //        4     3  size      bytes, header included, padding excluded
 //        7     1  kind      below; a retired value is never given out again
 //        8     8  number    previous + 1, through the whole log
@@ -75,6 +75,16 @@ export const ATTEMPT_BYTES: u32 = 32; // behind the rows
 //        0     4  size, a multiple of 8    4     4  kind    8     8  position of the record   16     4  its size
 //       20     4  zero                    24        as above
 // but SENT stops at 88, or for FIFO goes on: 88 message ID, 104 group key, 120 deduplication key (16 bytes each).
+// ROWS stands for SENT records that follow one another in one queue and say nothing but where a message is and when it
+// was sent, which is most of them: flags, receives and source are 0.
+//       24     4  queue index    28     4  queue number    32     8  sequence number of the first
+//       40     8  sentMs of the first (f64)                48     4  count    52     4  zero
+//       56        then a row for each:
+//        0     4  slot           4     4  sequence number, after the first's    8     4  sentMs, after the first's
+//       12     4  delayMs       16     4  offset in the segment, by 8          20     4  size of the record, by 8
 // SEAL ends it: 24 number of the segment's last record.
+export const ROWS: u32 = 256;
+export const ROWS_HEAD_BYTES: u32 = 56;
+export const PLAIN_ROW_BYTES: u32 = 24;
 export const ENTRY_SENT_BYTES: u32 = 88;
 export const ENTRY_SENT_FIFO_BYTES: u32 = 136;

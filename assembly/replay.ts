@@ -1,5 +1,5 @@
-// The log into state: every record in order, then one pass that puts each message where it belongs. A message's slot
-// comes with its record. A newer message in a slot shows that the older one had gone, whether or not the record that
+// The log into state: every record in order; restore.ts then puts each message where it belongs. A message's slot comes
+// with its record. A newer message in a slot shows that the older one had gone, whether or not the record that
 // said so is still there.
 //
 // While replaying, a slot's list links hold its queue's number (next) and the high half of its sequence number (prev).
@@ -8,15 +8,16 @@ import { crc32c } from "./crc32c";
 import * as dedup from "./dedup";
 import * as group from "./group";
 import * as lifecycle from "./lifecycle";
-import { CHUNK_BYTES, inputStart, outputStart, poolChunks, reserve } from "./memory";
+import { inputStart, outputStart } from "./memory";
 import * as message from "./message";
+import { sequenceAt } from "./order";
 import * as queue from "./queue";
 import * as r from "./record";
+import * as restore from "./restore";
 import * as segments from "./segments";
 import * as slab from "./slab";
-import { DELAYED, FREE, GROUP, IN_FLIGHT, VISIBLE } from "./state";
+import { FREE, VISIBLE } from "./state";
 import * as tail from "./tail";
-import * as timers from "./timers";
 
 export const MORE: u32 = 0;
 export const SEALED: u32 = 1;
@@ -52,9 +53,6 @@ function notice(kind: u32, p: usize, size: u32): void {
   store<u32>(to, <u32>(p - inputStart()), 4);
   store<u32>(to, size, 8);
 }
-
-// @ts-ignore: decorator
-@inline function sequenceAt(slot: u32): u64 { return (<u64>message.prev(slot) << 32) | <u64>message.generation(slot); }
 
 function setSequence(slot: u32, sequence: u64): void {
   message.setGeneration(slot, <u32>sequence);
@@ -203,7 +201,7 @@ export function valid(p: usize, left: u32, segment: u32): u32 {
   const size = load<u32>(p, 4) & 0xff_ffff;
   if (load<u32>(p, 16) != segment || size < r.HEADER_BYTES || size > tail.RECORD_BYTES_MAX + 64) return 0;
   if (size > left) return 0xffff_ffff;
-  return load<u32>(p) == crc32c(p + 4, size - 4) ? size : 0;
+  return load<u32>(p) == crc32c(p + 4, size - 4, segments.seedOf(segment)) ? size : 0;
 }
 
 /** Applies the records in the input region, which begins at `position`. */
@@ -237,6 +235,40 @@ export function replay(inputBytes: u32, position: f64): u32 {
   return MORE;
 }
 
+/** Messages as they were sent, in an index: record.ts, ROWS. */
+function rows(p: usize, segment: u32): bool {
+  const q = load<u32>(p, 24);
+  const queueNumber = load<u32>(p, 28);
+  const firstSequence = load<u64>(p, 32);
+  const firstMs = <u64>load<f64>(p, 40);
+  const start = <u64>segment * tail.segmentBytes;
+  const end = p + r.ROWS_HEAD_BYTES + <usize>load<u32>(p, 48) * r.PLAIN_ROW_BYTES;
+  if (queueNumber > highestQueue) highestQueue = queueNumber;
+  for (let row = p + r.ROWS_HEAD_BYTES; row < end; row += r.PLAIN_ROW_BYTES) {
+    const slot = load<u32>(row);
+    const sequence = firstSequence + <u64>load<u32>(row, 4);
+    const sentMs = firstMs + <u64>load<u32>(row, 8);
+    lifecycle.sawSequence(sequence);
+    sawTime(<f64>sentMs);
+    if (!slab.ensureSlot(slot)) return false;
+    if (message.state(slot) != FREE && sequenceAt(slot) > sequence) continue;
+    const cell = slab.at(slot);
+    message.setPosition(slot, start + (<u64>load<u32>(row, 16) << 3), VISIBLE);
+    message.setSent(slot, sentMs, load<u32>(row, 20) << 3);
+    store<u32>(cell, q, 16);
+    store<u32>(cell, slab.NONE, 20);
+    store<u32>(cell, <u32>sequence, 24);
+    store<u32>(cell, 0, 28); // receives
+    store<u32>(cell, load<u32>(row, 12), 32); // visible when its delay is over
+    store<u64>(cell, 0, 36); // received and first received: as it was sent
+    store<u32>(cell, 0, 44); // source
+    store<u32>(cell, queueNumber, 48);
+    store<u32>(cell, <u32>(sequence >> 32), 52);
+    store<u64>(cell, 0, 56);
+  }
+  return true;
+}
+
 /** Applies index entries; the input region holds whole ones. @returns MORE or NO_MEMORY */
 export function replayIndex(inputBytes: u32, segment: u32): u32 {
   let p = inputStart();
@@ -245,8 +277,12 @@ export function replayIndex(inputBytes: u32, segment: u32): u32 {
   segments.add(segment);
   while (p < end) {
     const size = load<u32>(p);
-    if (load<u32>(p, 4) == r.SEAL) lastNumber = load<u64>(p, 24);
-    else if (!apply(load<u32>(p, 4), p, load<u64>(p, 8), load<u32>(p, 16), 104, size)) return NO_MEMORY;
+    const kind = load<u32>(p, 4);
+    if (kind == r.SEAL) lastNumber = load<u64>(p, 24);
+    else if (kind == r.ROWS) {
+      if (!rows(p, segment)) return NO_MEMORY;
+    }
+    else if (!apply(kind, p, load<u64>(p, 8), load<u32>(p, 16), 104, size)) return NO_MEMORY;
     p += size;
   }
   return MORE;
@@ -268,87 +304,9 @@ export function findLater(inputBytes: u32, position: f64): f64 {
   return found;
 }
 
-// The slots in the order of their sequence numbers.
-let order: usize = 0;
-let orderCount: u32 = 0;
-
-function sortOrder(spare: usize): void {
-  let from = order;
-  let to = spare;
-  for (let width: u32 = 1; width < orderCount; width <<= 1) {
-    let sorted = true;
-    for (let left: u32 = 0; left < orderCount; left += 2 * width) {
-      const middle = min(left + width, orderCount);
-      const right = min(middle + width, orderCount);
-      let a = left;
-      let b = middle;
-      if (b < right && sequenceAt(load<u32>(from + (<usize>(b - 1) << 2))) > sequenceAt(load<u32>(from + (<usize>b << 2)))) sorted = false;
-      for (let i = left; i < right; i++) {
-        const takeLeft = a < middle && (b >= right || sequenceAt(load<u32>(from + (<usize>a << 2))) <= sequenceAt(load<u32>(from + (<usize>b << 2))));
-        store<u32>(to + (<usize>i << 2), load<u32>(from + (<usize>(takeLeft ? a++ : b++) << 2)));
-      }
-    }
-    const swap = from;
-    from = to;
-    to = swap;
-    if (sorted && width > 1) continue;
-  }
-  order = from;
-}
-
-function isOrdered(): bool {
-  for (let i: u32 = 1; i < orderCount; i++) {
-    if (sequenceAt(load<u32>(order + (<usize>(i - 1) << 2))) > sequenceAt(load<u32>(order + (<usize>i << 2)))) return false;
-  }
-  return true;
-}
-
-/** All records are in and every queue has its settings: builds the lists. @returns false when memory is used up */
-export function finish(startMs: f64, endPosition: f64): bool {
-  const bound = slab.slotBound();
-  timers.startAt(<u64>startMs);
+/** All records are in and every queue has its settings: restore.ts builds the lists. */
+export function finish(startMs: f64, endPosition: f64): void {
   tail.startAt(<u64>endPosition);
   tail.setNextNumber(lastNumber + 1);
-  let live: u32 = 0;
-  for (let slot: u32 = 1; slot < bound; slot++) {
-    if (message.state(slot) == FREE) continue;
-    const q = message.queue(slot);
-    // Of a queue that is no more, or that was purged since.
-    if (q == 0 || q >= queue.bound() || queue.number(q) != message.next(slot)) message.setState(slot, FREE);
-    else live++;
-  }
-  const chunks = (live * 4) / CHUNK_BYTES + 1;
-  const start = reserve(<usize>chunks * 2 * CHUNK_BYTES);
-  if (start == 0) return false;
-  order = start;
-  orderCount = 0;
-  for (let slot: u32 = 1; slot < bound; slot++) {
-    if (message.state(slot) != FREE) store<u32>(order + (<usize>(orderCount++) << 2), slot);
-  }
-  if (!isOrdered()) sortOrder(start + <usize>chunks * CHUNK_BYTES);
-  for (let i: u32 = 0; i < orderCount; i++) {
-    const slot = load<u32>(order + (<usize>i << 2));
-    const q = message.queue(slot);
-    segments.count(message.position(slot), message.recordBytes(slot), 1);
-    const hidden = message.visibleAtMs(slot) > <u64>startMs;
-    const state = !hidden ? VISIBLE : message.receives(slot) > 0 ? IN_FLIGHT : DELAYED;
-    message.setState(slot, state);
-    if (queue.isFifo(q)) {
-      const g = message.group(slot);
-      group.addMember(g);
-      group.append(g, slot);
-    }
-    if (state == VISIBLE) lifecycle.show(slot, false);
-    else {
-      queue.count(q, state == IN_FLIGHT ? queue.IN_FLIGHT_COUNT : queue.DELAYED_COUNT, 1);
-      lifecycle.rearm(slot);
-    }
-  }
-  poolChunks(start, chunks * 2);
-  slab.rebuildFreeSlots();
-  queue.rebuildFree();
-  for (let cell = slab.AUX_FIRST; cell < slab.auxBound(); cell++) {
-    if (load<u8>(slab.at(cell), 7) == GROUP && group.memberCount(cell) == 0) group.drop(cell);
-  }
-  return true;
+  restore.begin(<u64>startMs);
 }

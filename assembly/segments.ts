@@ -14,8 +14,17 @@ export function open(): void {
 
 // @ts-ignore: decorator
 @inline function at(segment: u32): usize { return entries + ((<usize>segment & (COUNT - 1)) << 4); }
-// @ts-ignore: decorator
-@inline export function segmentOf(position: u64): u32 { return <u32>(position / segmentBytes); }
+// Positions asked about lie close to one another mostly, and a division costs more than all the rest here.
+let knownSegment: u32 = 0;
+let knownStart: u64 = 0;
+
+export function segmentOf(position: u64): u32 {
+  if (position - knownStart >= segmentBytes) {
+    knownSegment = <u32>(position / segmentBytes);
+    knownStart = <u64>knownSegment * segmentBytes;
+  }
+  return knownSegment;
+}
 
 export function exists(segment: u32): bool { return load<u32>(at(segment)) == segment; }
 
@@ -43,3 +52,16 @@ export function add(segment: u32): void {
 
 export function liveCount(segment: u32): u32 { return exists(segment) ? load<u32>(at(segment), 4) : 0; }
 export function liveBytes(segment: u32): f64 { return exists(segment) ? <f64>load<u64>(at(segment), 8) : 0; }
+
+// Segments of an older format have no seed; those that come after the last of them have the log's.
+let seed: u32 = 0;
+let unseeded: u32 = 0; // the last segment without
+
+export function setSeed(segment: u32, value: u32): void {
+  if (value != 0) seed = value;
+  else if (segment > unseeded) unseeded = segment;
+}
+
+/** What the checksums of the segment's records begin with. */
+// @ts-ignore: decorator
+@inline export function seedOf(segment: u32): u32 { return segment > unseeded ? seed : 0; }

@@ -84,16 +84,17 @@ export function ensureSlot(cell: u32): bool {
   return true;
 }
 
-/** After a replay: everything that is free becomes takeable, lowest number first. */
-export function rebuildFreeSlots(): void {
+/** After a replay that left `liveCount` messages: everything that is free becomes takeable, lowest number first. */
+export function rebuildFreeSlots(liveCount: u32): void {
   slotFree = NONE;
-  slotCount = 0;
+  slotCount = liveCount;
+  if (liveCount == slotFresh - 1) return;
   for (let cell = slotFresh - 1; cell >= 1; cell--) {
     const p = at(cell);
     if (load<u8>(p, 7) == 0) {
       store<u32>(p, slotFree, FREE_LINK);
       slotFree = cell;
-    } else slotCount++;
+    }
   }
 }
 

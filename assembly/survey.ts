@@ -20,6 +20,7 @@ import * as group from "./group";
 
 export let consumed: u32 = 0;
 export let indexBytes: u32 = 0;
+let rows: usize = 0; // the entry of rows that was written last, if nothing was written since
 let indexing: bool = false;
 let surveyed: u32 = 0; // segment
 
@@ -30,6 +31,7 @@ function current(row: usize): u32 {
 
 /** An entry with `bytes` bytes, head included; everything after the head is copied from the record. */
 function entry(kind: u32, p: usize, position: u64, recordBytes: u32, bytes: u32): usize {
+  rows = 0;
   const to = outputStart() + indexBytes;
   const padded = (bytes + 7) & ~7;
   store<u64>(to + padded - 8, 0);
@@ -41,6 +43,44 @@ function entry(kind: u32, p: usize, position: u64, recordBytes: u32, bytes: u32)
   store<u32>(to, 0, 20);
   indexBytes += padded;
   return to;
+}
+
+/** Takes the message into the run of plain ones if it belongs there. @returns false when it needs an entry of its own */
+function row(p: usize, position: u64, size: u32): bool {
+  // Flags, a first and a last receive, receives and a source: it has none of them.
+  if (load<u32>(p, 28) != 0 || (load<u64>(p, 64) | load<u64>(p, 72) | load<u64>(p, 80)) != 0) return false;
+  const sequence = load<u64>(p, 32);
+  const sentMs = load<f64>(p, 48);
+  const visibleAtMs = load<f64>(p, 56);
+  const delayMs = visibleAtMs == 0 ? 0 : visibleAtMs - sentMs;
+  if (delayMs < 0 || delayMs > <f64>u32.MAX_VALUE) return false;
+  const follows = rows != 0
+    && load<u32>(p, 40) == load<u32>(rows, 24) && load<u32>(p, 44) == load<u32>(rows, 28)
+    && sequence >= load<u64>(rows, 32) && sequence - load<u64>(rows, 32) <= <u64>u32.MAX_VALUE
+    && sentMs >= load<f64>(rows, 40) && sentMs - load<f64>(rows, 40) <= <f64>u32.MAX_VALUE;
+  if (!follows) {
+    rows = outputStart() + indexBytes;
+    memory.fill(rows, 0, r.ROWS_HEAD_BYTES);
+    store<u32>(rows, r.ROWS_HEAD_BYTES);
+    store<u32>(rows, r.ROWS, 4);
+    store<u64>(rows, position, 8);
+    store<u32>(rows, load<u32>(p, 40), 24);
+    store<u32>(rows, load<u32>(p, 44), 28);
+    store<u64>(rows, sequence, 32);
+    store<f64>(rows, sentMs, 40);
+    indexBytes += r.ROWS_HEAD_BYTES;
+  }
+  const to = outputStart() + indexBytes;
+  store<u32>(to, load<u32>(p, 24));
+  store<u32>(to, <u32>(sequence - load<u64>(rows, 32)), 4);
+  store<u32>(to, <u32>(sentMs - load<f64>(rows, 40)), 8);
+  store<u32>(to, <u32>delayMs, 12);
+  store<u32>(to, <u32>(position % tail.segmentBytes) >> 3, 16);
+  store<u32>(to, (size + 7) >> 3, 20);
+  store<u32>(rows, load<u32>(rows) + r.PLAIN_ROW_BYTES);
+  store<u32>(rows, load<u32>(rows, 48) + 1, 48);
+  indexBytes += r.PLAIN_ROW_BYTES;
+  return true;
 }
 
 /** The message's record again, with its state as it is now. */
@@ -72,7 +112,7 @@ function sent(p: usize, position: u64, size: u32): void {
   const here = slot < slab.slotBound() && message.state(slot) > PENDING && message.position(slot) == position && !queue.isDead(message.queue(slot));
   if (here) {
     if (!indexing) rewrite(slot, p, size);
-    else {
+    else if (!row(p, position, size)) {
       const to = entry(r.SENT, p, position, (size + 7) & ~7, fifo ? r.ENTRY_SENT_FIFO_BYTES : r.ENTRY_SENT_BYTES);
       if (fifo) {
         memory.copy(to + 88, p + 88, 16);
@@ -92,6 +132,7 @@ function remembered(p: usize, known: u32, position: u64): void {
   const cell = slab.at(known);
   let to: usize;
   if (indexing) {
+    rows = 0;
     to = outputStart() + indexBytes;
     store<u32>(to, 80);
     store<u32>(to, r.REMEMBERED, 4);
@@ -224,6 +265,7 @@ export function survey(inputBytes: u32, position: f64, forIndex: bool): u32 {
   indexing = forIndex;
   consumed = 0;
   indexBytes = 0;
+  rows = 0;
   while (p < end) {
     const size = valid(p, <u32>(end - p), surveyed);
     if (size == 0xffff_ffff) return 0;

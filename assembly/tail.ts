@@ -11,6 +11,7 @@
 import { crc32c } from "./crc32c";
 import { reserve } from "./memory";
 import { HEADER_BYTES, SEAL } from "./record";
+import { seedOf } from "./segments";
 
 export const RECORD_BYTES_MAX: u32 = 2 << 20;
 
@@ -80,7 +81,7 @@ function seal(start: u64, size: u32, kind: u32): void {
   store<u64>(p, nextNumber++, 8);
   store<u32>(p, segment, 16);
   store<u32>(p, <u32>((writeStart > segmentStart ? writeStart : segmentStart) % segmentBytes), 20);
-  store<u32>(p, crc32c(p + 4, size - 4));
+  store<u32>(p, crc32c(p + 4, size - 4, seedOf(segment)));
   head = start + ((<u64>size + 7) & ~7);
   // The record ran past the end of the ring: the next one starts at the front.
   if (start / tailBytes != head / tailBytes) wrappedAt = head;

@@ -58,6 +58,7 @@ export async function openBroker(options: OpenBrokerOptions): Promise<OpenedBrok
 
   const indexedSegments: number[] = [];
   const codec: RecordCodec = {
+    begin: (segment, seed) => core.setSeed(segment, seed),
     replay(bytes, position) {
       const { consumedBytes, stop } = core.replay(bytes, position, onQueue);
       if (stop === "noMemory") throw noMemory();
@@ -70,7 +71,8 @@ export async function openBroker(options: OpenBrokerOptions): Promise<OpenedBrok
     findLater: (bytes, position) => core.findLater(bytes, position),
   };
   core.beginReplay(clock.nowMs());
-  const { log, endPosition, segments } = await options.openLog(codec, segmentBytes);
+  const { log, endPosition, segments, recordSeed } = await options.openLog(codec, segmentBytes);
+  core.setSeed(Math.floor(endPosition / segmentBytes) + 1, recordSeed);
   for (const segment of segments) core.addSegment(segment);
   clock.notBefore(core.replayLatestMs);
   const superseded = catalogue.finishReplay(clock.nowMs());

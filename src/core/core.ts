@@ -22,6 +22,10 @@ export const CORE_DIGEST_BYTES_MAX = 256;
 export const QUEUE_FLAG = { fifo: 1, scopeGroup: 4, contentBased: 16 } as const;
 export const RECORD_KIND = { queue: 6, queueDropped: 7 } as const;
 
+const RESTORE = { more: 0, done: 1 } as const;
+/** Messages of one step: few, so that the first steps are over soon and the others run optimized code. */
+const RESTORE_COUNT = 8_192;
+
 /** What an answer to a receive may be instead of messages or a wait. */
 export const RECEIVE = {
   none: 0xffff_fffe,
@@ -473,6 +477,11 @@ export class Core {
     this.#wasm.replayBegin(nowMs);
   }
 
+  /** What the checksums of the segment's records begin with, 0: nothing; and of later segments, unless told otherwise. */
+  setSeed(segment: number, seed: number): void {
+    this.#wasm.setSeed(segment, seed);
+  }
+
   #put(bytes: Uint8Array): void {
     assert(bytes.byteLength <= this.inputBytesMax, "a piece of the log fits the input region");
     this.#memory().set(bytes, this.#input);
@@ -523,8 +532,12 @@ export class Core {
   get highestQueueNumber(): number {
     return this.#wasm.replayHighestQueue() >>> 0;
   }
+  /** @returns false when memory is used up */
   finishReplay(nowMs: number, endPosition: number): boolean {
-    return this.#wasm.replayFinish(nowMs, endPosition) !== 0;
+    this.#wasm.replayFinish(nowMs, endPosition);
+    let code: number = RESTORE.more;
+    while (code === RESTORE.more) code = this.#wasm.restoreStep(RESTORE_COUNT);
+    return code === RESTORE.done;
   }
 
   /** Goes through a sealed segment's records: into index entries, or what is needed of them again at the tail. */

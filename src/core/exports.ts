@@ -31,6 +31,7 @@ export interface CoreExports {
   segmentLiveBytes(segment: number): number;
   addSegment(segment: number): void;
   removeSegment(segment: number): void;
+  setSeed(segment: number, seed: number): void;
   replayBegin(nowMs: number): void;
   replay(bytes: number, position: number): number;
   replayIndex(bytes: number, segment: number): number;
@@ -39,7 +40,8 @@ export interface CoreExports {
   replayLatestMs(): number;
   replayHighestQueue(): number;
   replayFindLater(bytes: number, position: number): number;
-  replayFinish(nowMs: number, endPosition: number): number;
+  replayFinish(nowMs: number, endPosition: number): void;
+  restoreStep(countMax: number): number;
   survey(bytes: number, position: number, forIndex: number): number;
   surveyConsumed(): number;
   surveyIndexBytes(): number;

@@ -16,7 +16,7 @@ import type { Extent, Log, RecordCodec } from "./log.ts";
 import { MANIFEST, ManifestFile, readManifest } from "./manifest.ts";
 import { ReadFiles } from "./read-files.ts";
 import { expectUnused, recover } from "./recovery.ts";
-import { encodeHeader, encodeIndex, loadIndex, SPARE, segmentName, segmentOfName } from "./segment.ts";
+import { encodeHeader, encodeIndex, loadIndex, recordSeed, SPARE, segmentName, segmentOfName } from "./segment.ts";
 
 export interface LogOptions {
   readonly segmentBytes: number; // header page included; fixed when the log is made
@@ -31,6 +31,8 @@ export interface OpenedLog {
   readonly log: LocalLog;
   readonly endPosition: number; // where the next record goes
   readonly segments: readonly number[];
+  /** What the checksums of records in segments that are begun from here on must begin with. */
+  readonly recordSeed: number;
 }
 
 interface Writable {
@@ -97,7 +99,7 @@ async function openLocked(disk: Disk, lock: DiskLock, options: LogOptions): Prom
     await log.abandon();
     throw error;
   }
-  return { log, endPosition, segments: log.segments() };
+  return { log, endPosition, segments: log.segments(), recordSeed: recordSeed(manifest.current) };
 }
 
 async function attempt<T>(what: string, file: string, work: () => Promise<T>): Promise<T> {

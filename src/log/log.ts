@@ -12,6 +12,8 @@ export interface Extent {
 
 /** What a segment's bytes mean; implemented by the core, so that the log does not have to know. */
 export interface RecordCodec {
+  /** What the checksums of the segment's records begin with. Told before anything of a segment is applied. */
+  begin(segment: number, seed: number): void;
   /**
    * Applies the records at the start of `bytes`, which begin at a record boundary at `position`.
    * - "more": all of `bytes` was whole records, or the last one is cut off by the end of `bytes`

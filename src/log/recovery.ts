@@ -12,7 +12,8 @@ import type { Disk, DiskFile } from "./disk.ts";
 import { damaged, ioError, systemCode } from "./errors.ts";
 import { REPLAY_BYTES_MAX, type RecordCodec } from "./log.ts";
 import { MANIFEST, type Manifest } from "./manifest.ts";
-import { checkHeader, firstNonZero, indexPieces, loadIndex, segmentName } from "./segment.ts";
+import { checkHeader, indexPieces, lastNonZero, loadIndex, segmentName } from "./segment.ts";
+import { SegmentReader } from "./segment-reader.ts";
 
 export interface Recovered {
   /** Where the next record goes. */
@@ -32,36 +33,40 @@ export async function recover(
   codec: RecordCodec,
   onNote: (text: string) => void,
 ): Promise<Recovered> {
-  const buffer = new Uint8Array(Math.min(REPLAY_BYTES_MAX, manifest.segmentBytes));
   let previous: number | undefined;
   let tail: { readonly segment: number; readonly offset: number } | undefined;
   let spare: number | undefined;
+  // The last segments end in zeros, tens of megabytes: looked for while the others are replayed.
+  const dataEnds = new Map(manifest.segments.slice(-2).map((segment) => [segment, dataEndOf(disk, segment, manifest)]));
+  const endOf = async (segment: number) => (await dataEnds.get(segment)) ?? manifest.segmentBytes;
 
-  for (const segment of manifest.segments) {
-    await withFile(disk, segment, async (file) => {
-      await checkHeader(file, segment, manifest);
-      const reader = new Reader(file, segment, manifest.segmentBytes, buffer);
+  try {
+    for await (const { segment, file, seed, index } of opened(disk, manifest)) {
+      codec.begin(segment, seed);
+      const reader = new SegmentReader(file, segment, manifest.segmentBytes);
       if (tail === undefined) {
-        if (await replayIndex(file, segment, manifest, codec, onNote)) {
-          previous = segment;
-          return;
-        }
-        const offset = await replayRecords(reader, codec);
+        const isIndexed = index !== undefined && replayIndex(index, segment, codec, onNote);
+        const offset = isIndexed ? "sealed" : await explained(segment, () => replayRecords(reader, codec));
         if (offset === "sealed") previous = segment;
         else tail = { segment, offset };
-        return;
+        continue;
       }
       // Writing into a segment begins when the one before it has been sealed and synced.
-      const offset = await reader.nextNonZero(SEGMENT_HEADER_BYTES);
-      if (offset !== undefined || segment !== tail.segment + 1) {
+      if (segment !== tail.segment + 1 || (await endOf(segment)) > SEGMENT_HEADER_BYTES) {
         const met = `no record here, though ${segmentName(segment)}, which follows, was begun`;
         throw damaged(segmentName(tail.segment), tail.offset, met, `acknowledged records are missing; ${ADVICE}`);
       }
       spare = segment;
-    });
+    }
+    if (tail !== undefined) {
+      const isTorn = (await endOf(tail.segment)) > tail.offset;
+      if (isTorn) await expectTorn(disk, tail.segment, tail.offset, manifest, codec);
+      if (isTorn) await cut(disk, tail.segment, tail.offset, manifest.segmentBytes, onNote);
+      else await syncSegment(disk, tail.segment);
+    }
+  } finally {
+    await Promise.allSettled(dataEnds.values());
   }
-
-  if (tail !== undefined) await settleTail(disk, tail.segment, tail.offset, manifest, codec, buffer, onNote);
   // After a kill the bytes just read may be in the system's cache only, and are built upon from here on.
   if (previous !== undefined) await syncSegment(disk, previous);
 
@@ -78,60 +83,75 @@ export async function expectUnused(disk: Disk, segment: number, segmentBytes: nu
   await withFile(disk, segment, async (file) => {
     const sizeBytes = Math.min(segmentBytes, await file.sizeBytes());
     if (sizeBytes <= SEGMENT_HEADER_BYTES) return;
-    const reader = new Reader(file, segment, sizeBytes, new Uint8Array(Math.min(REPLAY_BYTES_MAX, sizeBytes)));
-    const offset = await reader.nextNonZero(SEGMENT_HEADER_BYTES);
+    const offset = await new SegmentReader(file, segment, sizeBytes).nextNonZero(SEGMENT_HEADER_BYTES);
     if (offset === undefined) return;
     throw damaged(segmentName(segment), offset, `there are records, but ${MANIFEST} does not name the file`, ADVICE);
   });
 }
 
-class Reader {
-  readonly #file: DiskFile;
+interface OpenedSegment {
   readonly segment: number;
-  readonly endOffset: number;
-  readonly #buffer: Uint8Array;
+  readonly file: DiskFile;
+  readonly seed: number;
+  readonly index: Uint8Array | string | undefined; // see loadIndex
+}
 
-  constructor(file: DiskFile, segment: number, endOffset: number, buffer: Uint8Array) {
-    this.#file = file;
-    this.segment = segment;
-    this.endOffset = endOffset;
-    this.#buffer = buffer;
-  }
-
-  /** Up to the end of the data area, or as much as the buffer holds. Valid until the next call. */
-  async read(offset: number): Promise<Uint8Array> {
-    const sizeBytes = Math.min(this.#buffer.byteLength, this.endOffset - offset);
-    const bytes = this.#buffer.subarray(0, sizeBytes);
-    const readBytes = await this.#file.read(bytes, offset);
-    if (readBytes === sizeBytes) return bytes;
-    throw damaged(
-      segmentName(this.segment),
-      offset + readBytes,
-      "the file ends here",
-      `it has ${this.endOffset} bytes`,
-    );
-  }
-
-  async nextNonZero(fromOffset: number): Promise<number | undefined> {
-    for (let offset = fromOffset; offset < this.endOffset; ) {
-      const bytes = await this.read(offset);
-      const found = firstNonZero(bytes);
-      if (found >= 0) return offset + found;
-      offset += bytes.byteLength;
+/** Every segment with its header checked and its index loaded, the next one while one is in use. Closes them. */
+async function* opened(disk: Disk, manifest: Manifest): AsyncGenerator<OpenedSegment> {
+  const { segments } = manifest;
+  const open = (segment: number): Promise<OpenedSegment> =>
+    explained(segment, async () => {
+      const file = await disk.open(segmentName(segment), "read");
+      try {
+        const seed = await checkHeader(file, segment, manifest);
+        return { segment, file, seed, index: await loadIndex(file, segment, manifest.segmentBytes) };
+      } catch (error) {
+        await file.close().catch(() => {});
+        throw error;
+      }
+    });
+  let next = segments[0] === undefined ? undefined : open(segments[0]);
+  try {
+    for (let i = 0; next !== undefined; i++) {
+      const current: OpenedSegment = await next;
+      const following = segments[i + 1];
+      next = following === undefined ? undefined : open(following);
+      next?.catch(() => {}); // met when its turn comes
+      try {
+        yield current;
+      } finally {
+        await explained(current.segment, () => current.file.close());
+      }
     }
-    return undefined;
+  } finally {
+    await next?.then(({ file }) => file.close()).catch(() => {});
   }
 }
 
-async function withFile(disk: Disk, segment: number, work: (file: DiskFile) => Promise<void>): Promise<void> {
-  const name = segmentName(segment);
-  try {
-    const file = await disk.open(name, "read");
+/** Where the zeros at the end of its data area begin. */
+function dataEndOf(disk: Disk, segment: number, { segmentBytes }: Manifest): Promise<number> {
+  const end = withFile(disk, segment, (file) =>
+    new SegmentReader(file, segment, segmentBytes).dataEnd(SEGMENT_HEADER_BYTES),
+  );
+  end.catch(() => {}); // met when it is asked for
+  return end;
+}
+
+async function withFile<T>(disk: Disk, segment: number, work: (file: DiskFile) => Promise<T>): Promise<T> {
+  return explained(segment, async () => {
+    const file = await disk.open(segmentName(segment), "read");
     try {
-      await work(file);
+      return await work(file);
     } finally {
       await file.close();
     }
+  });
+}
+
+async function explained<T>(segment: number, work: () => Promise<T>): Promise<T> {
+  const name = segmentName(segment);
+  try {
+    return await work();
   } catch (error) {
     if (systemCode(error) === "ENOENT")
       throw damaged(name, 0, "the file is missing", `${MANIFEST} names it; ${ADVICE}`);
@@ -139,16 +159,13 @@ async function withFile(disk: Disk, segment: number, work: (file: DiskFile) => P
   }
 }
 
-/** @returns whether the segment has an index, and so is sealed */
-async function replayIndex(
-  file: DiskFile,
+/** @returns whether the index could be used; the segment is sealed then */
+function replayIndex(
+  index: Uint8Array | string,
   segment: number,
-  manifest: Manifest,
   codec: RecordCodec,
   onNote: (text: string) => void,
-): Promise<boolean> {
-  const index = await loadIndex(file, segment, manifest.segmentBytes);
-  if (index === undefined) return false;
+): boolean {
   const pieces = typeof index === "string" ? index : (indexPieces(index) ?? "its entries cannot be told apart");
   if (typeof pieces === "string") {
     onNote(`The index of ${segmentName(segment)} is not used: ${pieces}; the records were read instead`);
@@ -159,51 +176,58 @@ async function replayIndex(
 }
 
 /** @returns "sealed", or the offset of the first byte that is not part of a record */
-async function replayRecords(reader: Reader, codec: RecordCodec): Promise<number | "sealed"> {
+async function replayRecords(reader: SegmentReader, codec: RecordCodec): Promise<number | "sealed"> {
   let offset = SEGMENT_HEADER_BYTES;
-  while (offset < reader.endOffset) {
-    const bytes = await reader.read(offset);
-    const { consumedBytes, stop } = codec.replay(bytes, reader.segment * reader.endOffset + offset);
-    offset += consumedBytes;
-    if (stop === "sealed") {
-      if (offset === reader.endOffset) return "sealed";
-      throw damaged(segmentName(reader.segment), offset, "a closing record ends here", "it fills its segment");
+  let rest: Uint8Array = new Uint8Array(0); // of a record that goes on in the next piece
+  const roomBytes = Math.min(REPLAY_BYTES_MAX, reader.endOffset);
+  for await (const { buffer, startInBuffer, sizeBytes } of reader.pieces(SEGMENT_HEADER_BYTES, roomBytes)) {
+    buffer.set(rest, startInBuffer - rest.byteLength);
+    rest = buffer.subarray(startInBuffer - rest.byteLength, startInBuffer + sizeBytes);
+    for (;;) {
+      const bytes = rest.subarray(0, REPLAY_BYTES_MAX);
+      const { consumedBytes, stop } = codec.replay(bytes, reader.segment * reader.endOffset + offset);
+      offset += consumedBytes;
+      rest = rest.subarray(consumedBytes);
+      if (stop === "sealed") {
+        if (offset === reader.endOffset) return "sealed";
+        throw damaged(segmentName(reader.segment), offset, "a closing record ends here", "it fills its segment");
+      }
+      if (stop !== "more") return offset;
+      if (bytes.byteLength < REPLAY_BYTES_MAX) break; // on with the next piece
+      if (consumedBytes === 0) return offset; // no record is as long as that
     }
-    if (stop !== "more" || consumedBytes === 0) return offset;
   }
+  if (rest.byteLength > 0) return offset;
   throw damaged(segmentName(reader.segment), offset, "the segment is full and not closed", "a closing record fills it");
 }
 
-async function settleTail(
+/** Behind the tail's end there is something. @throws LogError unless it is what is left of the write that was torn */
+async function expectTorn(
   disk: Disk,
   segment: number,
   offset: number,
   manifest: Manifest,
   codec: RecordCodec,
-  buffer: Uint8Array,
-  onNote: (text: string) => void,
 ): Promise<void> {
   const name = segmentName(segment);
-  let isTorn = false;
   await withFile(disk, segment, async (file) => {
-    const reader = new Reader(file, segment, manifest.segmentBytes, buffer);
+    const reader = new SegmentReader(file, segment, manifest.segmentBytes);
+    const buffer = new Uint8Array(Math.min(REPLAY_BYTES_MAX, manifest.segmentBytes));
     const stop = segment * manifest.segmentBytes + offset;
     let from = await reader.nextNonZero(offset);
-    isTorn = from !== undefined;
     while (from !== undefined) {
       const start = from & ~7; // where records may begin
-      const bytes = await reader.read(start);
+      const sizeBytes = Math.min(buffer.byteLength, manifest.segmentBytes - start);
+      const bytes = await reader.read(buffer.subarray(0, sizeBytes), start);
       const writeStart = codec.findLater(bytes, segment * manifest.segmentBytes + start);
       if (writeStart > stop) {
         const met = `no record here, though one was written later, at offset ${writeStart % manifest.segmentBytes} or behind`;
         throw damaged(name, offset, met, `acknowledged records are missing; ${ADVICE}`);
       }
-      const isLast = start + bytes.byteLength === manifest.segmentBytes;
-      from = isLast ? undefined : await reader.nextNonZero(start + Math.min(SCAN_STEP_BYTES, bytes.byteLength));
+      const isLast = start + sizeBytes === manifest.segmentBytes;
+      from = isLast ? undefined : await reader.nextNonZero(start + Math.min(SCAN_STEP_BYTES, sizeBytes));
     }
   });
-  if (isTorn) await cut(disk, segment, offset, manifest.segmentBytes, buffer, onNote);
-  else await syncSegment(disk, segment);
 }
 
 /** Makes all bytes from `offset` on zeros again. Stopped half way, it is done once more at the next start. */
@@ -212,7 +236,6 @@ async function cut(
   segment: number,
   offset: number,
   segmentBytes: number,
-  buffer: Uint8Array,
   onNote: (text: string) => void,
 ): Promise<void> {
   const name = segmentName(segment);
@@ -220,14 +243,13 @@ async function cut(
   try {
     const file = await disk.open(name, "durable");
     try {
-      const reader = new Reader(file, segment, segmentBytes, buffer);
-      for (let from = await reader.nextNonZero(offset); from !== undefined; from = await reader.nextNonZero(from)) {
-        const bytes = await reader.read(from);
-        let sizeBytes = Math.min(bytes.byteLength, SEGMENT_HEADER_BYTES - (from % SEGMENT_HEADER_BYTES));
-        while (sizeBytes > 1 && bytes[sizeBytes - 1] === 0) sizeBytes--;
-        last = from + sizeBytes;
-        await file.write(new Uint8Array(sizeBytes), from);
-        from += sizeBytes;
+      const reader = new SegmentReader(file, segment, segmentBytes);
+      const page = new Uint8Array(SEGMENT_HEADER_BYTES);
+      for (let from = await reader.nextNonZero(offset); from !== undefined; from = await reader.nextNonZero(last)) {
+        const sizeBytes = SEGMENT_HEADER_BYTES - (from % SEGMENT_HEADER_BYTES);
+        const bytes = await reader.read(page.subarray(0, sizeBytes), from);
+        last = from + lastNonZero(bytes) + 1;
+        await file.write(new Uint8Array(last - from), from);
       }
       await file.sync();
     } finally {

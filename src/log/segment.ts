@@ -8,7 +8,7 @@
 // Header page
 //   offset  size  field          meaning
 //        0     8  magic          "WASQSEG1"
-//        8     4  version        1
+//        8     4  version        1; since 2 the checksums of the records begin with the log's seed
 //       12     4  segment        its number: a file under another's name is noticed
 //       16    16  log ID         the manifest's: a file of another log is noticed
 //       32     8  segmentBytes
@@ -16,7 +16,7 @@
 //     4092     4  checksum       CRC-32C over bytes [0, 4092)
 //
 // Footer
-//        0     8  magic          "WASQIDX1"
+//        0     8  magic          "WASQIDX2"; "WASQIDX1" is read too: entries of the kinds that there were before
 //        8     8  index size     bytes
 //       16     4  segment
 //       20     4  checksum       CRC-32 (zlib's, which the host has natively) over the index
@@ -29,11 +29,15 @@ import type { DiskFile } from "./disk.ts";
 import { damaged, LogError } from "./errors.ts";
 import type { Manifest } from "./manifest.ts";
 
-const VERSION = 1;
+const VERSION = 2;
+const SEEDED_VERSION = 2;
 const FOOTER_BYTES = 32;
 const HEADER_MAGIC = "WASQSEG1";
-const FOOTER_MAGIC = "WASQIDX1";
-const INDEX_PIECE_BYTES_MAX = 2 * 1024 * 1024;
+const FOOTER_MAGIC = "WASQIDX2";
+const FOOTER_MAGICS = ["WASQIDX1", FOOTER_MAGIC];
+const INDEX_ENTRY_BYTES_MAX = 2 * 1024 * 1024;
+/** Small, unless an entry is larger: the core's code gets quick between two pieces, not during one. */
+const INDEX_PIECE_BYTES = 128 * 1024;
 
 const NAME = /^segment-(\d{10})\.log$/;
 export const SPARE = "spare"; // a segment to be, until it is all zeros
@@ -51,11 +55,19 @@ export function segmentOfName(name: string): number | undefined {
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const textOf = (bytes: Uint8Array) => String.fromCharCode(...bytes);
 
-export function encodeHeader(segment: number, log: Manifest): Uint8Array {
+/**
+ * What the checksums of the log's records begin with: bytes that a client sends, which would be a record in another log,
+ * are none in this one.
+ */
+export function recordSeed(log: Manifest): number {
+  return Number.parseInt(log.logId.slice(0, 8), 16);
+}
+
+export function encodeHeader(segment: number, log: Manifest, version = VERSION): Uint8Array {
   const page = new Uint8Array(SEGMENT_HEADER_BYTES);
   const view = viewOf(page);
   page.set(new TextEncoder().encode(HEADER_MAGIC));
-  view.setUint32(8, VERSION, true);
+  view.setUint32(8, version, true);
   view.setUint32(12, segment, true);
   for (let i = 0; i < 16; i++) page[16 + i] = Number.parseInt(log.logId.slice(i * 2, i * 2 + 2), 16);
   view.setBigUint64(32, BigInt(log.segmentBytes), true);
@@ -63,8 +75,11 @@ export function encodeHeader(segment: number, log: Manifest): Uint8Array {
   return page;
 }
 
-/** @throws LogError unless the file is this log's segment of this number, whole */
-export async function checkHeader(file: DiskFile, segment: number, log: Manifest): Promise<void> {
+/**
+ * @returns what the checksums of its records begin with
+ * @throws LogError unless the file is this log's segment of this number, whole
+ */
+export async function checkHeader(file: DiskFile, segment: number, log: Manifest): Promise<number> {
   const name = segmentName(segment);
   const sizeBytes = await file.sizeBytes();
   if (sizeBytes < log.segmentBytes) {
@@ -79,17 +94,18 @@ export async function checkHeader(file: DiskFile, segment: number, log: Manifest
   if (textOf(page.subarray(0, 8)) !== HEADER_MAGIC)
     throw damaged(name, 0, "no segment header", "restore the file from a copy");
   const version = view.getUint32(8, true);
-  if (version !== VERSION) {
-    const text = `Cannot open the log: ${name} has version ${version}, this version reads ${VERSION}; use the version that wrote it`;
+  if (version < 1 || version > VERSION) {
+    const text = `Cannot open the log: ${name} has version ${version}, this version reads up to ${VERSION}; use the version that wrote it`;
     throw new LogError("newer", text, { file: name, offset: 8 });
   }
   const met = view.getUint32(12, true);
   if (met !== segment) throw damaged(name, 12, `it is segment ${met}`, `segment ${segment} belongs here`);
-  const expected = encodeHeader(segment, log);
+  const expected = encodeHeader(segment, log, version);
   const offset = page.findIndex((byte, i) => byte !== expected[i]);
   if (offset >= 32)
     throw damaged(name, offset, "it was made for another segment size", `${log.segmentBytes} is this log's`);
   if (offset >= 0) throw damaged(name, offset, "it belongs to another log", `this log's ID is ${log.logId}`);
+  return version < SEEDED_VERSION ? 0 : recordSeed(log);
 }
 
 /** The index and its footer, as they stand behind the data. */
@@ -120,7 +136,10 @@ export async function loadIndex(
   const index = bytes.subarray(0, behindBytes - FOOTER_BYTES);
   const footer = bytes.subarray(behindBytes - FOOTER_BYTES);
   const view = viewOf(footer);
-  if (textOf(footer.subarray(0, 8)) !== FOOTER_MAGIC || view.getUint32(28, true) !== crc32c(footer.subarray(0, 28))) {
+  if (
+    !FOOTER_MAGICS.includes(textOf(footer.subarray(0, 8))) ||
+    view.getUint32(28, true) !== crc32c(footer.subarray(0, 28))
+  ) {
     return "its footer is damaged";
   }
   if (view.getBigUint64(8, true) !== BigInt(index.byteLength)) return "its size is wrong";
@@ -131,7 +150,7 @@ export async function loadIndex(
 
 /**
  * Cuts an index at entry boundaries; an entry begins with its size in bytes, a multiple of 8.
- * @returns pieces of at most 2 MiB, or undefined when the bytes are no entries
+ * @returns pieces of whole entries, at most 2 MiB, or undefined when the bytes are no entries
  */
 export function indexPieces(index: Uint8Array): Uint8Array[] | undefined {
   const view = viewOf(index);
@@ -142,10 +161,10 @@ export function indexPieces(index: Uint8Array): Uint8Array[] | undefined {
     if (index.byteLength - offset < 8) return undefined;
     const sizeBytes = view.getUint32(offset, true);
     const nextOffset = offset + sizeBytes;
-    if (sizeBytes === 0 || sizeBytes % 8 !== 0 || sizeBytes > INDEX_PIECE_BYTES_MAX || nextOffset > index.byteLength) {
+    if (sizeBytes === 0 || sizeBytes % 8 !== 0 || sizeBytes > INDEX_ENTRY_BYTES_MAX || nextOffset > index.byteLength) {
       return undefined;
     }
-    if (nextOffset - pieceStart > INDEX_PIECE_BYTES_MAX) {
+    if (nextOffset - pieceStart > INDEX_PIECE_BYTES && offset > pieceStart) {
       pieces.push(index.subarray(pieceStart, offset));
       pieceStart = offset;
     }
@@ -156,6 +175,16 @@ export function indexPieces(index: Uint8Array): Uint8Array[] | undefined {
 }
 
 const ZEROS = Buffer.alloc(64 * 1024);
+
+/** @returns the offset of the last byte that is not 0, or -1 */
+export function lastNonZero(bytes: Uint8Array): number {
+  for (let end = bytes.byteLength; end > 0; end -= ZEROS.byteLength) {
+    const piece = bytes.subarray(Math.max(0, end - ZEROS.byteLength), end);
+    if (ZEROS.compare(piece, 0, piece.byteLength, 0, piece.byteLength) === 0) continue;
+    return end - piece.byteLength + piece.findLastIndex((byte) => byte !== 0);
+  }
+  return -1;
+}
 
 /** @returns the offset of the first byte that is not 0, or -1 */
 export function firstNonZero(bytes: Uint8Array): number {

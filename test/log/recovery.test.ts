@@ -3,8 +3,8 @@ import { LogError } from "../../src/log/errors.ts";
 import { MANIFEST } from "../../src/log/manifest.ts";
 import { segmentName } from "../../src/log/segment.ts";
 import { FakeDisk, randomOf } from "../support/fake-disk.ts";
-import { commit, open, SEGMENT_BYTES, settle } from "../support/log-workload.ts";
-import { encodeIndexOf, type Seen } from "../support/plain-codec.ts";
+import { commit, LOG_ID, open, SEGMENT_BYTES, settle } from "../support/log-workload.ts";
+import { encodeIndexOf, forgedRecord, type Seen } from "../support/plain-codec.ts";
 
 type Files = Map<string, Uint8Array>;
 
@@ -307,4 +307,32 @@ test("an index that cannot be used costs time only", async () => {
   expect(codec.seen).toEqual(written);
   expect(codec.indexed).toEqual([]);
   expect(notes[0]).toContain(`The index of ${segmentName(1)} is not used`);
+});
+
+describe("a torn write that carried bytes made to look like a record of a later write", () => {
+  async function tornWith(forge: (writeOffset: number) => Uint8Array): Promise<Outcome> {
+    const disk = FakeDisk.of(copyOf(files));
+    const opened = await open(disk);
+    const { log, writer } = opened;
+    const from = writer.position % SEGMENT_BYTES;
+    writer.add("the first record of the write");
+    writer.add(forge(from + 512));
+    await commit(opened);
+    await log.close();
+    const bytes = fileOf(disk.files(), segmentName(3));
+    bytes.fill(0, from, from + 40); // the first record did not get to the disk
+    return start(new Map(disk.files()).set(segmentName(3), bytes));
+  }
+
+  test("is cut off, for who made them does not know the log's seed", async () => {
+    const outcome = await tornWith((writeOffset) => forgedRecord(3, 1_000_000, writeOffset));
+    expect(outcome).toMatchObject({ kind: "opened", seen: written });
+    expect(outcome.kind === "opened" && outcome.notes).toHaveLength(1);
+  });
+
+  test("would be taken for damage otherwise", async () => {
+    const seed = Number.parseInt(LOG_ID.slice(0, 8), 16);
+    const outcome = await tornWith((writeOffset) => forgedRecord(3, 1_000_000, writeOffset, seed));
+    expect(outcome).toMatchObject({ kind: "refused", error: { code: "damaged" } });
+  });
 });

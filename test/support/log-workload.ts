@@ -19,8 +19,9 @@ export async function open(disk: Disk, segmentBytes = SEGMENT_BYTES): Promise<Op
   const codec = new PlainCodec(segmentBytes);
   const notes: string[] = [];
   const onNote = (text: string) => notes.push(text);
-  const { log, endPosition } = await openLog(disk, { segmentBytes, codec, onNote, logId: LOG_ID });
-  return { log, codec, notes, writer: new PlainWriter(segmentBytes, endPosition, codec.lastNumber + 1) };
+  const { log, endPosition, recordSeed } = await openLog(disk, { segmentBytes, codec, onNote, logId: LOG_ID });
+  const writer = new PlainWriter(segmentBytes, endPosition, codec.lastNumber + 1, recordSeed);
+  return { log, codec, notes, writer };
 }
 
 /** Lets what goes on in the background go on: the fake disk needs no time, only turns. */

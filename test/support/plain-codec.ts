@@ -23,16 +23,19 @@ export class PlainWriter {
   position: number;
   nextNumber: number;
   readonly written: Seen[] = [];
+  readonly #seed: number;
   #extents: { position: number; parts: Uint8Array[]; sizeBytes: number }[] = [];
 
-  constructor(segmentBytes: number, position: number, nextNumber = 1) {
+  constructor(segmentBytes: number, position: number, nextNumber: number, seed: number) {
     this.segmentBytes = segmentBytes;
+    this.#seed = seed;
     this.position = position;
     this.nextNumber = nextNumber;
   }
 
-  add(text: string): void {
-    const payload = new TextEncoder().encode(text);
+  add(content: string | Uint8Array): void {
+    const payload = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    const text = new TextDecoder().decode(payload);
     const sizeBytes = HEADER_BYTES + payload.byteLength;
     const segmentEnd = (Math.floor(this.position / this.segmentBytes) + 1) * this.segmentBytes;
     if (this.position + pad8(sizeBytes) + HEADER_BYTES > segmentEnd) this.seal();
@@ -67,7 +70,7 @@ export class PlainWriter {
     view.setUint32(16, segment, true);
     view.setUint32(20, extent.position % this.segmentBytes, true);
     bytes.set(payload, HEADER_BYTES);
-    view.setUint32(0, crc32c(bytes.subarray(4, sizeBytes)), true);
+    view.setUint32(0, crc32c(bytes.subarray(4, sizeBytes), this.#seed), true);
     extent.parts.push(bytes);
     extent.sizeBytes += bytes.byteLength;
     this.position += bytes.byteLength;
@@ -81,9 +84,20 @@ export class PlainCodec implements RecordCodec {
   readonly seen: Seen[] = [];
   readonly indexed: number[] = []; // segments whose index was replayed
   lastNumber = 0;
+  readonly #seeds = new Map<number, number>(); // by segment
 
   constructor(segmentBytes: number) {
     this.segmentBytes = segmentBytes;
+  }
+
+  begin(segment: number, seed: number): void {
+    this.#seeds.set(segment, seed);
+  }
+
+  #decode(bytes: Uint8Array, segment: number): Decoded | "short" | undefined {
+    const seed = this.#seeds.get(segment);
+    if (seed === undefined) throw new Error(`segment ${segment} was not begun`);
+    return decode(bytes, seed);
   }
 
   replay(bytes: Uint8Array, position: number): { consumedBytes: number; stop: "more" | "sealed" | "end" | "invalid" } {
@@ -94,7 +108,7 @@ export class PlainCodec implements RecordCodec {
       const view = viewOf(rest);
       if (view.getBigUint64(0, true) === 0n || view.getUint32(16, true) !== segment)
         return { consumedBytes, stop: "end" };
-      const record = decode(rest);
+      const record = this.#decode(rest, segment);
       if (record === "short") return { consumedBytes, stop: "more" };
       const atSegmentStart = (position + consumedBytes) % this.segmentBytes === SEGMENT_HEADER_BYTES;
       // Segments may have been removed in between; within one the numbers have no gaps.
@@ -114,7 +128,7 @@ export class PlainCodec implements RecordCodec {
     const segment = Math.floor(position / this.segmentBytes);
     let found = -1;
     for (let offset = 0; offset + HEADER_BYTES <= bytes.byteLength; offset += 8) {
-      const record = decode(bytes.subarray(offset));
+      const record = this.#decode(bytes.subarray(offset), segment);
       if (!record || record === "short" || record.segment !== segment || record.number <= this.lastNumber) continue;
       found = Math.max(found, segment * this.segmentBytes + record.writeOffset);
     }
@@ -150,14 +164,26 @@ export function encodeIndexOf(seen: readonly Seen[]): Uint8Array {
   return new Uint8Array(Buffer.concat(entries));
 }
 
+/** A record for `segment`, as somebody would make it up: valid under `seed`, 0 when they do not know the log's. */
+export function forgedRecord(segment: number, number: number, writeOffset: number, seed = 0): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + 8);
+  const view = viewOf(bytes);
+  view.setUint32(4, bytes.byteLength + MESSAGE * 2 ** 24, true);
+  view.setBigUint64(8, BigInt(number), true);
+  view.setUint32(16, segment, true);
+  view.setUint32(20, writeOffset, true);
+  view.setUint32(0, crc32c(bytes.subarray(4), seed), true);
+  return bytes;
+}
+
 /** @returns "short" when the record may go on behind `bytes`, undefined when it is none */
-function decode(bytes: Uint8Array): Decoded | "short" | undefined {
+function decode(bytes: Uint8Array, seed: number): Decoded | "short" | undefined {
   const view = viewOf(bytes);
   const sizeAndKind = view.getUint32(4, true);
   const sizeBytes = sizeAndKind & 0xffffff;
   if (sizeBytes < HEADER_BYTES) return undefined;
   if (pad8(sizeBytes) > bytes.byteLength) return "short";
-  if (view.getUint32(0, true) !== crc32c(bytes.subarray(4, sizeBytes))) return undefined;
+  if (view.getUint32(0, true) !== crc32c(bytes.subarray(4, sizeBytes), seed)) return undefined;
   if (bytes.subarray(sizeBytes, pad8(sizeBytes)).some((byte) => byte !== 0)) return undefined;
   return {
     kind: sizeAndKind >>> 24,
