@@ -32,7 +32,6 @@ export function open(budgetBytes: f64, tailBytes: u32, cacheBytes: u32, segmentB
   mem.open(budgetBytes);
   mem.openRegions();
   crc.open();
-  md5.open();
   sha256.open();
   if (!request.open() || !reply.open()) return false;
   if (!tail.open(tailBytes, segmentBytes, segmentHeaderBytes) || !cache.open(cacheBytes)) return false;

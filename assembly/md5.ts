@@ -1,48 +1,90 @@
 // MD5 (RFC 1321), for the digests that SQS answers with. Not for security.
-import { reserve } from "./memory";
 
-let sines: usize = 0; // 64 u32
-let last: usize = 0; // 128 bytes: the padded end of the input
-
-export function open(): void {
-  sines = reserve(64 * 4);
-  last = reserve(128);
-  for (let i = 0; i < 64; i++) store<u32>(sines + (<usize>i << 2), <u32>(<u64>Math.floor(Math.abs(Math.sin(<f64>(i + 1))) * 4294967296.0)));
-}
+const last: usize = memory.data(128); // the padded end of the input
 
 let a0: u32, b0: u32, c0: u32, d0: u32;
 
+// One step each: the round's function of b, c and d, a word of the block, how far to turn, the sine of its number.
 // @ts-ignore: decorator
-@inline function step(f: u32, a: u32, b: u32, block: usize, word: u32, i: u32, turn: u32): u32 {
-  return b + rotl<u32>(a + f + load<u32>(block + (<usize>word << 2)) + load<u32>(sines + (<usize>i << 2)), turn);
-}
+@inline function f(a: u32, b: u32, c: u32, d: u32, word: u32, turn: u32, sine: u32): u32 { return b + rotl<u32>(a + (d ^ (b & (c ^ d))) + word + sine, turn); }
+// @ts-ignore: decorator
+@inline function g(a: u32, b: u32, c: u32, d: u32, word: u32, turn: u32, sine: u32): u32 { return b + rotl<u32>(a + (c ^ (d & (b ^ c))) + word + sine, turn); }
+// @ts-ignore: decorator
+@inline function h(a: u32, b: u32, c: u32, d: u32, word: u32, turn: u32, sine: u32): u32 { return b + rotl<u32>(a + (b ^ c ^ d) + word + sine, turn); }
+// @ts-ignore: decorator
+@inline function i(a: u32, b: u32, c: u32, d: u32, word: u32, turn: u32, sine: u32): u32 { return b + rotl<u32>(a + (c ^ (b | ~d)) + word + sine, turn); }
 
+// Written out, so that no step has to look up its word's place, its turn or its sine.
 function compress(block: usize): void {
   let a = a0, b = b0, c = c0, d = d0;
-  for (let i: u32 = 0; i < 16; i += 4) {
-    a = step((b & c) | (~b & d), a, b, block, i, i, 7);
-    d = step((a & b) | (~a & c), d, a, block, i + 1, i + 1, 12);
-    c = step((d & a) | (~d & b), c, d, block, i + 2, i + 2, 17);
-    b = step((c & d) | (~c & a), b, c, block, i + 3, i + 3, 22);
-  }
-  for (let i: u32 = 16; i < 32; i += 4) {
-    a = step((d & b) | (~d & c), a, b, block, (5 * i + 1) & 15, i, 5);
-    d = step((c & a) | (~c & b), d, a, block, (5 * i + 6) & 15, i + 1, 9);
-    c = step((b & d) | (~b & a), c, d, block, (5 * i + 11) & 15, i + 2, 14);
-    b = step((a & c) | (~a & d), b, c, block, (5 * i + 16) & 15, i + 3, 20);
-  }
-  for (let i: u32 = 32; i < 48; i += 4) {
-    a = step(b ^ c ^ d, a, b, block, (3 * i + 5) & 15, i, 4);
-    d = step(a ^ b ^ c, d, a, block, (3 * i + 8) & 15, i + 1, 11);
-    c = step(d ^ a ^ b, c, d, block, (3 * i + 11) & 15, i + 2, 16);
-    b = step(c ^ d ^ a, b, c, block, (3 * i + 14) & 15, i + 3, 23);
-  }
-  for (let i: u32 = 48; i < 64; i += 4) {
-    a = step(c ^ (b | ~d), a, b, block, (7 * i) & 15, i, 6);
-    d = step(b ^ (a | ~c), d, a, block, (7 * i + 7) & 15, i + 1, 10);
-    c = step(a ^ (d | ~b), c, d, block, (7 * i + 14) & 15, i + 2, 15);
-    b = step(d ^ (c | ~a), b, c, block, (7 * i + 21) & 15, i + 3, 21);
-  }
+  a = f(a, b, c, d, load<u32>(block), 7, 0xd76aa478);
+  d = f(d, a, b, c, load<u32>(block, 4), 12, 0xe8c7b756);
+  c = f(c, d, a, b, load<u32>(block, 8), 17, 0x242070db);
+  b = f(b, c, d, a, load<u32>(block, 12), 22, 0xc1bdceee);
+  a = f(a, b, c, d, load<u32>(block, 16), 7, 0xf57c0faf);
+  d = f(d, a, b, c, load<u32>(block, 20), 12, 0x4787c62a);
+  c = f(c, d, a, b, load<u32>(block, 24), 17, 0xa8304613);
+  b = f(b, c, d, a, load<u32>(block, 28), 22, 0xfd469501);
+  a = f(a, b, c, d, load<u32>(block, 32), 7, 0x698098d8);
+  d = f(d, a, b, c, load<u32>(block, 36), 12, 0x8b44f7af);
+  c = f(c, d, a, b, load<u32>(block, 40), 17, 0xffff5bb1);
+  b = f(b, c, d, a, load<u32>(block, 44), 22, 0x895cd7be);
+  a = f(a, b, c, d, load<u32>(block, 48), 7, 0x6b901122);
+  d = f(d, a, b, c, load<u32>(block, 52), 12, 0xfd987193);
+  c = f(c, d, a, b, load<u32>(block, 56), 17, 0xa679438e);
+  b = f(b, c, d, a, load<u32>(block, 60), 22, 0x49b40821);
+
+  a = g(a, b, c, d, load<u32>(block, 4), 5, 0xf61e2562);
+  d = g(d, a, b, c, load<u32>(block, 24), 9, 0xc040b340);
+  c = g(c, d, a, b, load<u32>(block, 44), 14, 0x265e5a51);
+  b = g(b, c, d, a, load<u32>(block), 20, 0xe9b6c7aa);
+  a = g(a, b, c, d, load<u32>(block, 20), 5, 0xd62f105d);
+  d = g(d, a, b, c, load<u32>(block, 40), 9, 0x02441453);
+  c = g(c, d, a, b, load<u32>(block, 60), 14, 0xd8a1e681);
+  b = g(b, c, d, a, load<u32>(block, 16), 20, 0xe7d3fbc8);
+  a = g(a, b, c, d, load<u32>(block, 36), 5, 0x21e1cde6);
+  d = g(d, a, b, c, load<u32>(block, 56), 9, 0xc33707d6);
+  c = g(c, d, a, b, load<u32>(block, 12), 14, 0xf4d50d87);
+  b = g(b, c, d, a, load<u32>(block, 32), 20, 0x455a14ed);
+  a = g(a, b, c, d, load<u32>(block, 52), 5, 0xa9e3e905);
+  d = g(d, a, b, c, load<u32>(block, 8), 9, 0xfcefa3f8);
+  c = g(c, d, a, b, load<u32>(block, 28), 14, 0x676f02d9);
+  b = g(b, c, d, a, load<u32>(block, 48), 20, 0x8d2a4c8a);
+
+  a = h(a, b, c, d, load<u32>(block, 20), 4, 0xfffa3942);
+  d = h(d, a, b, c, load<u32>(block, 32), 11, 0x8771f681);
+  c = h(c, d, a, b, load<u32>(block, 44), 16, 0x6d9d6122);
+  b = h(b, c, d, a, load<u32>(block, 56), 23, 0xfde5380c);
+  a = h(a, b, c, d, load<u32>(block, 4), 4, 0xa4beea44);
+  d = h(d, a, b, c, load<u32>(block, 16), 11, 0x4bdecfa9);
+  c = h(c, d, a, b, load<u32>(block, 28), 16, 0xf6bb4b60);
+  b = h(b, c, d, a, load<u32>(block, 40), 23, 0xbebfbc70);
+  a = h(a, b, c, d, load<u32>(block, 52), 4, 0x289b7ec6);
+  d = h(d, a, b, c, load<u32>(block), 11, 0xeaa127fa);
+  c = h(c, d, a, b, load<u32>(block, 12), 16, 0xd4ef3085);
+  b = h(b, c, d, a, load<u32>(block, 24), 23, 0x04881d05);
+  a = h(a, b, c, d, load<u32>(block, 36), 4, 0xd9d4d039);
+  d = h(d, a, b, c, load<u32>(block, 48), 11, 0xe6db99e5);
+  c = h(c, d, a, b, load<u32>(block, 60), 16, 0x1fa27cf8);
+  b = h(b, c, d, a, load<u32>(block, 8), 23, 0xc4ac5665);
+
+  a = i(a, b, c, d, load<u32>(block), 6, 0xf4292244);
+  d = i(d, a, b, c, load<u32>(block, 28), 10, 0x432aff97);
+  c = i(c, d, a, b, load<u32>(block, 56), 15, 0xab9423a7);
+  b = i(b, c, d, a, load<u32>(block, 20), 21, 0xfc93a039);
+  a = i(a, b, c, d, load<u32>(block, 48), 6, 0x655b59c3);
+  d = i(d, a, b, c, load<u32>(block, 12), 10, 0x8f0ccc92);
+  c = i(c, d, a, b, load<u32>(block, 40), 15, 0xffeff47d);
+  b = i(b, c, d, a, load<u32>(block, 4), 21, 0x85845dd1);
+  a = i(a, b, c, d, load<u32>(block, 32), 6, 0x6fa87e4f);
+  d = i(d, a, b, c, load<u32>(block, 60), 10, 0xfe2ce6e0);
+  c = i(c, d, a, b, load<u32>(block, 24), 15, 0xa3014314);
+  b = i(b, c, d, a, load<u32>(block, 52), 21, 0x4e0811a1);
+  a = i(a, b, c, d, load<u32>(block, 16), 6, 0xf7537e82);
+  d = i(d, a, b, c, load<u32>(block, 44), 10, 0xbd3af235);
+  c = i(c, d, a, b, load<u32>(block, 8), 15, 0x2ad7d2bb);
+  b = i(b, c, d, a, load<u32>(block, 36), 21, 0xeb86d391);
+
   a0 += a; b0 += b; c0 += c; d0 += d;
 }
 
