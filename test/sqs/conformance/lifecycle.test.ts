@@ -1,75 +1,18 @@
-// A message's life as far as it shows without waiting: visibility, handles, long polls, dead letters, FIFO.
-// Reference 4, 5. What takes time is in test/core, where time is an argument.
+// A message's life as far as it shows without waiting: visibility, handles, long polls, delays, dead letters. Reference 4.
+// What takes time is in test/core, where time is an argument.
 import { describe, expect } from "vitest";
 import { scenario, useBroker } from "../../support/conformance.ts";
+import { create, type Queue } from "../../support/queue-client.ts";
 import type { Service } from "../../support/service.ts";
 import type { Json } from "../../support/sqs-client.ts";
 
 useBroker();
 
-interface Message {
-  readonly Body: string;
-  readonly MessageId: string;
-  readonly ReceiptHandle: string;
-  readonly Attributes?: { readonly [name: string]: string };
-}
-
-const FIFO = { FifoQueue: "true" };
 const NO_HANDLE = /^404 ReceiptHandleIsInvalid \| The input receipt handle ".*" is not a valid receipt handle\.$/;
 const EXPIRED =
   /^400 InvalidParameterValue \| Value .* for parameter ReceiptHandle is invalid\. Reason: The receipt handle has expired\.$/;
 const GONE =
   /^400 InvalidParameterValue \| Value .* Reason: Message does not exist or is not available for visibility timeout change\.$/;
-
-class Queue {
-  readonly sqs: Service;
-  readonly name: string;
-
-  constructor(sqs: Service, name: string) {
-    this.sqs = sqs;
-    this.name = name;
-  }
-
-  async send(body: string, more: Json = {}): Promise<Json> {
-    return this.sqs.call("SendMessage", { QueueUrl: this.name, MessageBody: body, ...more });
-  }
-
-  async receive(more: Json = {}): Promise<readonly Message[]> {
-    const input = { QueueUrl: this.name, AttributeNames: ["All"], ...more };
-    return ((await this.sqs.call("ReceiveMessage", input))["Messages"] ?? []) as readonly Message[];
-  }
-
-  /** The one message that is there. */
-  async one(more: Json = {}): Promise<Message> {
-    const messages = await this.receive(more);
-    expect(messages).toHaveLength(1);
-    return messages[0] as Message;
-  }
-
-  async bodies(more: Json = {}): Promise<string> {
-    return (await this.receive({ MaxNumberOfMessages: 10, ...more })).map(({ Body }) => Body).join(" ");
-  }
-
-  async delete(message: Message): Promise<void> {
-    await this.sqs.call("DeleteMessage", { QueueUrl: this.name, ReceiptHandle: message.ReceiptHandle });
-  }
-
-  async hide(message: Message, VisibilityTimeout: number): Promise<void> {
-    const input = { QueueUrl: this.name, ReceiptHandle: message.ReceiptHandle, VisibilityTimeout };
-    await this.sqs.call("ChangeMessageVisibility", input);
-  }
-
-  /** The refusal of an action on a handle. */
-  async refuses(action: "DeleteMessage" | "ChangeMessageVisibility", ReceiptHandle: string): Promise<string> {
-    return this.sqs.refusal(action, { QueueUrl: this.name, ReceiptHandle, VisibilityTimeout: 1 });
-  }
-}
-
-async function create(sqs: Service, name: string, attributes: Json = {}): Promise<Queue> {
-  const type = name.endsWith(".fifo") ? { ...FIFO, ContentBasedDeduplication: "true" } : {};
-  await sqs.call("CreateQueue", { QueueName: name, Attributes: { ...type, ...attributes } });
-  return new Queue(sqs, name);
-}
 
 describe("visibility", () => {
   scenario("a received message is hidden, and deleting it ends it", async (sqs) => {
@@ -325,98 +268,5 @@ describe("dead letters", () => {
     await queue.send("a");
     await sqs.call("DeleteQueue", { QueueUrl: "dead" });
     for (let i = 0; i < 3; i++) expect((await queue.one({ VisibilityTimeout: 0 })).Body).toBe("a");
-  });
-});
-
-describe("FIFO", () => {
-  const group = (MessageGroupId: string): Json => ({ MessageGroupId });
-
-  scenario("one receive takes a group as far as it goes, then the next", async (sqs) => {
-    const queue = await create(sqs, "q.fifo");
-    for (const body of ["g1-m1", "g2-m1", "g1-m2", "g1-m3"]) await queue.send(body, group(body.slice(0, 2)));
-    expect(await queue.bodies()).toBe("g1-m1 g1-m2 g1-m3 g2-m1");
-  });
-
-  scenario(
-    "a group with a message in flight is locked, for later messages too, until all of them are gone",
-    async (sqs) => {
-      const queue = await create(sqs, "q.fifo");
-      for (const body of ["a", "b", "c"]) await queue.send(body, group("g"));
-      const [first, second] = (await queue.receive({ MaxNumberOfMessages: 2 })) as [Message, Message];
-      await queue.send("d", group("g"));
-      expect(await queue.bodies()).toBe("");
-      await queue.delete(first);
-      expect(await queue.bodies()).toBe("");
-      await queue.delete(second);
-      expect(await queue.bodies()).toBe("c d");
-    },
-  );
-
-  scenario("waiting behind a locked group counts as visible", async (sqs) => {
-    const queue = await create(sqs, "q.fifo");
-    for (const body of ["a", "b"]) await queue.send(body, group("g"));
-    await queue.one();
-    const prefix = "ApproximateNumberOfMessages";
-    const input = { QueueUrl: "q.fifo", AttributeNames: [prefix, `${prefix}NotVisible`] };
-    expect(await sqs.call("GetQueueAttributes", input)).toEqual({
-      Attributes: { [prefix]: "1", [`${prefix}NotVisible`]: "1" },
-    });
-  });
-
-  scenario("a first message made visible comes alone, the second stays in flight", async (sqs) => {
-    const queue = await create(sqs, "q.fifo");
-    for (const body of ["a", "b"]) await queue.send(body, group("g"));
-    const [first] = (await queue.receive({ MaxNumberOfMessages: 2 })) as [Message];
-    await queue.send("c", group("g"));
-    await queue.hide(first, 0);
-    expect(await queue.bodies()).toBe("a");
-  });
-
-  scenario("a receive with a timeout of 0 puts the group behind the others", async (sqs) => {
-    const queue = await create(sqs, "q.fifo");
-    for (const name of ["g1", "g2"]) await queue.send(name, group(name));
-    const turns = [];
-    for (let i = 0; i < 4; i++) turns.push((await queue.one({ VisibilityTimeout: 0 })).Body);
-    expect(turns).toEqual(["g1", "g2", "g1", "g2"]);
-  });
-
-  scenario(
-    "a duplicate is answered with the first one's id and number, and not stored, even after a delete",
-    async (sqs) => {
-      const queue = await create(sqs, "q.fifo");
-      const first = await queue.send("same", group("g"));
-      expect(await queue.send("same", group("other"))).toEqual(first);
-      await queue.delete(await queue.one());
-      expect(await queue.send("same", group("g"))).toEqual(first);
-      const hash = "0967115f2813a3541eaef77de9d9d5773f1c0c04314b0bbfe4ff3b3b1c55b5d5";
-      const explicit = await queue.send("other", { ...group("g"), MessageDeduplicationId: hash });
-      expect(explicit["MessageId"]).toBe(first["MessageId"]);
-      expect(explicit["MD5OfMessageBody"]).not.toBe(first["MD5OfMessageBody"]);
-      expect(await queue.receive()).toEqual([]);
-    },
-  );
-
-  scenario("the scope messageGroup tells groups apart, without any throughput limit", async (sqs) => {
-    const queue = await create(sqs, "q.fifo", { DeduplicationScope: "messageGroup" });
-    const first = await queue.send("same", group("g1"));
-    expect((await queue.send("same", group("g2")))["MessageId"]).not.toBe(first["MessageId"]);
-    expect((await queue.send("same", group("g1")))["MessageId"]).toBe(first["MessageId"]);
-    expect(await queue.bodies()).toBe("same same");
-  });
-
-  scenario("a purge forgets what was sent", async (sqs) => {
-    const queue = await create(sqs, "q.fifo");
-    const first = await queue.send("same", group("g"));
-    await sqs.call("PurgeQueue", { QueueUrl: "q.fifo" });
-    expect((await queue.send("same", group("g")))["MessageId"]).not.toBe(first["MessageId"]);
-    expect(await queue.bodies()).toBe("same");
-  });
-
-  scenario("sequence numbers rise over the whole queue", async (sqs) => {
-    const queue = await create(sqs, "q.fifo");
-    const numbers: string[] = [];
-    for (let i = 0; i < 5; i++) numbers.push(String((await queue.send(`m${i}`, group(`g${i % 2}`)))["SequenceNumber"]));
-    expect(numbers).toEqual(numbers.toSorted());
-    expect(new Set(numbers).size).toBe(5);
   });
 });
