@@ -2,6 +2,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { Broker } from "../broker/types.ts";
+import { createMissing, missingQueue } from "./auto-create.ts";
 import { callerOf } from "./caller.ts";
 import { isTraceHeader } from "./characters.ts";
 import { invalidParameter, type SqsError } from "./errors.ts";
@@ -18,6 +19,10 @@ export interface SqsOptions {
   readonly clock: Clock;
   /** Refuse a deleted queue's name, and a second purge, for 60 seconds, as AWS does; otherwise both work at once. */
   readonly awsWaits?: boolean;
+  /** Create, with every attribute at its default, a queue that is asked for and is not there. */
+  readonly autoCreateQueues?: boolean;
+  /** What queue URLs begin with, without a slash at the end; undefined: what the caller used. */
+  readonly publicUrl?: string | undefined;
   /** Told of what should not have been thrown. The client has been answered, with InternalFailure. */
   readonly onFault?: (error: unknown) => void;
 }
@@ -45,12 +50,19 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
         state,
         account: caller.account,
         region: caller.region,
-        origin: `${request.scheme}://${request.host === "" ? "localhost" : request.host}`,
+        origin: options.publicUrl ?? `${request.scheme}://${request.host === "" ? "localhost" : request.host}`,
         senderId: caller.senderId,
         traceHeader: request.traceHeader,
       };
-      // The two types `never` stand for are the ones the description gave: input is what it decoded.
-      cancel = call.operation.run(context, call.input as never, exchange as Reply<never>);
+      const run = (): void => {
+        // The two types `never` stand for are the ones the description gave: input is what it decoded.
+        cancel = call.operation.run(context, call.input as never, exchange as Reply<never>);
+      };
+      const missing = options.autoCreateQueues
+        ? missingQueue(context, call.operation, call.input as { readonly [member: string]: unknown })
+        : undefined;
+      if (missing === undefined) run();
+      else createMissing(context, missing, (error) => exchange.proceed(error, run));
     } catch (error) {
       exchange.fail(error);
     }

@@ -30,6 +30,17 @@ export class PendingReply implements Reply<unknown> {
     this.#send(reply);
   }
 
+  /** Goes on after something was waited for, unless the client has gone meanwhile. */
+  proceed(error: unknown, run: () => void): void {
+    if (this.answered) return;
+    try {
+      if (error !== undefined) throw error;
+      run();
+    } catch (met) {
+      this.fail(met);
+    }
+  }
+
   fail(error: unknown): void {
     if (error instanceof SqsError) {
       if (!this.answered) this.#send(this.#renderer.failure(error, randomUUID()));
