@@ -6,11 +6,9 @@ import { build, install, node22, OUT, ROOT } from "./toolchain.mjs";
 install();
 build();
 const args = process.argv.slice(2);
-const place =
-  args.some((arg) => arg.startsWith("--data-dir")) || process.env.WASQ_DATA_DIR
-    ? []
-    : ["--data-dir", join(ROOT, "data")];
-const broker = spawn(node22(), [join(OUT, "wasq.cjs"), "serve", ...place, ...args], { stdio: "inherit" });
+// Where the data go when neither a flag, nor the environment, nor a configuration file says.
+const env = { WASQ_DATA_DIR_DEFAULT: join(ROOT, "data"), ...process.env };
+const broker = spawn(node22(), [join(OUT, "wasq.cjs"), "serve", ...args], { stdio: "inherit", env });
 // A terminal's Ctrl-C reaches the broker by itself as well; it takes what comes twice for one.
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => broker.kill(signal));
 // npm hands SIGTERM to the shell between it and us, which ends without a word: that we are without it then is the signal.

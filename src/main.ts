@@ -3,21 +3,19 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { type OpenedBroker, openBroker } from "./broker/open.ts";
-import { type Config, ConfigError, HELP, readConfig } from "./config.ts";
+import { type Config, ConfigError, HELP, readConfig } from "./config/config.ts";
 import { LogError } from "./log/errors.ts";
 import { openLog } from "./log/local-log.ts";
 import { NodeDisk } from "./log/node-disk.ts";
 import { loadUws } from "./net/addon.ts";
 import { healthRoutes } from "./net/health.ts";
 import { listen, type Server } from "./net/http.ts";
+import { checkDeclaredQueue, declareQueues } from "./sqs/declared-queues.ts";
 import { createDirect } from "./sqs/direct.ts";
 import { createSqs } from "./sqs/index.ts";
 import { peekRoutes } from "./sqs/peek.ts";
 
 declare const WASQ_VERSION: string; // put in by the bundler
-
-const ACCOUNT = "000000000000";
-const REGION = "us-east-1";
 
 /** Ctrl-C in a terminal arrives from the terminal and again from each program between it and us: that is one signal. */
 const SAME_SIGNAL_MS = 1_000;
@@ -40,6 +38,11 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** Told to whoever watches the process. */
+function onNote(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
 function stop(text: string, code: number): never {
   process.stderr.write(`${text}\n`);
   process.exit(code);
@@ -56,29 +59,31 @@ function explain(error: unknown): string {
 function welcome(config: Config, server: Server): void {
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   const endpoint = `http://${host}:${server.port}`;
-  const aws = `AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region ${REGION} --endpoint-url ${endpoint} sqs`;
+  const aws = `AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region ${config.region} --endpoint-url ${endpoint} sqs`;
   say(`wasq ${WASQ_VERSION} at ${endpoint}, data in ${resolve(config.dataDirectory)}`);
   say("Any credentials are accepted. To try it with the AWS CLI:");
   say(`  ${aws} create-queue --queue-name hello`);
-  say(`  ${aws} send-message --queue-url ${endpoint}/${ACCOUNT}/hello --message-body hi`);
-  say(`  ${aws} receive-message --queue-url ${endpoint}/${ACCOUNT}/hello`);
+  say(`  ${aws} send-message --queue-url ${endpoint}/${config.account}/hello --message-body hi`);
+  say(`  ${aws} receive-message --queue-url ${endpoint}/${config.account}/hello`);
 }
 
 async function serve(config: Config): Promise<void> {
+  for (const note of config.notes) onNote(note);
   const parts = loadParts();
   const uws = loadUws(join(__dirname, "..", "..", "node_modules"), parts.addon);
-  const onNote = (text: string) => process.stderr.write(`${text}\n`);
   const opened = await openBroker({
     coreWasm: parts.coreWasm,
     openLog: (codec, segmentBytes) => openLog(new NodeDisk(config.dataDirectory), { codec, segmentBytes, onNote }),
     onFatal: (error) => stop(`The broker stops: ${explain(error)}`, 1),
   });
   const onFault = (error: unknown) => process.stderr.write(`A request failed: ${explain(error)}\n`);
-  const sqs = { account: ACCOUNT, defaultRegion: REGION, clock: opened.clock, awsWaits: config.awsWaits, onFault };
+  const { account, region: defaultRegion, awsWaits, autoCreateQueues, publicUrl } = config;
+  const sqs = { account, defaultRegion, clock: opened.clock, awsWaits, autoCreateQueues, publicUrl, onFault };
   const direct = createDirect(opened.broker, opened.direct, sqs);
   const handle = createSqs(opened.broker, sqs);
   let server: Server;
   try {
+    await declareQueues(opened.broker, config.queues, onNote);
     const health = healthRoutes({ version: WASQ_VERSION, trouble: () => opened.trouble() });
     const routes = [...health, ...peekRoutes(opened.broker, sqs)];
     server = await listen({ uws, host: config.host, port: config.port, handle, direct, routes });
@@ -115,7 +120,7 @@ function stopOnSignals(opened: OpenedBroker, server: Server): void {
 async function main(): Promise<void> {
   let config: Config;
   try {
-    config = readConfig(process.argv.slice(2), process.env);
+    config = readConfig(process.argv.slice(2), process.env, checkDeclaredQueue);
   } catch (error) {
     if (error instanceof ConfigError) stop(`${error.message}\n\nwasq --help tells more`, 2);
     throw error;

@@ -231,7 +231,7 @@ export function applyAttributes(current: QueueSettings, attributes: ReadonlyMap<
 
 /** The last check before settings are stored: the dead-letter queue they name. */
 export function checkTarget(
-  context: Context,
+  context: Pick<Context, "broker">,
   queue: QueueName,
   settings: QueueSettings,
   attributes: ReadonlyMap<string, string>,
@@ -259,6 +259,19 @@ export function firstDifference(
 function areEqualJson(left: string | undefined, right: string | undefined): boolean {
   if (left === undefined || right === undefined) return left === right;
   return isDeepStrictEqual(JSON.parse(left), JSON.parse(right));
+}
+
+/** Those of `names` that read differently in the two, as they read. */
+export function differences(
+  names: Iterable<string>,
+  before: QueueSettings,
+  after: QueueSettings,
+): readonly { readonly name: string; readonly before: string | undefined; readonly after: string | undefined }[] {
+  return [...names].flatMap((name) => {
+    const write = ATTRIBUTES.get(name)?.write;
+    const pair = { name, before: write?.(before), after: write?.(after) };
+    return pair.before === pair.after ? [] : [pair];
+  });
 }
 
 /** Those of the asked attributes that the queue has. @throws SqsError for a name that is no attribute */

@@ -66,7 +66,7 @@ export function parseRedrivePolicy(text: string): Redrive {
  * @param text the attribute as the client sent it, for the error
  */
 export function checkRedriveTarget(
-  context: Context,
+  context: Pick<Context, "broker">,
   source: QueueName,
   settings: QueueSettings,
   redrive: Redrive,
@@ -85,7 +85,7 @@ export function checkRedriveTarget(
 
 /** The queue that the ARN names, if it is of the same account and region as `near`. */
 export function queueOfArn(
-  context: Context,
+  context: Pick<Context, "broker">,
   arn: string,
   near: { readonly account: string; readonly region: string },
 ): Queue | undefined {

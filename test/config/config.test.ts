@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ConfigError, readConfig } from "../src/config.ts";
+import { ConfigError, readConfig } from "../../src/config/config.ts";
 
 const HOME = { HOME: "/home/someone" };
 
@@ -21,6 +21,12 @@ test("serve alone has a default for everything, and cannot be changed", () => {
     port: 9324,
     dataDirectory: "/home/someone/.local/share/wasq",
     awsWaits: false,
+    autoCreateQueues: false,
+    account: "000000000000",
+    region: "us-east-1",
+    publicUrl: undefined,
+    queues: [],
+    notes: [],
   });
   expect(Object.isFrozen(config)).toBe(true);
 });
@@ -32,8 +38,64 @@ test("the environment counts, and a flag counts more", () => {
   expect(readConfig(args, env)).toMatchObject({ port: 0, host: "localhost", dataDirectory: "here", awsWaits: true });
 });
 
+test("every setting has a flag and a variable", () => {
+  const env = {
+    ...HOME,
+    WASQ_AWS_WAITS: "true",
+    WASQ_AUTO_CREATE_QUEUES: "true",
+    WASQ_ACCOUNT: "123456789012",
+    WASQ_REGION: "eu-west-1",
+    WASQ_PUBLIC_URL: "https://queues.example.org/",
+    WASQ_HOST: "0.0.0.0",
+    WASQ_INSECURE_NO_AUTH: "true",
+  };
+  const set = {
+    awsWaits: true,
+    autoCreateQueues: true,
+    account: "123456789012",
+    region: "eu-west-1",
+    publicUrl: "https://queues.example.org",
+    host: "0.0.0.0",
+  };
+  expect(readConfig(["serve"], env)).toMatchObject(set);
+  const flags = "--aws-waits --auto-create-queues --insecure-no-auth --account 123456789012 --region eu-west-1";
+  const args = ["serve", ...flags.split(" "), "--host=0.0.0.0", "--public-url", "https://queues.example.org"];
+  expect(readConfig(args, HOME)).toMatchObject(set);
+  const back = ["serve", "--no-aws-waits", "--no-auto-create-queues", "--public-url=", "--account=210987654321"];
+  expect(readConfig(back, env)).toMatchObject({
+    awsWaits: false,
+    autoCreateQueues: false,
+    account: "210987654321",
+    publicUrl: undefined,
+  });
+});
+
+test.each([
+  ["--account=12", '--account is "12": twelve digits are needed'],
+  ["--region=US East", '--region is "US East": a region is needed, such as us-east-1'],
+  ["--public-url=example.org", "scheme, host and port are needed"],
+  ["--public-url=ftp://example.org", "scheme, host and port are needed"],
+  ["--public-url=http://example.org/path", "scheme, host and port are needed"],
+  ["--public-url=http://user@example.org", "scheme, host and port are needed"],
+  ["--config=", "--config is empty: a path is needed"],
+  ["--no-port", "Unknown flag --no-port"],
+  ["--no-aws-waits=1", "--no-aws-waits takes no value"],
+])("%s is a mistake", (flag, expected) => {
+  const mistakes = mistakesOf(["serve", flag]);
+  expect(mistakes).toHaveLength(1);
+  expect(mistakes[0]).toContain(expected);
+});
+
+test("a switch in the environment is true or false", () => {
+  expect(mistakesOf(["serve"], { ...HOME, WASQ_AWS_WAITS: "yes" })).toEqual([
+    'WASQ_AWS_WAITS is "yes": true or false is needed',
+  ]);
+});
+
 test("data go where the desktop standard says", () => {
   expect(readConfig(["serve"], { ...HOME, XDG_DATA_HOME: "/share" }).dataDirectory).toBe("/share/wasq");
+  const started = { ...HOME, XDG_DATA_HOME: "/share", WASQ_DATA_DIR_DEFAULT: "/beside" };
+  expect(readConfig(["serve"], started).dataDirectory).toBe("/beside");
 });
 
 test("all mistakes are told at once, each by the name it was given under", () => {
@@ -48,7 +110,11 @@ test("all mistakes are told at once, each by the name it was given under", () =>
   expect(mistakes.join("\n")).toMatch(/--data-dir is empty/);
 });
 
-test.each(["", "-1", "1.5", "0x10", " 80", "1e3", "999999"])("port %j is none", (port) => {
+test("an empty port is none", () => {
+  expect(mistakesOf(["serve", "--port="])).toEqual(["--port is empty: a number from 0 to 65535 is needed"]);
+});
+
+test.each(["-1", "1.5", "0x10", " 80", "1e3", "999999"])("port %j is none", (port) => {
   expect(mistakesOf(["serve", `--port=${port}`])).toEqual([`--port is "${port}": a number from 0 to 65535 is needed`]);
 });
 

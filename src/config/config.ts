@@ -1,0 +1,205 @@
+// Flags, environment and file into one frozen Config. All mistakes are reported at once.
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { readFile } from "./file.ts";
+import { type DeclaredQueue, declaredQueue } from "./queue-wishes.ts";
+import {
+  EMPTY_FILE,
+  type FileSettings,
+  type Given,
+  originOf,
+  SETTING_NAMES,
+  SETTINGS,
+  type Setting,
+  type SettingName,
+} from "./settings.ts";
+
+export interface Config {
+  readonly command: "serve" | "version" | "help";
+  readonly host: string;
+  readonly port: number; // 0: any that is free
+  readonly dataDirectory: string;
+  /** AWS's 60 seconds before a deleted queue's name, or a purge, can be repeated. */
+  readonly awsWaits: boolean;
+  readonly autoCreateQueues: boolean;
+  readonly account: string;
+  readonly region: string;
+  /** What queue URLs begin with; undefined: what the caller used. */
+  readonly publicUrl: string | undefined;
+  /** Queues that are there after the start, whatever was there before it. */
+  readonly queues: readonly DeclaredQueue[];
+  /** What of the file means nothing here, one line each. */
+  readonly notes: readonly string[];
+}
+
+/** What a command line, the environment or a file got wrong, one line a mistake. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}
+
+/** What the SQS API has to say of a queue that a file wants. @returns a text for each mistake, and the attribute it is about */
+export type QueueCheck = (
+  queue: DeclaredQueue,
+) => readonly { readonly attribute: string | undefined; readonly text: string }[];
+
+export const HELP = `wasq - an Amazon-SQS-compatible queue broker
+
+  wasq serve [options]     run the broker
+
+  --port N                 port to listen on, 0 for any that is free   (WASQ_PORT, 9324)
+  --host ADDRESS           address to listen on                        (WASQ_HOST, 127.0.0.1)
+  --data-dir PATH          where the queues are kept                   (WASQ_DATA_DIR, ~/.local/share/wasq)
+  --config PATH            settings and queues, JSON or YAML; or ElasticMQ's .conf file    (WASQ_CONFIG)
+  --account DIGITS         account of callers who name none            (WASQ_ACCOUNT, 000000000000)
+  --region NAME            region of requests that name none           (WASQ_REGION, us-east-1)
+  --public-url URL         what queue URLs begin with                  (WASQ_PUBLIC_URL, as the caller has it)
+  --auto-create-queues     create a queue that is asked for and is not there     (WASQ_AUTO_CREATE_QUEUES)
+  --insecure-no-auth       listen beyond this machine although nobody is asked for a key:
+                           whoever reaches the port may read, send and delete everything (WASQ_INSECURE_NO_AUTH)
+  --aws-waits              refuse for 60 s what AWS refuses for 60 s: the name of a deleted queue,
+                           a second purge                              (WASQ_AWS_WAITS)
+  --version                print the version
+  --help                   print this
+
+A flag counts more than the environment, and that more than the file. --no-aws-waits takes a switch back.
+`;
+
+const LOOPBACK = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;
+
+/** Flags that are no settings of a file. */
+const OTHER_FLAGS = { config: "string", version: "boolean", help: "boolean" } as const;
+
+const FLAG_TYPES: ReadonlyMap<string, "string" | "boolean"> = new Map<string, "string" | "boolean">([
+  ...Object.entries(OTHER_FLAGS),
+  ...SETTING_NAMES.map(settingOf).flatMap(({ flag, isSwitch }): [string, "string" | "boolean"][] =>
+    isSwitch
+      ? [
+          [flag, "boolean"],
+          [`no-${flag}`, "boolean"],
+        ]
+      : [[flag, "string"]],
+  ),
+]);
+
+function settingOf(name: SettingName): Setting {
+  return SETTINGS[name];
+}
+
+export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, checkQueue: QueueCheck = () => []): Config {
+  const mistakes: string[] = [];
+  const { flags, words } = readFlags(args, mistakes);
+  const [command, ...rest] = words;
+  const asked = flags.has("help") ? "help" : flags.has("version") ? "version" : command;
+  if (asked !== "serve" && asked !== "help" && asked !== "version") {
+    mistakes.push(
+      command === undefined
+        ? "No command: did you mean `wasq serve`?"
+        : `Unknown command "${command}": the command is serve`,
+    );
+  }
+  if (rest.length > 0) mistakes.push(`Too many words: "${rest.join(" ")}"`);
+
+  const file = asked === "serve" ? readNamedFile(flags, env, mistakes) : EMPTY_FILE;
+  const given = gather(flags, env, file, mistakes);
+  const text = (name: SettingName, otherwise: string): string => given.get(name)?.text ?? otherwise;
+
+  const host = given.get("host");
+  if (host !== undefined && !LOOPBACK.test(host.text) && text("insecureNoAuth", "false") !== "true") {
+    mistakes.push(
+      `${host.place} is "${host.text}": other machines could read, send and delete everything, for signatures are not ` +
+        "checked yet; listen on 127.0.0.1, or add --insecure-no-auth if that is what you want",
+    );
+  }
+  const account = text("account", "000000000000");
+  const region = text("region", "us-east-1");
+  const queues = file.queues.map((wish) => declaredQueue(wish, account, region));
+  checkQueues(queues, checkQueue, mistakes);
+
+  if (mistakes.length > 0 && asked !== "help" && asked !== "version") throw new ConfigError(mistakes.join("\n"));
+  return Object.freeze({
+    command: asked as Config["command"],
+    host: text("host", "127.0.0.1"),
+    port: Number(text("port", "9324")),
+    dataDirectory: text("dataDirectory", defaultDataDirectory(env)),
+    awsWaits: text("awsWaits", "false") === "true",
+    autoCreateQueues: text("autoCreateQueues", "false") === "true",
+    account,
+    region,
+    publicUrl: originOf(text("publicUrl", "")),
+    queues: Object.freeze(queues),
+    notes: Object.freeze(file.notes),
+  });
+}
+
+function readNamedFile(flags: ReadonlyMap<string, string>, env: NodeJS.ProcessEnv, mistakes: string[]): FileSettings {
+  const flag = flags.get("config");
+  const path = flag ?? env["WASQ_CONFIG"];
+  if (path === undefined) return EMPTY_FILE;
+  const place = flag === undefined ? "WASQ_CONFIG" : "--config";
+  if (path !== "") return readFile(path, place, mistakes);
+  mistakes.push(`${place} is empty: a path is needed`);
+  return EMPTY_FILE;
+}
+
+/** Each setting from the first that has it: flag, environment, file. What is wrong in it is a mistake, and as if not given. */
+function gather(
+  flags: ReadonlyMap<string, string>,
+  env: NodeJS.ProcessEnv,
+  file: FileSettings,
+  mistakes: string[],
+): ReadonlyMap<SettingName, Given> {
+  const all = new Map<SettingName, Given>();
+  for (const name of SETTING_NAMES) {
+    const { flag, variable, wrong } = settingOf(name);
+    const flagText = flags.get(flag);
+    const variableText = env[variable];
+    let given = file.settings.get(name); // has been checked, with its line
+    if (flagText !== undefined) given = { text: flagText, place: `--${flag}` };
+    else if (variableText !== undefined) given = { text: variableText, place: variable };
+    if (given === undefined) continue;
+    const needed = wrong(given.text);
+    if (needed === undefined) all.set(name, given);
+    else mistakes.push(`${given.place} is ${given.text === "" ? "empty" : `"${given.text}"`}: ${needed}`);
+  }
+  return all;
+}
+
+function checkQueues(queues: readonly DeclaredQueue[], check: QueueCheck, mistakes: string[]): void {
+  const seen = new Map<string, string>();
+  for (const queue of queues) {
+    const key = `${queue.account}/${queue.region}/${queue.name}`;
+    const other = seen.get(key);
+    if (other !== undefined) mistakes.push(`${queue.place}: queue ${queue.name} is in the file already, at ${other}`);
+    seen.set(key, queue.place);
+    for (const { attribute, text } of check(queue)) {
+      const place = (attribute === undefined ? undefined : queue.attributePlaces.get(attribute)) ?? queue.place;
+      mistakes.push(`${place}: queue ${queue.name}: ${text}`);
+    }
+  }
+}
+
+function defaultDataDirectory(env: NodeJS.ProcessEnv): string {
+  const home = env["HOME"] || env["USERPROFILE"] || ".";
+  return env["WASQ_DATA_DIR_DEFAULT"] || join(env["XDG_DATA_HOME"] || join(home, ".local", "share"), "wasq");
+}
+
+/** parseArgs by itself stops at the first mistake; its tokens let every one be told. A switch is "true" or "false". */
+function readFlags(args: readonly string[], mistakes: string[]): { flags: Map<string, string>; words: string[] } {
+  const flags = new Map<string, string>();
+  const words: string[] = [];
+  const options = Object.fromEntries([...FLAG_TYPES].map(([name, type]) => [name, { type }]));
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
+  for (const token of tokens) {
+    if (token.kind === "positional") words.push(token.value);
+    if (token.kind !== "option") continue;
+    const type = FLAG_TYPES.get(token.name);
+    if (type === undefined) mistakes.push(`Unknown flag ${token.rawName}`);
+    else if (type === "string" && (token.value === undefined || (!token.inlineValue && token.value.startsWith("--")))) {
+      mistakes.push(`${token.rawName} needs a value`);
+    } else if (type === "boolean" && token.value !== undefined) mistakes.push(`${token.rawName} takes no value`);
+    else if (type === "string") flags.set(token.name, token.value ?? "");
+    else if (token.name.startsWith("no-")) flags.set(token.name.slice("no-".length), "false");
+    else flags.set(token.name, "true");
+  }
+  return { flags, words };
+}

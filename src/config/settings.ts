@@ -1,0 +1,81 @@
+// Every setting once: its flag, its environment variable, its name in a file, and what is right for it.
+import type { QueueWish } from "./queue-wishes.ts";
+
+/** A setting's text and where it was made: what is wrong is named as it was given. */
+export interface Given {
+  readonly text: string;
+  readonly place: string;
+}
+
+/** What a configuration file says. */
+export interface FileSettings {
+  readonly settings: ReadonlyMap<SettingName, Given>;
+  readonly queues: readonly QueueWish[];
+  /** What of the file means nothing here, one line each: nothing is passed over in silence. */
+  readonly notes: readonly string[];
+}
+
+export const EMPTY_FILE: FileSettings = { settings: new Map(), queues: [], notes: [] };
+
+export interface Setting {
+  readonly flag: string;
+  readonly variable: string;
+  readonly isSwitch?: true; // a flag without a value; "true" or "false" elsewhere
+  /** @returns what would be right, undefined when it is */
+  readonly wrong: (text: string) => string | undefined;
+}
+
+const isOneOf = (expression: RegExp, wanted: string) => (text: string) => (expression.test(text) ? undefined : wanted);
+const truth = isOneOf(/^(true|false)$/, "true or false is needed");
+
+/** By the name that it has in a file. */
+export const SETTINGS = {
+  host: {
+    flag: "host",
+    variable: "WASQ_HOST",
+    wrong: (text) => (text === "" ? "an address is needed, such as 127.0.0.1" : undefined),
+  },
+  port: {
+    flag: "port",
+    variable: "WASQ_PORT",
+    wrong: (text) =>
+      /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? undefined : "a number from 0 to 65535 is needed",
+  },
+  dataDirectory: {
+    flag: "data-dir",
+    variable: "WASQ_DATA_DIR",
+    wrong: (text) => (text === "" ? "a path is needed" : undefined),
+  },
+  insecureNoAuth: { flag: "insecure-no-auth", variable: "WASQ_INSECURE_NO_AUTH", isSwitch: true, wrong: truth },
+  awsWaits: { flag: "aws-waits", variable: "WASQ_AWS_WAITS", isSwitch: true, wrong: truth },
+  autoCreateQueues: { flag: "auto-create-queues", variable: "WASQ_AUTO_CREATE_QUEUES", isSwitch: true, wrong: truth },
+  account: {
+    flag: "account",
+    variable: "WASQ_ACCOUNT",
+    wrong: isOneOf(/^\d{12}$/, "twelve digits are needed"),
+  },
+  region: {
+    flag: "region",
+    variable: "WASQ_REGION",
+    wrong: isOneOf(/^[a-z0-9-]{1,64}$/, "a region is needed, such as us-east-1"),
+  },
+  publicUrl: {
+    flag: "public-url",
+    variable: "WASQ_PUBLIC_URL",
+    wrong: (text) =>
+      text === "" || originOf(text) !== undefined
+        ? undefined
+        : "scheme, host and port are needed, such as http://queues.example.org:9324",
+  },
+} as const satisfies { readonly [name: string]: Setting };
+
+export type SettingName = keyof typeof SETTINGS;
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** @returns `http://host:port`, undefined for what is more or less than that */
+export function originOf(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const { protocol, origin, pathname, search, hash, username } = new URL(text);
+  const isBare = pathname === "/" && search === "" && hash === "" && username === "";
+  return (protocol === "http:" || protocol === "https:") && isBare ? origin : undefined;
+}
