@@ -7,10 +7,10 @@ import { type Caller, callerOf } from "./caller.ts";
 import type { Client, Direct, DirectReply } from "./exchange.ts";
 import { JSON_RENDERER, JSON_TYPE } from "./json.ts";
 import { selectionOf } from "./message-attributes.ts";
-import { parseQueueUrl } from "./names.ts";
+import { nameOfUrl } from "./operation.ts";
 import { PendingReply } from "./pending-reply.ts";
 
-/** Queue URLs remembered at once. */
+/** Queue URLs, and accounts with their regions, remembered at once. */
 const URL_COUNT_MAX = 10_000;
 const URL_LENGTH_MAX = 512;
 /** Of what a receive wants: the bit above those of the system attributes. */
@@ -139,10 +139,11 @@ class QueuesByUrl {
     if (queues === undefined) {
       queues = new Map();
       this.#known.set(place, queues);
+      this.#count++;
     }
     const known = queues.get(url);
     if (known !== undefined) return known;
-    const name = parseQueueUrl(url, account, region);
+    const name = nameOfUrl({ broker: this.#broker, account, region }, url);
     const queue = name === undefined ? undefined : this.#broker.find(name);
     if (queue === undefined || url.length > URL_LENGTH_MAX) return queue;
     queues.set(url, queue);

@@ -68,11 +68,22 @@ export function queueNameOf(
   context: Pick<Context, "broker" | "account" | "region">,
   queueUrl: string | undefined,
 ): QueueName {
-  const name = queueUrl === undefined ? undefined : parseQueueUrl(queueUrl, context.account, context.region);
-  if (queueUrl === undefined || name === undefined) throw queueDoesNotExist();
-  // A host that names a region is believed if the queue is there; any other is no matter.
+  const name = queueUrl === undefined ? undefined : nameOfUrl(context, queueUrl);
+  if (name === undefined) throw queueDoesNotExist();
+  return name;
+}
+
+/**
+ * A host that names a region is believed if the queue is there; any other is no matter.
+ * @returns undefined for what names no queue
+ */
+export function nameOfUrl(
+  context: Pick<Context, "broker" | "account" | "region">,
+  queueUrl: string,
+): QueueName | undefined {
+  const name = parseQueueUrl(queueUrl, context.account, context.region);
   const hostRegion = regionOfHost(hostOfUrl(queueUrl));
-  if (hostRegion === undefined || name.region !== context.region) return name;
+  if (name === undefined || hostRegion === undefined || name.region !== context.region) return name;
   const there = { ...name, region: hostRegion };
   return context.broker.find(there) === undefined ? name : there;
 }

@@ -159,7 +159,12 @@ describe("queue URLs", () => {
     ]) {
       const attributes = await sqs.call("GetQueueAttributes", { QueueUrl: url, AttributeNames: ["QueueArn"] });
       expect(attributes).toEqual({ Attributes: { QueueArn: far.arn("q") } });
+      await sqs.call("SendMessage", { QueueUrl: url, MessageBody: "far" });
+      const { Messages } = await sqs.call("ReceiveMessage", { QueueUrl: url });
+      const [{ ReceiptHandle }] = Messages as [{ ReceiptHandle: string }];
+      await far.call("DeleteMessage", { QueueUrl: "q", ReceiptHandle });
     }
+    expect(await sqs.call("ReceiveMessage", { QueueUrl: "q", VisibilityTimeout: 0 })).toEqual({});
   });
 
   scenario("another account's URL names that account's queue", async (sqs) => {
