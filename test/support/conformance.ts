@@ -89,7 +89,7 @@ function readable(line: string, protocol: Protocol): string {
 function titleOf(rule: string, unsure: string | undefined): string {
   if (unsure === undefined) return rule;
   const [file = "", name = ""] = unsure.split(" ");
-  const source = readFileSync(new URL(`../../src/sqs/${file}`, import.meta.url), "utf8");
+  const source = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
   if (name === "" || !source.includes(name)) throw new Error(`"${rule}" names ${unsure}, which is not there`);
   return `${rule} (unsure: ${unsure} decides)`;
 }

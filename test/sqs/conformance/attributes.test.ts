@@ -37,8 +37,8 @@ for (const [name, min, max] of RANGES) {
     [
       ["the lowest", "SetQueueAttributes", set({ [name]: String(min) }), {}],
       ["the highest", "SetQueueAttributes", set({ [name]: String(max) }), {}],
-      ...both("less", { [name]: String(min - 1) }, badValue(name), "attributes.ts badAttribute"),
-      ...both("more", { [name]: String(max + 1) }, badValue(name), "attributes.ts badAttribute"),
+      ...both("less", { [name]: String(min - 1) }, badValue(name), "src/sqs/attributes.ts badAttribute"),
+      ...both("more", { [name]: String(max + 1) }, badValue(name), "src/sqs/attributes.ts badAttribute"),
       ...both("nothing", { [name]: "" }, badValue(name)),
       ...both("no number", { [name]: "x" }, badValue(name)),
       ...both("no integer", { [name]: `${min}.5` }, badValue(name)),
@@ -272,7 +272,7 @@ describe("encryption settings", () => {
       await sqs.call("SetQueueAttributes", set({ SqsManagedSseEnabled: "true" }));
       expect(await read(sqs, NAMES)).toEqual({ SqsManagedSseEnabled: "true" });
     },
-    "attributes.ts withSqs",
+    "src/sqs/attributes.ts withSqs",
   );
 
   scenario("SqsManagedSseEnabled=false beside a key, and alone", async (sqs) => {

@@ -31,7 +31,9 @@ for (const action of ACTIONS) {
         action,
         { QueueUrl: "q" },
         `400 AWS.SimpleQueueService.EmptyBatchRequest | There should be at least one ${action}RequestEntry in the request.`,
-        action === "ChangeMessageVisibilityBatch" ? "batch.ts ChangeMessageVisibilityBatchRequestEntry" : undefined,
+        action === "ChangeMessageVisibilityBatch"
+          ? "src/sqs/batch.ts ChangeMessageVisibilityBatchRequestEntry"
+          : undefined,
       ],
       [
         "an empty list",
@@ -179,22 +181,26 @@ describe("SendMessageBatch: entries fail alone", () => {
     expect(Messages).toHaveLength(1);
   });
 
-  scenario("on FIFO, where those after a failed one are sent", async (sqs) => {
-    await sqs.call("CreateQueue", { QueueName: "q.fifo", Attributes: FIFO });
-    const of = (id: string, more: Json = {}): Json =>
-      entry(id, { MessageBody: id, MessageGroupId: "g", MessageDeduplicationId: id, ...more });
-    const results: Results = await sqs.call(
-      "SendMessageBatch",
-      batch(
-        [of("one"), of("delay", { DelaySeconds: 2 }), of("id", { MessageDeduplicationId: "" }), of("two")],
-        "q.fifo",
-      ),
-    );
-    expect(results.Successful?.map(({ Id }) => Id)).toEqual(["one", "two"]);
-    expect(failuresOf(results)).toEqual({ delay: TYPE, id: identifier("", "MessageDeduplicationId") });
-    const { Messages } = await sqs.call("ReceiveMessage", { QueueUrl: "q.fifo", MaxNumberOfMessages: 10 });
-    expect((Messages as Json[]).map(({ Body }) => Body)).toEqual(["one", "two"]);
-  });
+  scenario(
+    "on FIFO, where those after a failed one are sent",
+    async (sqs) => {
+      await sqs.call("CreateQueue", { QueueName: "q.fifo", Attributes: FIFO });
+      const of = (id: string, more: Json = {}): Json =>
+        entry(id, { MessageBody: id, MessageGroupId: "g", MessageDeduplicationId: id, ...more });
+      const results: Results = await sqs.call(
+        "SendMessageBatch",
+        batch(
+          [of("one"), of("delay", { DelaySeconds: 2 }), of("id", { MessageDeduplicationId: "" }), of("two")],
+          "q.fifo",
+        ),
+      );
+      expect(results.Successful?.map(({ Id }) => Id)).toEqual(["one", "two"]);
+      expect(failuresOf(results)).toEqual({ delay: TYPE, id: identifier("", "MessageDeduplicationId") });
+      const { Messages } = await sqs.call("ReceiveMessage", { QueueUrl: "q.fifo", MaxNumberOfMessages: 10 });
+      expect((Messages as Json[]).map(({ Body }) => Body)).toEqual(["one", "two"]);
+    },
+    "src/sqs/actions/send-message-batch.ts prepared",
+  );
 
   scenario("all of them, and there is no Successful", async (sqs) => {
     await sqs.call("CreateQueue", { QueueName: "q" });
@@ -290,44 +296,55 @@ describe("handles in a batch", () => {
     });
   });
 
-  scenario("ChangeMessageVisibilityBatch: good, bad, missing and out of range", async (sqs) => {
-    await sqs.call("CreateQueue", { QueueName: "q" });
-    const ReceiptHandle = await handleOf(sqs, "q");
-    const range = (value: number): string =>
-      `InvalidParameterValue | Value ${value} for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must be an integer between 0 and 43200.`;
-    const results: Results = await sqs.call(
-      "ChangeMessageVisibilityBatch",
-      batch([
-        entry("bad", { VisibilityTimeout: 1 }),
-        entry("good", { ReceiptHandle, VisibilityTimeout: 0 }),
-        entry("noHandle", { ReceiptHandle: null, VisibilityTimeout: 1 }),
-        entry("noTimeout", { ReceiptHandle }),
-        entry("negative", { ReceiptHandle, VisibilityTimeout: -1 }),
-        entry("large", { ReceiptHandle, VisibilityTimeout: 43_201 }),
-      ]),
-    );
-    expect(results.Successful).toEqual([{ Id: "good" }]);
-    expect(failuresOf(results)).toEqual({
-      bad: JUNK,
-      noHandle: missing("ChangeMessageVisibilityBatchRequestEntry.3.ReceiptHandle"),
-      noTimeout: missing("ChangeMessageVisibilityBatchRequestEntry.4.VisibilityTimeout"),
-      negative: range(-1),
-      large: range(43_201),
-    });
-    expect(await sqs.call("ReceiveMessage", { QueueUrl: "q" })).toHaveProperty("Messages");
-  });
+  scenario(
+    "ChangeMessageVisibilityBatch: good, bad, missing and out of range",
+    async (sqs) => {
+      await sqs.call("CreateQueue", { QueueName: "q" });
+      const ReceiptHandle = await handleOf(sqs, "q");
+      const range = (value: number): string =>
+        `InvalidParameterValue | Value ${value} for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must be an integer between 0 and 43200.`;
+      const results: Results = await sqs.call(
+        "ChangeMessageVisibilityBatch",
+        batch([
+          entry("bad", { VisibilityTimeout: 1 }),
+          entry("good", { ReceiptHandle, VisibilityTimeout: 0 }),
+          entry("noHandle", { ReceiptHandle: null, VisibilityTimeout: 1 }),
+          entry("noTimeout", { ReceiptHandle }),
+          entry("negative", { ReceiptHandle, VisibilityTimeout: -1 }),
+          entry("large", { ReceiptHandle, VisibilityTimeout: 43_201 }),
+        ]),
+      );
+      expect(results.Successful).toEqual([{ Id: "good" }]);
+      expect(failuresOf(results)).toEqual({
+        bad: JUNK,
+        noHandle: missing("ChangeMessageVisibilityBatchRequestEntry.3.ReceiptHandle"),
+        noTimeout: missing("ChangeMessageVisibilityBatchRequestEntry.4.VisibilityTimeout"),
+        negative: range(-1),
+        large: range(43_201),
+      });
+      expect(await sqs.call("ReceiveMessage", { QueueUrl: "q" })).toHaveProperty("Messages");
+    },
+    "src/sqs/actions/change-message-visibility-batch.ts changeOf",
+  );
 
-  scenario("an expired handle of a FIFO queue fails its entry", async (sqs) => {
-    await sqs.call("CreateQueue", { QueueName: "q.fifo", Attributes: { ...FIFO, ContentBasedDeduplication: "true" } });
-    await sqs.call("SendMessage", { QueueUrl: "q.fifo", MessageBody: "a", MessageGroupId: "g" });
-    const { Messages } = await sqs.call("ReceiveMessage", { QueueUrl: "q.fifo", VisibilityTimeout: 0 });
-    const [{ ReceiptHandle }] = Messages as [{ ReceiptHandle: string }];
-    const results: Results = await sqs.call(
-      "DeleteMessageBatch",
-      batch([entry("expired", { ReceiptHandle })], "q.fifo"),
-    );
-    expect(failuresOf(results)).toEqual({
-      expired: `InvalidParameterValue | Value ${ReceiptHandle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.`,
-    });
-  });
+  scenario(
+    "an expired handle of a FIFO queue fails its entry",
+    async (sqs) => {
+      await sqs.call("CreateQueue", {
+        QueueName: "q.fifo",
+        Attributes: { ...FIFO, ContentBasedDeduplication: "true" },
+      });
+      await sqs.call("SendMessage", { QueueUrl: "q.fifo", MessageBody: "a", MessageGroupId: "g" });
+      const { Messages } = await sqs.call("ReceiveMessage", { QueueUrl: "q.fifo", VisibilityTimeout: 0 });
+      const [{ ReceiptHandle }] = Messages as [{ ReceiptHandle: string }];
+      const results: Results = await sqs.call(
+        "DeleteMessageBatch",
+        batch([entry("expired", { ReceiptHandle })], "q.fifo"),
+      );
+      expect(failuresOf(results)).toEqual({
+        expired: `InvalidParameterValue | Value ${ReceiptHandle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.`,
+      });
+    },
+    "src/sqs/settled.ts expired",
+  );
 });

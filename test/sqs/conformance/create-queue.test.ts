@@ -205,7 +205,7 @@ scenario(
     await sqs.call("CreateQueue", { QueueName: "tagged", tags: { team: "b", more: "c" } });
     expect(await sqs.call("ListQueueTags", { QueueUrl: "tagged" })).toEqual({ Tags: { team: "a" } });
   },
-  "actions/create-queue.ts existing",
+  "src/sqs/actions/create-queue.ts existing",
 );
 
 scenario("the queue is there at once", async (sqs) => {

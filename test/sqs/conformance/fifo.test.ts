@@ -71,6 +71,23 @@ scenario(
     expect(explicit["MD5OfMessageBody"]).not.toBe(first["MD5OfMessageBody"]);
     expect(await queue.receive()).toEqual([]);
   },
+  "assembly/send.ts dedup.sequence",
+);
+
+scenario(
+  "a scope that is changed holds for the sends that follow",
+  async (sqs) => {
+    const queue = await create(sqs, "q.fifo");
+    const first = await queue.send("same", group("g1"));
+    const set = (DeduplicationScope: string) =>
+      sqs.call("SetQueueAttributes", { QueueUrl: "q.fifo", Attributes: { DeduplicationScope } });
+    await set("messageGroup");
+    const second = await queue.send("same", group("g2"));
+    expect(second["MessageId"]).not.toBe(first["MessageId"]);
+    await set("queue");
+    expect((await queue.send("same", group("g3")))["MessageId"]).toBe(first["MessageId"]);
+  },
+  "assembly/send.ts SCOPE_GROUP",
 );
 
 scenario("the scope messageGroup tells groups apart, without any throughput limit", async (sqs) => {

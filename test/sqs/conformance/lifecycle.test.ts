@@ -90,25 +90,39 @@ describe("receipt handles", () => {
     expect(await queue.receive()).toEqual([]);
   });
 
-  scenario("standard: an older one succeeds and deletes nothing", async (sqs) => {
-    const queue = await create(sqs, "q");
-    await queue.send("a");
-    const older = await queue.one({ VisibilityTimeout: 0 });
-    const newer = await queue.one({ VisibilityTimeout: 0 });
-    await queue.delete(older);
-    expect((await queue.one({ VisibilityTimeout: 0 })).MessageId).toBe(newer.MessageId);
-  });
+  scenario(
+    "standard: an older one succeeds and deletes nothing",
+    async (sqs) => {
+      const queue = await create(sqs, "q");
+      await queue.send("a");
+      const older = await queue.one({ VisibilityTimeout: 0 });
+      const newer = await queue.one({ VisibilityTimeout: 0 });
+      await queue.delete(older);
+      expect((await queue.one({ VisibilityTimeout: 0 })).MessageId).toBe(newer.MessageId);
+    },
+    "assembly/settle.ts isCurrent",
+  );
 
   scenario("FIFO: an expired one is refused", async (sqs) => {
     const queue = await create(sqs, "q.fifo");
     await queue.send("a", { MessageGroupId: "g" });
     const message = await queue.one({ VisibilityTimeout: 0 });
     expect(await queue.refuses("DeleteMessage", message.ReceiptHandle)).toMatch(EXPIRED);
-    const current = await queue.one();
-    expect(await queue.refuses("DeleteMessage", message.ReceiptHandle)).toMatch(EXPIRED);
-    await queue.delete(current);
-    await queue.delete(current);
   });
+
+  scenario(
+    "FIFO: an older one is as expired, and that of a deleted message deletes it again",
+    async (sqs) => {
+      const queue = await create(sqs, "q.fifo");
+      await queue.send("a", { MessageGroupId: "g" });
+      const older = await queue.one({ VisibilityTimeout: 0 });
+      const current = await queue.one();
+      expect(await queue.refuses("DeleteMessage", older.ReceiptHandle)).toMatch(EXPIRED);
+      await queue.delete(current);
+      await queue.delete(current);
+    },
+    "assembly/settle.ts isHeld",
+  );
 
   for (const name of ["q", "q.fifo"]) {
     scenario(`${name}: of a deleted message, its visibility cannot be changed`, async (sqs) => {
@@ -263,10 +277,50 @@ describe("dead letters", () => {
     },
   );
 
-  scenario("while the target is missing the source keeps its message and delivers it", async (sqs) => {
-    const [queue] = await withTarget(sqs, "", 1);
-    await queue.send("a");
-    await sqs.call("DeleteQueue", { QueueUrl: "dead" });
-    for (let i = 0; i < 3; i++) expect((await queue.one({ VisibilityTimeout: 0 })).Body).toBe("a");
-  });
+  scenario(
+    "while the target is missing the source keeps its message and delivers it",
+    async (sqs) => {
+      const [queue, dead] = await withTarget(sqs, "", 1);
+      await queue.send("a");
+      await sqs.call("DeleteQueue", { QueueUrl: "dead" });
+      for (let i = 0; i < 3; i++) expect((await queue.one({ VisibilityTimeout: 0 })).Body).toBe("a");
+      await create(sqs, "dead");
+      expect(await queue.receive()).toEqual([]);
+      expect((await dead.one()).Body).toBe("a");
+    },
+    "assembly/deliver.ts redrive",
+  );
+
+  scenario(
+    "the target's own delay is not applied",
+    async (sqs) => {
+      const [queue, dead] = await withTarget(sqs, "", 1);
+      await sqs.call("SetQueueAttributes", { QueueUrl: "dead", Attributes: { DelaySeconds: "900" } });
+      await queue.send("a");
+      await queue.one({ VisibilityTimeout: 0 });
+      await queue.receive();
+      expect((await dead.one()).Body).toBe("a");
+    },
+    "assembly/lifecycle.ts arrive",
+  );
+
+  scenario(
+    "a chain: each queue has its own rule, and the source named is the last one",
+    async (sqs) => {
+      const [queue, dead] = await withTarget(sqs, "", 1);
+      const last = await create(sqs, "last");
+      const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: sqs.arn("last"), maxReceiveCount: 2 });
+      await sqs.call("SetQueueAttributes", { QueueUrl: "dead", Attributes: { RedrivePolicy } });
+      await queue.send("a");
+      await queue.one({ VisibilityTimeout: 0 });
+      expect(await queue.receive()).toEqual([]);
+      await dead.one({ VisibilityTimeout: 0 }); // its second receive of all, and its last
+      expect(await dead.receive()).toEqual([]);
+      expect((await last.one()).Attributes).toMatchObject({
+        ApproximateReceiveCount: "3",
+        DeadLetterQueueSourceArn: sqs.arn("dead"),
+      });
+    },
+    "assembly/lifecycle.ts carry",
+  );
 });

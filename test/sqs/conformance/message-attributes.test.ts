@@ -53,7 +53,7 @@ conformance("names and number", QUEUE, [
     "SendMessage",
     named("attr.1øßä"),
     expect.anything(),
-    "message-attributes.ts checkName",
+    "src/sqs/message-attributes.ts checkName",
   ],
   refused("an empty name", named(""), "The request must contain non-empty message (user) attribute names."),
   refused("a dot first", named(".n"), "Message (user) attribute name must not begin with character '.'."),

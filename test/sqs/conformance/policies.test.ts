@@ -212,7 +212,7 @@ const refused = (rule: string, input: Json, expected = NO_POLICY): Row => [
   "SetQueueAttributes",
   input,
   expected,
-  expected === NO_POLICY ? "attributes.ts badAttribute" : undefined,
+  expected === NO_POLICY ? "src/sqs/attributes.ts badAttribute" : undefined,
 ];
 const over = (found: string, countMax: number): string =>
   `403 OverLimit | ${found} were found in the submitted policy, max allowed is ${countMax}`;

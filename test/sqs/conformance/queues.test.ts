@@ -69,7 +69,7 @@ describe("DeleteQueue", () => {
       await sqs.call("DeleteQueue", { QueueUrl: "q" });
       expect(await waiting).toBe(MISSING_QUEUE);
     },
-    "actions/receive-message.ts queueGone",
+    "src/sqs/actions/receive-message.ts queueGone",
   );
 });
 
@@ -181,7 +181,7 @@ conformance(
     ["a star in a value", "TagQueue", tag({ k: "*" }), invalid(`Tag values ${SYMBOLS}`)],
     ["51 tags", "TagQueue", tag(tags(51)), invalid("Too many tags added for queue q.")],
     ["no tags", "TagQueue", { QueueUrl: "q" }, "400 MissingParameter | The request must contain the parameter Tags."],
-    ["the prefix aws: is not refused", "TagQueue", tag({ "aws:x": "v" }), {}, "tags.ts ALLOWED"],
+    ["the prefix aws: is not refused", "TagQueue", tag({ "aws:x": "v" }), {}, "src/sqs/tags.ts ALLOWED"],
     ["unknown keys are ignored", "UntagQueue", { QueueUrl: "q", TagKeys: ["none"] }, {}],
     [
       "no keys",
@@ -228,24 +228,28 @@ describe("tags", () => {
 });
 
 describe("PurgeQueue", () => {
-  scenario("drops visible, delayed and in-flight messages; deleting one of those succeeds", async (sqs) => {
-    await sqs.call("CreateQueue", { QueueName: "q" });
-    await sqs.call("SendMessage", { QueueUrl: "q", MessageBody: "in flight" });
-    const { Messages } = await sqs.call("ReceiveMessage", { QueueUrl: "q" });
-    const [{ ReceiptHandle }] = Messages as [{ ReceiptHandle: string }];
-    await sqs.call("SendMessage", { QueueUrl: "q", MessageBody: "visible" });
-    await sqs.call("SendMessage", { QueueUrl: "q", MessageBody: "delayed", DelaySeconds: 900 });
-    await sqs.call("PurgeQueue", { QueueUrl: "q" });
-    const prefix = "ApproximateNumberOfMessages";
-    const AttributeNames = [prefix, `${prefix}NotVisible`, `${prefix}Delayed`];
-    expect(await sqs.call("GetQueueAttributes", { QueueUrl: "q", AttributeNames })).toEqual({
-      Attributes: Object.fromEntries(AttributeNames.map((name) => [name, "0"])),
-    });
-    await sqs.call("DeleteMessage", { QueueUrl: "q", ReceiptHandle });
-    await sqs.call("SendMessage", { QueueUrl: "q", MessageBody: "after" });
-    const after = await sqs.call("ReceiveMessage", { QueueUrl: "q", MaxNumberOfMessages: 10 });
-    expect(after["Messages"]).toEqual([expect.objectContaining({ Body: "after" })]);
-  });
+  scenario(
+    "drops visible, delayed and in-flight messages; deleting one of those succeeds",
+    async (sqs) => {
+      await sqs.call("CreateQueue", { QueueName: "q" });
+      await sqs.call("SendMessage", { QueueUrl: "q", MessageBody: "in flight" });
+      const { Messages } = await sqs.call("ReceiveMessage", { QueueUrl: "q" });
+      const [{ ReceiptHandle }] = Messages as [{ ReceiptHandle: string }];
+      await sqs.call("SendMessage", { QueueUrl: "q", MessageBody: "visible" });
+      await sqs.call("SendMessage", { QueueUrl: "q", MessageBody: "delayed", DelaySeconds: 900 });
+      await sqs.call("PurgeQueue", { QueueUrl: "q" });
+      const prefix = "ApproximateNumberOfMessages";
+      const AttributeNames = [prefix, `${prefix}NotVisible`, `${prefix}Delayed`];
+      expect(await sqs.call("GetQueueAttributes", { QueueUrl: "q", AttributeNames })).toEqual({
+        Attributes: Object.fromEntries(AttributeNames.map((name) => [name, "0"])),
+      });
+      await sqs.call("DeleteMessage", { QueueUrl: "q", ReceiptHandle });
+      await sqs.call("SendMessage", { QueueUrl: "q", MessageBody: "after" });
+      const after = await sqs.call("ReceiveMessage", { QueueUrl: "q", MaxNumberOfMessages: 10 });
+      expect(after["Messages"]).toEqual([expect.objectContaining({ Body: "after" })]);
+    },
+    "assembly/settle.ts named",
+  );
 
   scenario("may be repeated at once, and keeps attributes, tags and permissions", async (sqs) => {
     await sqs.call("CreateQueue", { QueueName: "q", Attributes: { DelaySeconds: "7" }, tags: { a: "b" } });

@@ -209,7 +209,7 @@ conformance("DeleteMessage and ChangeMessageVisibility", QUEUES, [
       "ChangeMessageVisibility",
       { QueueUrl: "q", ReceiptHandle: "junk", VisibilityTimeout },
       invalidValue(VisibilityTimeout, "VisibilityTimeout", "Must be between 0 and 43200."),
-      "actions/change-message-visibility.ts SECONDS_MAX",
+      "src/sqs/actions/change-message-visibility.ts SECONDS_MAX",
     ],
   ),
   ...[0, 43_200].map(

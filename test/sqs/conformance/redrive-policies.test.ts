@@ -96,7 +96,7 @@ conformance(
         "SetQueueAttributes",
         set({ RedrivePolicy: text }),
         NO_MAP,
-        "redrive.ts parseRedrivePolicy",
+        "src/sqs/redrive.ts parseRedrivePolicy",
       ],
     ),
     [
@@ -245,7 +245,7 @@ describe("RedriveAllowPolicy", () => {
         await sqs.call("SetQueueAttributes", set(target(sqs)));
       }
     },
-    "redrive.ts checkRedriveTarget",
+    "src/sqs/redrive.ts checkRedriveTarget",
   );
 
   scenario("is asked only when a source sets its policy: later refusals change nothing", async (sqs) => {

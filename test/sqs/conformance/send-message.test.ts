@@ -181,7 +181,7 @@ conformance("SendMessage: delay, group and deduplication", QUEUES, [
     "SendMessage",
     send("a", { MessageDeduplicationId: "d" }),
     invalidValue("d", "MessageDeduplicationId", WRONG_TYPE),
-    "errors.ts NOT_FOR_THIS_TYPE",
+    "src/sqs/errors.ts NOT_FOR_THIS_TYPE",
   ],
 ]);
 
