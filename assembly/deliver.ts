@@ -12,6 +12,7 @@
 //   32 when the wait is over (f64) · 40 visibilityMs · 44 queue index · 48 list links · 56 timer links
 import * as attempt from "./attempt";
 import * as cache from "./cache";
+import * as fair from "./fair";
 import * as group from "./group";
 import * as journal from "./journal";
 import * as lifecycle from "./lifecycle";
@@ -107,7 +108,7 @@ function isOver(slot: u32, q: u32, nowMs: u64): bool {
 function takeStandard(q: u32, countMax: u32, visibilityMs: u32, nowMs: u64): void {
   const visible = queue.at(q) + queue.VISIBLE;
   while (taken < countMax) {
-    const slot = load<u32>(visible);
+    const slot = queue.fair(q) == NONE ? load<u32>(visible) : fair.first(q);
     // What retention has ended is the timer's to remove; it is due, and nothing older stands behind it.
     if (slot == NONE || isOver(slot, q, nowMs)) break;
     if (load<u32>(queue.at(q), queue.IN_FLIGHT_COUNT) >= queue.inFlightMax(q)) break;
@@ -162,7 +163,7 @@ function receiveNow(q: u32, countMax: u32, visibilityMs: u32, token: u32, key: u
     const rows = journal.endAttempt(key, queue.number(q), endsMs, false);
     attempt.remember(queue.number(q), key, rows, taken, visibleAtMs, endsMs);
   }
-  if (visibilityMs == 0) giveBackTaken();
+  if (visibilityMs == 0) giveBackTaken(q);
   // On a standard queue a crash may cost a redelivery, so nobody waits for the disk. Order, and how often a message
   // may fail, are promises.
   effect(token, taken, fifo || queue.receiveMax(q) != 0 ? <f64>tail.head : 0);
@@ -189,21 +190,21 @@ function receiveAgain(known: u32, q: u32, visibilityMs: u32, token: u32, nowMs: 
   }
   journal.endAttempt(attempt.key(known), queue.number(q), attempt.expiresMs(known), false);
   attempt.setVisibleAtMs(known, visibleAtMs);
-  if (visibilityMs == 0) giveBackTaken();
+  if (visibilityMs == 0) giveBackTaken(q);
   effect(token, taken, <f64>tail.head);
   end += EFFECT_BYTES + taken * DELIVERY_BYTES;
   return 0;
 }
 
 /** A visibility timeout of 0: what was handed out is receivable again, in its old order. */
-function giveBackTaken(): void {
+function giveBackTaken(q: u32): void {
   for (let i: i32 = <i32>taken - 1; i >= 0; i--) {
     const slot = load<u32>(TAKEN_SLOTS + (<usize>i << 2));
     if (message.state(slot) == IN_FLIGHT) lifecycle.comeBack(slot);
   }
+  if (!queue.isFifo(q)) return;
   for (let i: u32 = 0; i < taken; i++) {
-    const g = message.group(load<u32>(TAKEN_SLOTS + (<usize>i << 2)));
-    if (g != NONE) group.rotate(g);
+    group.rotate(message.group(load<u32>(TAKEN_SLOTS + (<usize>i << 2))));
   }
 }
 
@@ -219,6 +220,7 @@ export const NOT_RETRYABLE: u32 = 0xffff_fffa;
 export function receive(
   q: u32, countMax: u32, visibilityMs: u32, waitMs: u32, token: u32, attemptBytes: u32, nowMs: u64,
 ): u32 {
+  fair.setNow(nowMs);
   let key: usize = 0;
   if (attemptBytes > 0) {
     key = attempt.keyOf(inputStart(), attemptBytes);

@@ -1,4 +1,4 @@
-// A message group of a FIFO queue: every one of its messages in order, received ones included. It may be received from
+// A message group. Of a standard queue: fair.ts. Of a FIFO queue: every one of its messages in order, received ones included. It may be received from
 // while its first message is visible; then it is in its queue's ring. So a message in flight holds back what was sent
 // after it, and nothing ever searches a blocked backlog.
 //
@@ -18,6 +18,8 @@ export function open(): void {
 
 // @ts-ignore: decorator
 @inline export function key(group: u32): usize { return at(group) + 8; }
+// @ts-ignore: decorator
+@inline export function queueOf(group: u32): u32 { return load<u32>(at(group), 44); }
 // @ts-ignore: decorator
 @inline export function first(group: u32): u32 { return load<u32>(at(group), 32); }
 // @ts-ignore: decorator
@@ -43,6 +45,13 @@ export function obtain(queueIndex: u32, queueNumber: u32, keyStart: usize): u32 
 
 export function addMember(group: u32): void {
   store<u32>(at(group), load<u32>(at(group), 40) + 1, 40);
+}
+
+/** One more message of the FIFO queue's group whose key is at `keyStart`. NONE when memory is used up */
+export function join(queueIndex: u32, keyStart: usize): u32 {
+  const group = obtain(queueIndex, queue.number(queueIndex), keyStart);
+  if (group != NONE) addMember(group);
+  return group;
 }
 
 export function memberCount(group: u32): u32 { return load<u32>(at(group), 40); }

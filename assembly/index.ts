@@ -5,6 +5,7 @@ import * as cache from "./cache";
 import * as crc from "./crc32c";
 import * as dedup from "./dedup";
 import * as deliver from "./deliver";
+import * as fair from "./fair";
 import * as group from "./group";
 import * as ids from "./ids";
 import * as journal from "./journal";
@@ -156,6 +157,13 @@ export function queueDismiss(index: u32, gone: bool): bool { return deliver.dism
 export function queueVisible(index: u32): u32 { return load<u32>(queue.at(index) + queue.VISIBLE_COUNT); }
 export function queueInFlight(index: u32): u32 { return load<u32>(queue.at(index) + queue.IN_FLIGHT_COUNT); }
 export function queueDelayed(index: u32): u32 { return load<u32>(queue.at(index) + queue.DELAYED_COUNT); }
+
+export function queueNoisyGroups(index: u32): u32 { return fair.noisyGroups(index); }
+export function queueQuietVisible(index: u32): u32 { return fair.quietCount(index, queue.VISIBLE_COUNT); }
+export function queueQuietInFlight(index: u32): u32 { return fair.quietCount(index, queue.IN_FLIGHT_COUNT); }
+export function queueQuietDelayed(index: u32): u32 { return fair.quietCount(index, queue.DELAYED_COUNT); }
+/** When the message was sent that a receive would hand out next, without noisy groups; 0: there is none. */
+export function queueQuietSentMs(index: u32): f64 { return <f64>fair.firstQuietSentMs(index); }
 
 // --- messages ------------------------------------------------------------------------------------------------------
 /** `count` entries in the input region. @returns send.ts: OK, BUSY or FULL */

@@ -103,7 +103,7 @@ export function state(slot: u32): void {
   tail.finish(64, r.STATE);
 }
 
-/** The message is in another queue now. `key` is its group's, 0 on standard queues; `again`: a record told so before. */
+/** The message is in another queue now. `key` is its group's, 0: it has none; `again`: a record told so before. */
 export function moved(slot: u32, sequence: u64, key: usize, again: bool): void {
   const p = tail.begin(r.MOVED_BYTES);
   const to = message.queue(slot);
@@ -116,7 +116,8 @@ export function moved(slot: u32, sequence: u64, key: usize, again: bool): void {
   store<u64>(p, message.position(slot), 56);
   store<u32>(p, message.receives(slot), 64);
   const redriven = (message.flags(slot) & message.MOVED) != 0;
-  const flags = (key != 0 ? r.FLAG_FIFO : 0) | (redriven ? 0 : r.FLAG_BY_TASK) | (again ? r.FLAG_AGAIN : 0);
+  const grouped = queue.isFifo(to) ? r.FLAG_FIFO : key != 0 ? r.FLAG_GROUP : 0;
+  const flags = grouped | (redriven ? 0 : r.FLAG_BY_TASK) | (again ? r.FLAG_AGAIN : 0);
   store<u32>(p, flags | (message.reissues(slot) << r.FLAG_REISSUES_SHIFT), 68);
   store<f64>(p, <f64>message.firstReceivedMs(slot), 72);
   store<f64>(p, <f64>message.visibleAtMs(slot), 80);

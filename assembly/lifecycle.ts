@@ -7,13 +7,14 @@
 //                                                └─a move task──► visible or delayed elsewhere, as a new message
 import * as attempt from "./attempt";
 import * as dedup from "./dedup";
+import * as fair from "./fair";
 import * as group from "./group";
 import * as journal from "./journal";
 import * as list from "./list";
 import * as message from "./message";
 import * as queue from "./queue";
 import { reserve } from "./memory";
-import { DELAYED, FREE, IN_FLIGHT, PENDING, VISIBLE, WAITER } from "./state";
+import { DELAYED, FREE, IN_FLIGHT, PENDING, TENANT, VISIBLE, WAITER } from "./state";
 import { at, giveSlot, NONE } from "./slab";
 import * as segments from "./segments";
 import * as tail from "./tail";
@@ -45,6 +46,7 @@ export function dueOf(cell: u32): u64 {
   const p = at(cell);
   const state = load<u8>(p, 7);
   if (state == WAITER) return <u64>load<f64>(p, 32);
+  if (state == TENANT) return fair.dueOf(cell);
   const ends = message.sentMs(cell) + queue.retentionMs(message.queue(cell));
   if (state == VISIBLE) return ends;
   const visibleAt = message.visibleAtMs(cell);
@@ -83,8 +85,21 @@ export function addPending(slot: u32): void {
   list.pushBack(pending, slot);
 }
 
+/** A message comes to (+1) or leaves (-1) what `field` of its queue counts. */
+function count(slot: u32, q: u32, field: usize, change: i32): void {
+  if (queue.fair(q) != NONE) fair.count(q, message.group(slot), field, change);
+  queue.count(q, field, change);
+}
+
+/** Takes a visible message of a standard queue out of its list. */
+function unlist(slot: u32, q: u32): void {
+  if (queue.fair(q) != NONE) fair.unlist(q, slot);
+  else list.remove(queue.at(q) + queue.VISIBLE, slot);
+}
+
 /** What was sent before `position` is on disk: it becomes visible, or starts to wait for its delay. */
 export function commitPending(position: u64, nowMs: u64): void {
+  fair.setNow(nowMs);
   while (true) {
     const slot = load<u32>(pending);
     if (slot == NONE || message.position(slot) >= position) return;
@@ -95,20 +110,25 @@ export function commitPending(position: u64, nowMs: u64): void {
       continue;
     }
     if (queue.isFifo(q)) group.append(message.group(slot), slot);
-    if (message.visibleAtMs(slot) > nowMs) {
-      message.setState(slot, DELAYED);
-      queue.count(q, queue.DELAYED_COUNT, 1);
-      timers.arm(slot, dueOf(slot));
-    } else show(slot, false);
+    if (message.visibleAtMs(slot) > nowMs) keepHidden(slot, DELAYED);
+    else show(slot, false);
   }
+}
+
+/** A message that is counted nowhere waits until it is visible. */
+export function keepHidden(slot: u32, state: u8): void {
+  message.setState(slot, state);
+  count(slot, message.queue(slot), state == IN_FLIGHT ? queue.IN_FLIGHT_COUNT : queue.DELAYED_COUNT, 1);
+  rearm(slot);
 }
 
 /** Makes a message visible that is in no list of its queue (FIFO: it is in its group already) and counted nowhere. */
 export function show(slot: u32, inFront: bool): void {
   const q = message.queue(slot);
   message.setState(slot, VISIBLE);
-  queue.count(q, queue.VISIBLE_COUNT, 1);
+  count(slot, q, queue.VISIBLE_COUNT, 1);
   if (queue.isFifo(q)) group.place(message.group(slot));
+  else if (queue.fair(q) != NONE) fair.show(q, slot, inFront);
   else if (inFront) list.pushFront(queue.at(q) + queue.VISIBLE, slot);
   else list.pushBack(queue.at(q) + queue.VISIBLE, slot);
   rearm(slot);
@@ -118,16 +138,16 @@ export function show(slot: u32, inFront: bool): void {
 /** A delayed or received message's time has come, or its receiver gives it back. */
 export function comeBack(slot: u32): void {
   const wasReceived = message.state(slot) == IN_FLIGHT;
-  queue.count(message.queue(slot), wasReceived ? queue.IN_FLIGHT_COUNT : queue.DELAYED_COUNT, -1);
+  count(slot, message.queue(slot), wasReceived ? queue.IN_FLIGHT_COUNT : queue.DELAYED_COUNT, -1);
   show(slot, wasReceived && message.receives(slot) < RETURNS_TO_FRONT_MAX);
 }
 
 /** A visible message is taken; FIFO: the caller places its group afterwards. */
 export function hide(slot: u32, untilMs: u64): void {
   const q = message.queue(slot);
-  if (!queue.isFifo(q)) list.remove(queue.at(q) + queue.VISIBLE, slot);
-  queue.count(q, queue.VISIBLE_COUNT, -1);
-  queue.count(q, queue.IN_FLIGHT_COUNT, 1);
+  if (!queue.isFifo(q)) unlist(slot, q);
+  count(slot, q, queue.VISIBLE_COUNT, -1);
+  count(slot, q, queue.IN_FLIGHT_COUNT, 1);
   message.setState(slot, IN_FLIGHT);
   message.setVisibleAtMs(slot, untilMs);
   rearm(slot);
@@ -137,13 +157,15 @@ export function hide(slot: u32, untilMs: u64): void {
 function withdraw(slot: u32): void {
   const q = message.queue(slot);
   const state = message.state(slot);
+  const fifo = queue.isFifo(q);
   timers.disarm(slot);
-  if (state == VISIBLE) queue.count(q, queue.VISIBLE_COUNT, -1);
-  else if (state == IN_FLIGHT) queue.count(q, queue.IN_FLIGHT_COUNT, -1);
-  else if (state == DELAYED) queue.count(q, queue.DELAYED_COUNT, -1);
-  if (!queue.isFifo(q)) {
-    if (state == VISIBLE) list.remove(queue.at(q) + queue.VISIBLE, slot);
-    else if (state == IN_FLIGHT) wake(q); // a queue at its limit may hand out another
+  if (!fifo && state == VISIBLE) unlist(slot, q);
+  if (state == VISIBLE) count(slot, q, queue.VISIBLE_COUNT, -1);
+  else if (state == IN_FLIGHT) count(slot, q, queue.IN_FLIGHT_COUNT, -1);
+  else if (state == DELAYED) count(slot, q, queue.DELAYED_COUNT, -1);
+  if (!fifo) {
+    leaveGroup(slot, q);
+    if (state == IN_FLIGHT) wake(q); // a queue at its limit may hand out another
     return;
   }
   message.setState(slot, FREE); // so that its group does not take it for a visible one
@@ -151,10 +173,18 @@ function withdraw(slot: u32): void {
   wake(q); // what stood behind it may be receivable now
 }
 
+/** On a standard queue, of a message that is listed and counted nowhere. */
+function leaveGroup(slot: u32, q: u32): void {
+  const g = message.group(slot);
+  if (g != NONE) fair.leave(g, q);
+}
+
 /** The message is gone. `listed`: it had left the pending list. */
 export function release(slot: u32, listed: bool): void {
+  const q = message.queue(slot);
   if (listed) withdraw(slot);
-  else if (queue.isFifo(message.queue(slot))) group.removeMember(message.group(slot), slot, false);
+  else if (queue.isFifo(q)) group.removeMember(message.group(slot), slot, false);
+  else leaveGroup(slot, q);
   segments.count(message.position(slot), message.recordBytes(slot), -1);
   giveSlot(slot);
 }
@@ -168,13 +198,13 @@ export function remove(slot: u32): void {
 const MOVED_KEY: usize = memory.data(16);
 
 /** A visible message leaves its queue for `to`, listed nowhere yet. @returns false when there was no memory for it */
-function carry(slot: u32, to: u32): bool {
+function carry(slot: u32, to: u32, nowMs: u64): bool {
+  const g = message.group(slot);
   let target = NONE;
-  if (queue.isFifo(to)) {
-    memory.copy(MOVED_KEY, group.key(message.group(slot)), 16);
-    target = group.obtain(to, queue.number(to), MOVED_KEY);
+  if (g != NONE) {
+    memory.copy(MOVED_KEY, group.key(g), 16);
+    target = queue.isFifo(to) ? group.join(to, MOVED_KEY) : fair.join(to, MOVED_KEY, nowMs);
     if (target == NONE) return false;
-    group.addMember(target);
   }
   withdraw(slot);
   message.setQueue(slot, to);
@@ -186,14 +216,11 @@ function carry(slot: u32, to: u32): bool {
 /** Logs what was carried, and gives it its place in its new queue. */
 function arrive(slot: u32, nowMs: u64): void {
   const q = message.queue(slot);
-  const fifo = queue.isFifo(q);
-  journal.moved(slot, sequenceOf(slot), fifo ? MOVED_KEY : 0, false);
-  if (fifo) group.append(message.group(slot), slot);
-  if (message.visibleAtMs(slot) > nowMs) {
-    message.setState(slot, DELAYED);
-    queue.count(q, queue.DELAYED_COUNT, 1);
-    timers.arm(slot, dueOf(slot));
-  } else show(slot, false);
+  const g = message.group(slot);
+  journal.moved(slot, sequenceOf(slot), g != NONE ? MOVED_KEY : 0, false);
+  if (queue.isFifo(q)) group.append(g, slot);
+  if (message.visibleAtMs(slot) > nowMs) keepHidden(slot, DELAYED);
+  else show(slot, false);
 }
 
 /** A visible message goes to the dead-letter queue `to`. @returns false when there was no memory for it */
@@ -201,7 +228,7 @@ export function move(slot: u32, to: u32, nowMs: u64): bool {
   const source = load<u32>(queue.at(message.queue(slot)), 76);
   const firstReceivedMs = message.firstReceivedMs(slot);
   const receivedMs = message.receivedMs(slot);
-  if (!carry(slot, to)) return false;
+  if (!carry(slot, to, nowMs)) return false;
   // A standard queue's message keeps its age, a FIFO queue's starts a new one.
   if (queue.isFifo(to)) message.setSent(slot, nowMs, message.recordBytes(slot));
   message.setVisibleAtMs(slot, 0);
@@ -215,7 +242,7 @@ export function move(slot: u32, to: u32, nowMs: u64): bool {
 
 /** A task moves a visible message to `to`, where it is as if sent now. @returns false when there was no memory for it */
 export function reissue(slot: u32, to: u32, nowMs: u64): bool {
-  if (!carry(slot, to)) return false;
+  if (!carry(slot, to, nowMs)) return false;
   const delayMs = queue.delayMs(to);
   message.setSent(slot, nowMs, message.recordBytes(slot));
   message.setVisibleAtMs(slot, delayMs > 0 ? nowMs + delayMs : 0);

@@ -3,9 +3,9 @@
 //   offset  size  field            meaning
 //        0     7  position         where its record starts in the log, in bytes
 //        7     1  state            state.ts
-//        8     8  sent             bits 0..43 sentMs, bits 44..61 the record's size in 8-byte units
+//        8     8  sent             bits 0..43 sentMs, bits 44..61 the record's size in 8-byte units, 63 APART
 //       16     4  queue            index of its queue
-//       20     4  group            its group's cell, FIFO only
+//       20     4  group            its group's cell, 0: it has none
 //       24     4  generation       low half of its sequence number: which message of those that had this slot
 //       28     4  receives         bits 0..23 receive count (sticks at the top), 24 MOVED, 25..31 how often a task moved it
 //       32     4  visibleAt        ms after sentMs; when a delayed or in-flight message is visible (again)
@@ -19,6 +19,7 @@
 // Times relative to sentMs fit: retention is at most 14 days, 32 bits of milliseconds are 49.
 import { at } from "./slab";
 
+const APART: u8 = 0x80; // flag, in the last byte of `sent`: visible, and in its group's own list (fair.ts)
 export const MOVED: u32 = 1 << 24; // flag: has been redriven; its record still tells of the queue it came from
 /**
  * A message that a task moves is a new one, under an ID that the host makes of the first ID and this count, because the
@@ -30,6 +31,7 @@ const REISSUES_MAX: u32 = 127;
 export const POSITION: u64 = 0x00ff_ffff_ffff_ffff;
 export const SENT_MS: u64 = 0xfff_ffff_ffff;
 export const SIZE_SHIFT: u64 = 44;
+export const SIZE: u32 = 0x3_ffff; // after the shift
 
 // @ts-ignore: decorator
 @inline export function state(slot: u32): u8 { return load<u8>(at(slot), 7); }
@@ -43,7 +45,13 @@ export const SIZE_SHIFT: u64 = 44;
 // @ts-ignore: decorator
 @inline export function sentMs(slot: u32): u64 { return load<u64>(at(slot), 8) & SENT_MS; }
 // @ts-ignore: decorator
-@inline export function recordBytes(slot: u32): u32 { return <u32>(load<u64>(at(slot), 8) >> SIZE_SHIFT) << 3; }
+@inline export function recordBytes(slot: u32): u32 { return (<u32>(load<u64>(at(slot), 8) >> SIZE_SHIFT) & SIZE) << 3; }
+// @ts-ignore: decorator
+@inline export function isApart(slot: u32): bool { return (load<u8>(at(slot), 15) & APART) != 0; }
+export function setApart(slot: u32, apart: bool): void {
+  const others = load<u8>(at(slot), 15) & ~APART;
+  store<u8>(at(slot), apart ? others | APART : others, 15);
+}
 // @ts-ignore: decorator
 @inline export function setSent(slot: u32, ms: u64, bytes: u32): void { store<u64>(at(slot), ms | (<u64>((bytes + 7) >> 3) << SIZE_SHIFT), 8); }
 // @ts-ignore: decorator

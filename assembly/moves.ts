@@ -1,6 +1,7 @@
 // What a message move task does to messages: those of one queue that a receive could have now go to another, in the
 // order in which a receive would have them, each with one MOVED record. Which task, where to, how many and when is the
 // host's: it knows queues by name.
+import * as fair from "./fair";
 import * as group from "./group";
 import * as lifecycle from "./lifecycle";
 import * as message from "./message";
@@ -16,6 +17,7 @@ export const ANY: u32 = 0xffff_fffd;
 
 /** The message that a receive would have first, NONE when there is none. */
 function first(q: u32): u32 {
+  if (queue.fair(q) != NONE) return fair.first(q);
   const head = load<u32>(queue.at(q) + queue.VISIBLE);
   return head != NONE && queue.isFifo(q) ? group.first(head) : head;
 }
@@ -26,6 +28,7 @@ function isOver(slot: u32, q: u32, nowMs: u64): bool {
 
 /** The number of the queue that the next message to move was redriven from, 0: none; or one of the codes above. */
 export function nextSource(q: u32, nowMs: u64): u32 {
+  fair.setNow(nowMs);
   const slot = first(q);
   if (slot == NONE) return NOTHING;
   return isOver(slot, q, nowMs) ? LATER : message.source(slot);
@@ -36,6 +39,7 @@ export function nextSource(q: u32, nowMs: u64): u32 {
  * @returns how many; fewer also when the tail has no room, or memory
  */
 export function move(from: u32, to: u32, source: u32, countMax: u32, nowMs: u64): u32 {
+  fair.setNow(nowMs);
   let count: u32 = 0;
   while (count < countMax) {
     const slot = first(from);

@@ -7,6 +7,7 @@
 // What can be received is walked in the order it would be handed out. What is hidden has no list of its own: all slots
 // are looked through, so many at a time. Either stops at a place (nextSlot, nextGeneration) from which it can go on.
 import * as deliver from "./deliver";
+import * as fair from "./fair";
 import * as group from "./group";
 import * as lifecycle from "./lifecycle";
 import { OUTPUT_BYTES, outputStart } from "./memory";
@@ -86,11 +87,13 @@ function isNamed(q: u32, slot: u32, generation: u32): bool {
 }
 
 function firstVisible(q: u32): u32 {
+  if (queue.fair(q) != NONE) return fair.firstListed(q);
   const head = load<u32>(queue.at(q) + queue.VISIBLE);
   return queue.isFifo(q) && head != NONE ? group.first(head) : head;
 }
 
 function nextVisible(q: u32, slot: u32): u32 {
+  if (queue.fair(q) != NONE) return fair.nextListed(q, slot);
   const next = message.next(slot);
   if (next != NONE || !queue.isFifo(q)) return next;
   const behind = group.nextInRing(message.group(slot));

@@ -10,7 +10,7 @@
 //       32     4  delayedCount
 //       36     4  next           free list; list of queues that have something for their waiters
 //       40     8  retentionMs
-//       48     4  delayMs        52     4  visibilityMs (unused by the core)
+//       48     4  delayMs        52     4  fair: cell of a standard queue that has message groups, 0: it has none
 //       56     4  receiveMax     0: no dead-letter queue
 //       60     4  deadLetters    index of the dead-letter queue, 0: none
 //       64     8  configPosition of its newest QUEUE record
@@ -108,6 +108,9 @@ export function bound(): u32 { return fresh; }
 @inline export function retentionMs(queue: u32): u64 { return load<u64>(at(queue), 40); }
 // @ts-ignore: decorator
 @inline export function delayMs(queue: u32): u32 { return load<u32>(at(queue), 48); }
+// @ts-ignore: decorator
+@inline export function fair(queue: u32): u32 { return load<u32>(at(queue), 52); }
+export function setFair(queue: u32, cell: u32): void { store<u32>(at(queue), cell, 52); }
 // @ts-ignore: decorator
 @inline export function receiveMax(queue: u32): u32 { return load<u32>(at(queue), 56); }
 // @ts-ignore: decorator

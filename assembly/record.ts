@@ -19,7 +19,7 @@
 //       72     8  receivedMs, 0: never     80     4  receive count
 //       84     4  number of the queue it was moved from
 //       88    16  message ID              104    16  MD5 of the body
-//      120    16  group key               136    16  deduplication key
+//      120    16  group key, 0: no group  136    16  deduplication key, FIFO only
 //      152     4  body bytes              156     4  attributes bytes
 //      160     2  group ID bytes          162     2  deduplication ID bytes
 //      164     2  sender ID bytes         166     2  trace header bytes
@@ -35,8 +35,8 @@
 // DELETED: 24 count, 28 zero; then rows:
 //        0     4  slot    4     4  generation    8     8  position of the message's record
 // MOVED: 24 slot, 28 source number, 32 new sequence number, 40 queue index, 44 queue number, 48 sentMs,
-//       56 position of the message's record, 64 receive count, 68 flags (FLAG_FIFO, FLAG_BY_TASK, FLAG_AGAIN; bits 8..14
-//       as above), 72 firstReceivedMs, 80 visibleAtMs, 88 receivedMs, 96 group key (16 bytes)
+//       56 position of the message's record, 64 receive count, 68 flags (FLAG_FIFO, FLAG_GROUP, FLAG_BY_TASK, FLAG_AGAIN;
+//       bits 8..14 as above), 72 firstReceivedMs, 80 visibleAtMs, 88 receivedMs, 96 group key (16 bytes)
 // QUEUE: 24 queue index, 28 queue number, 32 payload bytes, 36 zero, 40 payload (the host's)
 // QUEUE_DROPPED: 24 queue index, 28 queue number, 32 position of the queue's last QUEUE record
 // REMEMBERED, a deduplication entry that outlives its message: 24 queue index, 28 queue number, 32 key (16),
@@ -62,6 +62,7 @@ export const FLAG_FIFO: u32 = 1; // has a group key and a deduplication key
 export const FLAG_MOVED: u32 = 2; // has been redriven
 export const FLAG_BY_TASK: u32 = 4; // moved by a task: a new message, not a redriven one
 export const FLAG_AGAIN: u32 = 8; // told before: the task's progress has it already
+export const FLAG_GROUP: u32 = 16; // of a standard queue, has a group key
 export const FLAG_REISSUES_SHIFT: u32 = 8;
 export const FLAG_REISSUES: u32 = 127 << FLAG_REISSUES_SHIFT;
 
@@ -74,7 +75,7 @@ export const ATTEMPT_BYTES: u32 = 32; // behind the rows
 // head, and what is not needed any more left out:
 //        0     4  size, a multiple of 8    4     4  kind    8     8  position of the record   16     4  its size
 //       20     4  zero                    24        as above
-// but SENT stops at 88, or for FIFO goes on: 88 message ID, 104 group key, 120 deduplication key (16 bytes each).
+// but SENT stops at 88, or with a group goes on: 88 message ID, 104 group key, FIFO 120 deduplication key (16 bytes each).
 // ROWS stands for SENT records that follow one another in one queue and say nothing but where a message is and when it
 // was sent, which is most of them: flags, receives and source are 0.
 //       24     4  queue index    28     4  queue number    32     8  sequence number of the first
@@ -87,4 +88,5 @@ export const ROWS: u32 = 256;
 export const ROWS_HEAD_BYTES: u32 = 56;
 export const PLAIN_ROW_BYTES: u32 = 24;
 export const ENTRY_SENT_BYTES: u32 = 88;
+export const ENTRY_SENT_GROUP_BYTES: u32 = 120;
 export const ENTRY_SENT_FIFO_BYTES: u32 = 136;

@@ -83,7 +83,6 @@ function sent(p: usize, position: u64, size: u32, groupKeyAt: u32): bool {
   message.setPosition(slot, position, VISIBLE);
   message.setSent(slot, <u64>sentMs, size);
   message.setQueue(slot, load<u32>(p, 40));
-  message.setGroup(slot, slab.NONE);
   message.setReceives(slot, load<u32>(p, 80), (flags & r.FLAG_MOVED ? message.MOVED : 0) | reissuesOf(flags));
   message.setVisibleAtMs(slot, <u64>load<f64>(p, 56));
   const firstReceivedMs = load<f64>(p, 64);
@@ -94,12 +93,15 @@ function sent(p: usize, position: u64, size: u32, groupKeyAt: u32): bool {
   message.setNext(slot, queueNumber);
   setSequence(slot, sequence);
   store<u64>(slab.at(slot), 0, 56);
-  if (flags & r.FLAG_FIFO) {
-    const g = group.obtain(load<u32>(p, 40), queueNumber, p + groupKeyAt);
-    if (g == slab.NONE) return false;
-    message.setGroup(slot, g);
-  }
-  return true;
+  return enterGroup(slot, flags, p + groupKeyAt);
+}
+
+/** Gives a message the group that its record's flags and key tell of, if any. @returns false when memory is used up */
+function enterGroup(slot: u32, flags: u32, key: usize): bool {
+  const has = (flags & (r.FLAG_FIFO | r.FLAG_GROUP)) != 0;
+  const g = has ? group.obtain(message.queue(slot), message.next(slot), key) : slab.NONE;
+  message.setGroup(slot, g);
+  return !has || g != slab.NONE;
 }
 
 /** What a record's flags say of moves by tasks, as a message's flags. */
@@ -166,11 +168,7 @@ function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, e
     message.setFirstReceivedMs(slot, <u64>load<f64>(p, 72));
     message.setReceivedMs(slot, <u64>load<f64>(p, 88));
     setSequence(slot, sequence);
-    if (flags & r.FLAG_FIFO) {
-      const g = group.obtain(load<u32>(p, 40), load<u32>(p, 44), p + 96);
-      if (g == slab.NONE) return false;
-      message.setGroup(slot, g);
-    }
+    return enterGroup(slot, flags, p + 96);
   } else if (kind == r.QUEUE) {
     const index = load<u32>(p, 24);
     const number = load<u32>(p, 28);

@@ -3,6 +3,7 @@
 // not during one.
 //
 //   weed: what is of queues that are gone ──► (order, if slots are in none) ──► place: lists, counts, timers
+import * as fair from "./fair";
 import * as group from "./group";
 import * as lifecycle from "./lifecycle";
 import * as list from "./list";
@@ -42,6 +43,7 @@ export function begin(startMs: u64): void {
   lowest = u64.MAX_VALUE;
   highest = 0;
   timers.startAt(startMs);
+  fair.setNow(startMs);
 }
 
 /** Goes on for about `countMax` messages. @returns MORE, DONE or NO_MEMORY */
@@ -62,7 +64,7 @@ export function step(countMax: u32): u32 {
   }
   const bound = isOrdered ? slab.slotBound() : order.size;
   const end = min(bound, next + countMax);
-  place(end);
+  if (!place(end)) return NO_MEMORY;
   if (end < bound) return MORE;
   finish();
   return DONE;
@@ -100,19 +102,21 @@ function beginSort(): u32 {
   return MORE;
 }
 
-function place(end: u32): void {
+/** @returns false when memory is used up */
+function place(end: u32): bool {
   for (; next < end; next++) {
     const slot = isOrdered ? next : load<u32>(order.start + (<usize>next << 2));
-    if (slot != slab.NONE && message.state(slot) != FREE) placeOne(slot);
+    if (slot != slab.NONE && message.state(slot) != FREE && !placeOne(slot)) return false;
   }
+  return true;
 }
 
-function placeOne(slot: u32): void {
+function placeOne(slot: u32): bool {
   const p = slab.at(slot);
   const q = load<u32>(p, 16);
   const sent = load<u64>(p, 8);
   const sentMs = sent & message.SENT_MS;
-  segments.count(load<u64>(p) & message.POSITION, <u32>(sent >> message.SIZE_SHIFT) << 3, 1);
+  segments.count(load<u64>(p) & message.POSITION, (<u32>(sent >> message.SIZE_SHIFT) & message.SIZE) << 3, 1);
   const hidden = sentMs + <u64>load<u32>(p, 32) > nowMs;
   const state = !hidden ? VISIBLE : message.receives(slot) > 0 ? IN_FLIGHT : DELAYED;
   store<u8>(p, state, 7);
@@ -122,18 +126,15 @@ function placeOne(slot: u32): void {
     list.pushBack(home + queue.VISIBLE, slot);
     store<u32>(home, load<u32>(home, queue.VISIBLE_COUNT) + 1, queue.VISIBLE_COUNT);
     timers.arm(slot, sentMs + load<u64>(home, 40));
-    return;
+    return true;
   }
-  if (queue.isFifo(q)) {
-    const g = message.group(slot);
-    group.addMember(g);
-    group.append(g, slot);
-  }
+  const g = message.group(slot);
+  if (g != slab.NONE) group.addMember(g);
+  if (queue.isFifo(q)) group.append(g, slot);
+  else if (g != slab.NONE && !fair.admit(g, q, sentMs)) return false;
   if (state == VISIBLE) lifecycle.show(slot, false);
-  else {
-    queue.count(q, state == IN_FLIGHT ? queue.IN_FLIGHT_COUNT : queue.DELAYED_COUNT, 1);
-    lifecycle.rearm(slot);
-  }
+  else lifecycle.keepHidden(slot, state);
+  return true;
 }
 
 function finish(): void {

@@ -15,6 +15,7 @@
 //       0     4  0 sent, 1 duplicate            8     8  sequence number (f64)
 //      16    16  message ID (a duplicate: the first one's)   32  16  MD5 of the body
 import * as dedup from "./dedup";
+import * as fair from "./fair";
 import * as group from "./group";
 import * as lifecycle from "./lifecycle";
 import { md5 } from "./md5";
@@ -51,7 +52,8 @@ const SEPARATOR: usize = memory.data<u8>([0]);
 
 export function send(q: u32, count: u32, inputBytes: u32, nowMs: f64): u32 {
   if (!tail.hasRoom(inputBytes + count * (r.SENT_FIXED_BYTES + HEX_BYTES + 8))) return BUSY;
-  if (!slab.hasSlots(BATCH_MAX) || (queue.isFifo(q) && !slab.hasAux(2 * BATCH_MAX))) return FULL;
+  if (!slab.hasSlots(BATCH_MAX)) return FULL;
+  if (!slab.hasAux(fair.CELLS_MAX * BATCH_MAX) && (queue.isFifo(q) || hasGroup(count))) return FULL;
   let entry = inputStart();
   let result = outputStart();
   for (let i: u32 = 0; i < count; i++) {
@@ -60,6 +62,22 @@ export function send(q: u32, count: u32, inputBytes: u32, nowMs: f64): u32 {
     result += RESULT_BYTES;
   }
   return OK;
+}
+
+/** Whether a message of the batch has a group. */
+function hasGroup(count: u32): bool {
+  let entry = inputStart();
+  for (let i: u32 = 0; i < count; i++) {
+    if (load<u16>(entry, 20) != 0) return true;
+    entry += load<u32>(entry);
+  }
+  return false;
+}
+
+function groupKey(start: usize, bytes: u32): void {
+  sha256.begin();
+  sha256.update(start, bytes);
+  sha256.end(GROUP_KEY, 16);
 }
 
 function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
@@ -100,9 +118,7 @@ function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
       idStart = HEX;
       idBytes = HEX_BYTES;
     }
-    sha256.begin();
-    sha256.update(groupStart, groupBytes);
-    sha256.end(GROUP_KEY, 16);
+    groupKey(groupStart, groupBytes);
     sha256.begin();
     if (queue.flags(q) & queue.SCOPE_GROUP) {
       sha256.update(groupStart, groupBytes);
@@ -119,6 +135,8 @@ function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
     }
   }
 
+  const grouped = !fifo && groupBytes > 0;
+  if (grouped) groupKey(groupStart, groupBytes);
   const size = r.SENT_FIXED_BYTES + groupBytes + (fifo ? idBytes : 0) + restBytes;
   const slot = slab.takeSlot();
   const sequence = lifecycle.takeSequence();
@@ -128,7 +146,7 @@ function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
 
   const p = tail.begin(size);
   store<u32>(p, slot, 24);
-  store<u32>(p, fifo ? r.FLAG_FIFO : 0, 28);
+  store<u32>(p, fifo ? r.FLAG_FIFO : grouped ? r.FLAG_GROUP : 0, 28);
   store<u64>(p, sequence, 32);
   store<u32>(p, q, 40);
   store<u32>(p, queue.number(q), 44);
@@ -140,7 +158,10 @@ function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
   if (fifo) {
     memory.copy(p + 120, GROUP_KEY, 16);
     memory.copy(p + 136, DEDUP_KEY, 16);
-  } else memory.fill(p + 120, 0, 32);
+  } else {
+    memory.fill(p + 120, 0, 32);
+    if (grouped) memory.copy(p + 120, GROUP_KEY, 16);
+  }
   store<u32>(p, bodyBytes, 152);
   store<u32>(p, attributesBytes, 156);
   store<u16>(p, <u16>groupBytes, 160);
@@ -168,10 +189,11 @@ function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
   message.setFirstReceivedMs(slot, <u64>nowMs);
   message.setSource(slot, 0);
   segments.count(position, message.recordBytes(slot), 1);
-  if (fifo) {
-    const g = group.obtain(q, queue.number(q), GROUP_KEY);
-    group.addMember(g);
-    message.setGroup(slot, g);
+  if (grouped) {
+    fair.setNow(<u64>nowMs);
+    message.setGroup(slot, fair.join(q, GROUP_KEY, <u64>nowMs));
+  } else if (fifo) {
+    message.setGroup(slot, group.join(q, GROUP_KEY));
     dedup.remember(queue.number(q), DEDUP_KEY, entry + 32, sequence, nowMs + dedup.WINDOW_MS);
   }
   lifecycle.addPending(slot);

@@ -3,6 +3,7 @@
 //   input row, 24 bytes:  0 slot   4 generation   8 receive count   12 visibilityMs   16 zero (8)
 //   result, u32 each at the start of the output region: OK … BEYOND
 import * as deliver from "./deliver";
+import * as fair from "./fair";
 import * as group from "./group";
 import * as journal from "./journal";
 import * as lifecycle from "./lifecycle";
@@ -44,6 +45,7 @@ function isHeld(slot: u32, row: usize, nowMs: u64): bool {
 /** @returns false when the tail has no room: again after the next commit */
 export function remove(q: u32, count: u32, nowMs: u64): bool {
   if (!tail.hasRoom(count * r.ROW_BYTES + 64)) return false;
+  fair.setNow(nowMs);
   journal.beginDeleted(count);
   const fifo = queue.isFifo(q);
   for (let i: u32 = 0; i < count; i++) {
@@ -88,6 +90,7 @@ function changeOne(q: u32, row: usize, nowMs: u64): u32 {
 /** @returns false when the tail has no room: again after the next commit */
 export function changeVisibility(q: u32, count: u32, nowMs: u64): bool {
   if (!tail.hasRoom(count * 128)) return false;
+  fair.setNow(nowMs);
   for (let i: u32 = 0; i < count; i++) {
     store<u32>(outputStart() + (<usize>i << 2), changeOne(q, inputStart() + <usize>i * ROW_BYTES, nowMs));
   }
@@ -96,6 +99,7 @@ export function changeVisibility(q: u32, count: u32, nowMs: u64): bool {
 
 /** Does what has come due. @returns false when something had to be left: call again after effects are read or a commit */
 export function tick(nowMs: u64): bool {
+  fair.setNow(nowMs);
   lifecycle.forgetOld(<f64>nowMs);
   let finished = true;
   if (!tail.hasRoom(EXPIRED_ROWS_MAX * r.ROW_BYTES + 64)) return false;
@@ -109,6 +113,7 @@ export function tick(nowMs: u64): bool {
     if (cell == NONE) break;
     if (cell >= AUX_FIRST) {
       if (load<u8>(at(cell), 7) == WAITER) deliver.timeOut(cell);
+      else fair.due(cell);
       continue;
     }
     const q = message.queue(cell);
@@ -138,6 +143,7 @@ export function isSweeping(): bool { return sweepNext != 0; }
 /** Messages of dropped queues go; those of others get the deadline that their queue's settings mean now. */
 export function sweep(nowMs: u64, countMax: u32): void {
   if (sweepNext == 0) return;
+  fair.setNow(nowMs);
   let end = sweepNext + countMax;
   if (end > sweepEnd) end = sweepEnd;
   for (let slot = sweepNext; slot < end; slot++) {

@@ -9,3 +9,5 @@ export const DEDUP: u8 = 17;
 export const WAITER: u8 = 18;
 export const ATTEMPT: u8 = 19;
 export const ATTEMPT_ROWS: u8 = 20; // more of an attempt
+export const TENANT: u8 = 21;
+export const FAIR: u8 = 22;

@@ -89,7 +89,7 @@ function rewrite(slot: u32, p: usize, size: u32): void {
   const q = message.queue(slot);
   memory.copy(to + 24, p + 24, size - 24);
   const moved = message.flags(slot) & message.MOVED ? r.FLAG_MOVED : 0;
-  store<u32>(to, (load<u32>(p, 28) & r.FLAG_FIFO) | moved | (message.reissues(slot) << r.FLAG_REISSUES_SHIFT), 28);
+  store<u32>(to, (load<u32>(p, 28) & (r.FLAG_FIFO | r.FLAG_GROUP)) | moved | (message.reissues(slot) << r.FLAG_REISSUES_SHIFT), 28);
   store<u64>(to, lifecycle.sequenceOf(slot), 32);
   store<u32>(to, q, 40);
   store<u32>(to, queue.number(q), 44);
@@ -108,15 +108,17 @@ function rewrite(slot: u32, p: usize, size: u32): void {
 
 function sent(p: usize, position: u64, size: u32): void {
   const slot = load<u32>(p, 24);
-  const fifo = (load<u32>(p, 28) & r.FLAG_FIFO) != 0;
+  const flags = load<u32>(p, 28);
+  const fifo = (flags & r.FLAG_FIFO) != 0;
   const here = slot < slab.slotBound() && message.state(slot) > PENDING && message.position(slot) == position && !queue.isDead(message.queue(slot));
   if (here) {
     if (!indexing) rewrite(slot, p, size);
     else if (!row(p, position, size)) {
-      const to = entry(r.SENT, p, position, (size + 7) & ~7, fifo ? r.ENTRY_SENT_FIFO_BYTES : r.ENTRY_SENT_BYTES);
-      if (fifo) {
+      const grouped = fifo ? r.ENTRY_SENT_FIFO_BYTES : flags & r.FLAG_GROUP ? r.ENTRY_SENT_GROUP_BYTES : r.ENTRY_SENT_BYTES;
+      const to = entry(r.SENT, p, position, (size + 7) & ~7, grouped);
+      if (grouped > r.ENTRY_SENT_BYTES) {
         memory.copy(to + 88, p + 88, 16);
-        memory.copy(to + 104, p + 120, 32);
+        memory.copy(to + 104, p + 120, grouped - 104);
       }
     }
     // A move changes the sequence number, and with it the entry's: it is remembered by itself.

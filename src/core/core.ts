@@ -77,6 +77,14 @@ export interface PeekPage {
   readonly isFull: boolean; // what stands at `next` did not fit; otherwise there has only been enough looking
 }
 
+export interface QuietGroups {
+  readonly noisyGroupCount: number;
+  readonly visible: number;
+  readonly inFlight: number;
+  readonly delayed: number;
+  readonly sentMs: number;
+}
+
 export interface ReceivedHandle {
   readonly slot: number;
   readonly generation: number;
@@ -394,6 +402,16 @@ export class Core {
   }
   delayedCount(index: number): number {
     return this.#wasm.queueDelayed(index) >>> 0;
+  }
+  /** The queue without its noisy message groups; `sentMs` is of the visible message that is next, 0: there is none. */
+  quietGroups(index: number): QuietGroups {
+    return {
+      noisyGroupCount: this.#wasm.queueNoisyGroups(index) >>> 0,
+      visible: this.#wasm.queueQuietVisible(index) >>> 0,
+      inFlight: this.#wasm.queueQuietInFlight(index) >>> 0,
+      delayed: this.#wasm.queueQuietDelayed(index) >>> 0,
+      sentMs: this.#wasm.queueQuietSentMs(index),
+    };
   }
 
   // --- time ---

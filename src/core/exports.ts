@@ -63,6 +63,11 @@ export interface CoreExports {
   queueVisible(index: number): number;
   queueInFlight(index: number): number;
   queueDelayed(index: number): number;
+  queueNoisyGroups(index: number): number;
+  queueQuietVisible(index: number): number;
+  queueQuietInFlight(index: number): number;
+  queueQuietDelayed(index: number): number;
+  queueQuietSentMs(index: number): number;
   send(index: number, count: number, bytes: number, nowMs: number): number;
   receive(
     index: number,

@@ -11,6 +11,7 @@ import {
   openAt,
   outgoing,
   purge,
+  receive,
   receiveAll,
   receiveAttempt,
   remove,
@@ -192,4 +193,29 @@ test("a receive can be repeated by its attempt ID after its segment was indexed,
   await restart();
   await check();
   await check();
+});
+
+test("tenants of a fair queue are known after their segment was indexed, and after they were written again", async () => {
+  await create(opened.broker, "tenants");
+  await create(opened.broker, "noise");
+  const tenants = (): Queue => find(opened.broker, "tenants");
+  const sendAs = (groupId: string, body: string) => send(opened.broker, tenants(), [{ ...outgoing(body), groupId }]);
+  const receiveBodies = async (countMax: number): Promise<string[]> => {
+    const received = await receive(opened.broker, tenants(), countMax, 3_600_000);
+    return received.status === "ok" ? received.messages.map(({ body }) => body) : [received.status];
+  };
+  for (let i = 0; i < 40; i++) await sendAs("A", "a");
+  await sendMany("noise", 0, 4000); // all of it lives: the segments get indexes
+  await vi.waitFor(() => expect(indexCount()).toBeGreaterThan(3), { timeout: 20_000, interval: 200 });
+  await restart();
+  for (let i = 0; i < 3; i++) expect(await receiveBodies(10)).toEqual(Array.from({ length: 10 }, () => "a"));
+  await sendAs("B", "b");
+  expect(await receiveBodies(2)).toEqual(["b", "a"]);
+
+  await sendMany("noise", 4000, 2000);
+  await purge(opened.broker, find(opened.broker, "noise"));
+  await vi.waitFor(() => expect(segmentCount()).toBeLessThanOrEqual(4), { timeout: 20_000, interval: 200 });
+  await restart();
+  await sendAs("C", "c");
+  expect(await receiveBodies(2)).toEqual(["c", "a"]);
 });

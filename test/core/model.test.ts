@@ -5,9 +5,11 @@ import { CoreDriver, type QueueSpec, STANDARD } from "../support/core-driver.ts"
 import { ModelQueue } from "../support/model-queue.ts";
 
 const RUN_COUNT = 200;
-const COMMAND_COUNT = 120; // of a run; six kinds of queues: 144,000 commands in all
+const COMMAND_COUNT = 120; // of a run; eight kinds of queues: 192,000 commands in all
 /** So few that one receive of 10 sees all of them: then the rules leave no choice which of them move to dead letters. */
 const LIVE_COUNT_MAX = 9;
+/** So many that thirty of one group can be in flight. */
+const FAIR_LIVE_COUNT_MAX = 80;
 
 /** Commands between two looks at all messages: prime to the length of a run, so that every place in it is looked at. */
 const LOOK_EVERY = 7;
@@ -86,7 +88,12 @@ class Pair {
   movedCount = 0;
   #nextBody = 1;
 
-  constructor(main: QueueSpec) {
+  readonly #grouped: boolean; // a fair queue, where groups are for the choosing
+  readonly #liveCountMax: number;
+
+  constructor(main: QueueSpec, grouped: boolean) {
+    this.#grouped = grouped || main.fifo;
+    this.#liveCountMax = grouped && main.deadLetters === undefined ? FAIR_LIVE_COUNT_MAX : LIVE_COUNT_MAX;
     const dead = { ...STANDARD, name: "dead", fifo: main.fifo, retentionMs: 90_000 };
     this.#driver = new CoreDriver([dead, main]);
     this.#dead = new ModelQueue(dead, undefined);
@@ -102,10 +109,14 @@ class Pair {
       this.#dead.expire(nowMs + each.ms);
       return [undefined, undefined];
     }
-    if (each.kind === "restart") return [this.#driver.restart(), undefined];
+    if (each.kind === "restart") {
+      this.#main.restart();
+      this.#dead.restart();
+      return [this.#driver.restart(), undefined];
+    }
     if (each.kind === "send") return this.#send(each, nowMs);
     if (each.kind === "move") {
-      if (this.#main.count + this.#dead.count > LIVE_COUNT_MAX) return [undefined, undefined];
+      if (this.#main.count + this.#dead.count > this.#liveCountMax) return [undefined, undefined];
       const [from, to] = each.dead ? [this.#dead, this.#main] : [this.#main, this.#dead];
       const count = this.#driver.move(from.spec.name, to.spec.name, 1000);
       this.movedCount += count;
@@ -132,11 +143,12 @@ class Pair {
   }
 
   #send({ count, group, id, delayS }: Command & { kind: "send" }, nowMs: number): [unknown, unknown] {
-    if (this.#main.count + count > LIVE_COUNT_MAX) return [undefined, undefined];
+    const entryCount = this.#liveCountMax > LIVE_COUNT_MAX ? count * 3 : count;
+    if (this.#main.count + entryCount > this.#liveCountMax) return [undefined, undefined];
     const { fifo, name } = this.#main.spec;
-    const entries = Array.from({ length: count }, (_, i) => ({
+    const entries = Array.from({ length: entryCount }, (_, i) => ({
       body: `m${this.#nextBody++}`,
-      groupId: fifo ? `g${group}` : undefined,
+      groupId: this.#grouped && (fifo || id % 4 > 0) ? `g${group}` : undefined,
       deduplicationId: fifo ? `d${(id + i) % 30}` : undefined,
       delayMs: fifo || delayS < 0 ? undefined : delayS * 1000,
     }));
@@ -146,9 +158,12 @@ class Pair {
 
   state(): [unknown, unknown] {
     const { nowMs } = this.#driver;
+    const noisy = [this.#main, this.#dead].map(
+      (queue) => !queue.allowsNoisy(this.#driver.quietGroups(queue.spec.name).noisyGroupCount),
+    );
     return [
-      [this.#driver.counts("main"), this.#driver.counts("dead"), this.#driver.liveMessages],
-      [this.#main.counts(nowMs), this.#dead.counts(nowMs), this.#main.count + this.#dead.count],
+      [this.#driver.counts("main"), this.#driver.counts("dead"), this.#driver.liveMessages, noisy],
+      [this.#main.counts(nowMs), this.#dead.counts(nowMs), this.#main.count + this.#dead.count, [false, false]],
     ];
   }
 
@@ -162,21 +177,23 @@ class Pair {
   }
 }
 
-test.for<[string, Partial<QueueSpec>]>([
+test.for<[string, Partial<QueueSpec>, "grouped"?]>([
   ["a standard queue", { delayMs: 1000 }],
   ["a standard queue with few in flight", { inFlightMax: 4 }],
   // Without a limit: one that is reached ends a receive before it has met every message that is to be moved.
   ["a standard queue with dead letters", { receiveMax: 2, deadLetters: "dead" }],
+  ["a fair queue", { inFlightMax: 60, retentionMs: 400_000 }, "grouped"],
+  ["a fair queue with dead letters", { receiveMax: 2, deadLetters: "dead" }, "grouped"],
   ["a FIFO queue", { fifo: true, inFlightMax: 5 }],
   ["a FIFO queue with a delay, deduplicated by group", { fifo: true, delayMs: 2000, scopeGroup: true }],
   ["a FIFO queue with dead letters", { fifo: true, receiveMax: 2, deadLetters: "dead" }],
-])("%s answers as its model does", ([, change]) => {
+])("%s answers as its model does", ([, change, grouped]) => {
   const spec = { ...STANDARD, retentionMs: 60_000, ...change };
   let playedCount = 0;
   let movedCount = 0;
   fc.assert(
     fc.property(fc.array(command, { minLength: COMMAND_COUNT, maxLength: COMMAND_COUNT, size: "max" }), (commands) => {
-      const pair = new Pair(spec);
+      const pair = new Pair(spec, grouped !== undefined);
       for (const each of commands) {
         const [answer, expected] = pair.play(each);
         expect(answer, each.kind).toEqual(expected);

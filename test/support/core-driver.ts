@@ -10,6 +10,7 @@ import {
   type PeekPage,
   type PeekPlace,
   QUEUE_FLAG,
+  type QuietGroups,
   RECEIVE,
   type ReceivedHandle,
   SEND,
@@ -319,6 +320,12 @@ export class CoreDriver {
       inFlight: this.#core.inFlightCount(index),
       delayed: this.#core.delayedCount(index),
     };
+  }
+
+  /** The queue without its noisy groups; `ageMs` is of the message that is next. */
+  quietGroups(queue: string): Omit<QuietGroups, "sentMs"> & { ageMs: number | undefined } {
+    const { sentMs, ...counts } = this.#core.quietGroups(this.#index(queue));
+    return { ...counts, ageMs: sentMs === 0 ? undefined : this.#instant() - sentMs };
   }
 
   /** Pages of at most `countMax` messages, each as body#receives@place. */

@@ -2,6 +2,7 @@
 // answer to a receive where the rules leave a choice (which of several visible messages); it judges the answer given.
 import { assert } from "../../src/base/assert.ts";
 import type { QueueSpec, Refused, SendEntry } from "./core-driver.ts";
+import { ModelFair } from "./model-fair.ts";
 
 const VISIBILITY_MS_MAX = 43_200_000;
 const DEDUP_WINDOW_MS = 300_000;
@@ -30,6 +31,7 @@ export class ModelQueue {
   #messages: ModelMessage[] = []; // in the order in which they came
   readonly #sent = new Map<string, number>(); // deduplication key -> when its window ends
   readonly #attempts = new Map<string, Attempt>();
+  readonly #fair = new ModelFair(); // standard queues
 
   constructor(spec: QueueSpec, deadLetters: ModelQueue | undefined) {
     this.spec = spec;
@@ -41,7 +43,33 @@ export class ModelQueue {
   }
 
   expire(nowMs: number): void {
-    this.#messages = this.#messages.filter(({ sentMs }) => sentMs + this.spec.retentionMs > nowMs);
+    this.#fair.pass(this.#messages, this.spec.retentionMs, nowMs);
+    this.#keep(({ sentMs }) => sentMs + this.spec.retentionMs > nowMs, nowMs);
+  }
+
+  /** Everything else goes. */
+  #keep(isKept: (message: ModelMessage) => boolean, nowMs: number): void {
+    this.#messages = this.#messages.filter(isKept);
+    this.#settle(nowMs);
+  }
+
+  #settle(nowMs: number, taken: readonly ModelMessage[] = []): void {
+    const visible = this.#messages.filter((each) => this.#isVisible(each, nowMs) && !taken.includes(each));
+    if (!this.spec.fifo) this.#fair.settle(this.#messages, visible);
+  }
+
+  #inFlight(nowMs: number, taken: readonly ModelMessage[] = []): ModelMessage[] {
+    return this.#messages.filter((each) => each.hiddenUntilMs > nowMs || taken.includes(each));
+  }
+
+  /** A start forgets who was noisy. */
+  restart(): void {
+    this.#fair.restart(this.#messages);
+  }
+
+  /** Whether the rules allow so many noisy groups now. */
+  allowsNoisy(noisyGroupCount: number): boolean {
+    return this.#fair.allows(noisyGroupCount);
   }
 
   /** @returns whether each was a duplicate */
@@ -53,6 +81,7 @@ export class ModelQueue {
         this.#sent.set(key, nowMs + DEDUP_WINDOW_MS);
       }
       const delay = this.spec.fifo ? this.spec.delayMs : (delayMs ?? this.spec.delayMs);
+      this.#fair.sent(groupId, nowMs);
       this.#messages.push({
         body,
         groupId,
@@ -85,8 +114,9 @@ export class ModelQueue {
     const target = this.#deadLetters;
     if (target === undefined) return;
     const failed = this.#available(nowMs).filter(({ receiveCount }) => receiveCount >= this.spec.receiveMax);
-    this.#messages = this.#messages.filter((message) => !failed.includes(message));
+    this.#keep((message) => !failed.includes(message), nowMs);
     for (const message of failed) {
+      target.#fair.sent(message.groupId, nowMs);
       message.firstCountHere = message.receiveCount;
       if (target.spec.fifo) message.sentMs = nowMs;
       target.#messages.push(message);
@@ -97,8 +127,9 @@ export class ModelQueue {
   /** All that can be received goes to `target`, as if sent there now. */
   moveTo(target: ModelQueue, nowMs: number): number {
     const moved = this.#available(nowMs);
-    this.#messages = this.#messages.filter((message) => !moved.includes(message));
+    this.#keep((message) => !moved.includes(message), nowMs);
     for (const { body, groupId } of moved) {
+      target.#fair.sent(groupId, nowMs);
       target.#messages.push({
         body: `${body}'`,
         groupId,
@@ -159,6 +190,7 @@ export class ModelQueue {
   ): string | undefined {
     this.#moveFailed(nowMs);
     const available = this.#available(nowMs);
+    if (!this.spec.fifo) this.#fair.look(available, this.#inFlight(nowMs));
     const { inFlight } = this.counts(nowMs);
     const room = this.spec.inFlightMax - inFlight;
     const count = Math.max(0, Math.min(countMax, available.length, room));
@@ -166,6 +198,7 @@ export class ModelQueue {
     if (receipts === "overLimit") return !this.spec.fifo && room <= 0 ? undefined : "there is room for more in flight";
     if (receipts.length === 0 && count === 0 && room <= 0 && !this.spec.fifo) return "the limit is not an empty answer";
     if (receipts.length !== count) return `${count} were to be had, not ${receipts.length}`;
+    const taken: ModelMessage[] = [];
     const closed = new Set<string | undefined>(); // groups left behind by this receive
     let group: string | undefined;
     for (const receipt of receipts) {
@@ -180,11 +213,18 @@ export class ModelQueue {
         if (group !== undefined && group !== message.groupId) closed.add(group);
         group = message.groupId;
       }
+      if (!this.spec.fifo) {
+        const problem = this.#fair.take(message, available, this.#inFlight(nowMs, taken));
+        if (problem !== undefined) return problem;
+      }
       available.splice(available.indexOf(message), 1);
       message.receiveCount++;
       message.receivedMs = nowMs;
       message.hiddenUntilMs = nowMs + visibilityMs;
+      taken.push(message);
+      this.#settle(nowMs, taken);
     }
+    if (!this.spec.fifo) this.#fair.look(available, this.#inFlight(nowMs, taken));
     return undefined;
   }
 
@@ -202,7 +242,7 @@ export class ModelQueue {
     if (named === undefined) return "ok";
     const { message, isNewest } = named;
     if (this.spec.fifo && !(isNewest && message.hiddenUntilMs > nowMs)) return "expired";
-    if (isNewest) this.#messages = this.#messages.filter((each) => each !== message);
+    if (isNewest) this.#keep((each) => each !== message, nowMs);
     return "ok";
   }
 
@@ -213,6 +253,7 @@ export class ModelQueue {
     if (this.spec.fifo && !(isNewest && message.hiddenUntilMs > nowMs)) return "gone";
     if (nowMs + visibilityMs > message.receivedMs + VISIBILITY_MS_MAX) return "beyondMaximum";
     message.hiddenUntilMs = nowMs + visibilityMs;
+    this.#settle(nowMs);
     return "ok";
   }
 

@@ -1,7 +1,8 @@
 // Scenarios: a line is an instant, a command and what it answers. Durations: 30s, 29.9s, 5min, 12h, 4d.
 //
 //   queue main fifo delay=5s retention=60s visibility=30s inflight=2 scope=group max=1 dead=other
-//   0s  send a b                 -> ok            FIFO: g1/a is a in group g1 (else group g); id=x, content; delay=5s
+//   0s  send a b                 -> ok            g1/a is a in group g1 (else none; FIFO: g); id=x, content; delay=5s
+//   0s  send A/a1..3             -> ok            A/a1 A/a2 A/a3; so it is with receipts: a1..3#1
 //   0s  receive max=10           -> a#1 b#1       a#1: what the first receive of a handed out
 //   0s  receive try=x            -> a#1           with the attempt ID x
 //   0s  poll p wait=20s          -> waits         then: answer p -> b#2 at 5s; cancel p -> ok
@@ -15,6 +16,7 @@
 //   2s  drop queue=other         -> ok            the queue is deleted
 //   2s  count                    -> 1 0 0         visible, in flight, delayed
 //   2s  peek max=2               -> a#1 b#0 | c#0 pages of what can be received; peek held, peek delayed: of what cannot
+//   2s  quiet                    -> 1 2 0 0 2s    noisy groups; without them: visible, in flight, delayed, age of the next
 //   2s  set retention=60s        -> ok
 //   2s  restart                  -> ok
 //
@@ -24,12 +26,22 @@ import { expect } from "vitest";
 import { assert } from "../../src/base/assert.ts";
 import { CoreDriver, type QueueSpec, STANDARD } from "./core-driver.ts";
 
+const BATCH_COUNT_MAX = 10;
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
 
 function toMs(text: string): number {
   const [, value, unit] = /^([\d.]+)(ms|s|min|h|d)$/.exec(text) ?? [];
   assert(value !== undefined && unit !== undefined, `"${text}" is a duration`);
   return Math.round(Number(value) * (UNIT_MS[unit] as number));
+}
+
+/** a1..3#1 as a1#1 a2#1 a3#1. */
+function expandRanges(text: string): string {
+  return text.replace(/(\S*?)(\d+)\.\.(\d+)(\S*)/g, (_, before: string, first: string, last: string, after: string) =>
+    Array.from({ length: Number(last) - Number(first) + 1 }, (_, i) => `${before}${Number(first) + i}${after}`).join(
+      " ",
+    ),
+  );
 }
 
 interface Words {
@@ -137,6 +149,10 @@ class Player {
         const { visible, inFlight, delayed } = this.#driver.counts(queue);
         return `${visible} ${inFlight} ${delayed}`;
       }
+      case "quiet": {
+        const { noisyGroupCount, visible, inFlight, delayed, ageMs } = this.#driver.quietGroups(queue);
+        return `${noisyGroupCount} ${visible} ${inFlight} ${delayed} ${ageMs === undefined ? "-" : `${ageMs / 1000}s`}`;
+      }
       case "peek":
         return this.#peek(queue, words);
       case "set":
@@ -155,15 +171,19 @@ class Player {
     const delay = options.get("delay");
     const entries = plain.slice(1).flatMap((word) => {
       if (word === "content") return [];
-      const [body = "", groupId = "g"] = word.split("/").reverse();
+      const [body = "", groupId = fifo ? "g" : undefined] = word.split("/").reverse();
       return {
         body,
-        groupId: fifo ? groupId : undefined,
+        groupId,
         deduplicationId: fifo && !content ? (options.get("id") ?? body) : undefined,
         delayMs: delay === undefined ? undefined : toMs(delay),
       };
     });
-    const sent = this.#driver.send(queue, entries).map(({ duplicate }) => (duplicate ? "duplicate" : "ok"));
+    const sent: string[] = [];
+    for (let i = 0; i < entries.length; i += BATCH_COUNT_MAX) {
+      const results = this.#driver.send(queue, entries.slice(i, i + BATCH_COUNT_MAX));
+      sent.push(...results.map(({ duplicate }) => (duplicate ? "duplicate" : "ok")));
+    }
     return [...new Set(sent)].length === 1 ? (sent[0] as string) : sent.join(" ");
   }
 
@@ -207,7 +227,7 @@ function playAll(text: string, restarts: boolean): void {
   const met: string[] = [];
   let player: Player | undefined;
   for (const line of text.split("\n")) {
-    const [command = "", expected] = line.replace(/\/\/ .*/, "").split("->");
+    const [command = "", expected] = expandRanges(line.replace(/\/\/ .*/, "")).split("->");
     if (command.trim() === "") continue;
     const words = wordsOf(command);
     const [instant, ...plain] = words.plain;
