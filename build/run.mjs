@@ -1,6 +1,6 @@
 // npm run check | format | build | build:binary | bench: installs first, and runs everything on Node 22.
 import { join } from "node:path";
-import { build, buildBinary, install, node22, ROOT, run } from "./toolchain.mjs";
+import { build, buildBinary, buildClient, install, node22, ROOT, run } from "./toolchain.mjs";
 
 const [task, ...args] = process.argv.slice(2);
 const modules = join(ROOT, "node_modules");
@@ -14,7 +14,10 @@ export function check() {
 const TASKS = {
   check,
   format: () => tool("@biomejs/biome/bin/biome", "check", "--write", "src", "test", "bench", "build"),
-  build,
+  build: () => {
+    build();
+    buildClient();
+  },
   "build:binary": buildBinary,
   bench: () => {
     build();

@@ -3,10 +3,11 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { buildBinary, install, node22, OUT, ROOT } from "./toolchain.mjs";
+import { buildBinary, buildClient, install, node22, OUT, ROOT } from "./toolchain.mjs";
 
 install();
 buildBinary();
+buildClient();
 const check = spawnSync(process.execPath, [join(ROOT, "build", "run.mjs"), "check"], { cwd: ROOT, stdio: "inherit" });
 const results = join(OUT, "test-results.json");
 rmSync(results, { force: true });

@@ -89,6 +89,12 @@ export function build() {
   if (isStale(join(OUT, "wasq.cjs"), ["src", "build", "package.json"])) run(node, [join(ROOT, "build", "bundle.mjs")]);
 }
 
+/** Makes build/out/client, what users of the stream protocol take, if it is older than its sources. */
+export function buildClient() {
+  const sources = ["src/client", "src/client/README.md", "build", "package.json"];
+  if (isStale(join(OUT, "client", "package.json"), sources)) run(node22(), [join(ROOT, "build", "client.mjs")]);
+}
+
 /** Makes build/out/wasq, the single executable, if it is older than its parts. */
 export function buildBinary() {
   build();
