@@ -70,10 +70,43 @@ function parseObject(body: Buffer): Source {
 }
 
 function parse(text: string): unknown {
+  if (text.length > SHALLOW_LENGTH_MAX && isDeep(text)) {
+    throw malformed(`The request body is nested more than ${DEPTH_MAX} deep.`);
+  }
   try {
     return JSON.parse(text);
   } catch {
     throw malformed("The request body is not valid JSON.");
+  }
+}
+
+// No action's input is more than 8 deep, and JSON.parse takes seconds for megabytes of brackets. Little text cannot hurt.
+const DEPTH_MAX = 64;
+const SHALLOW_LENGTH_MAX = 65_536;
+
+/** Whether brackets outside of strings nest too deep. Said of JSON; what is none may be called either. */
+function isDeep(text: string): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) {
+      at = endOfString(text, at);
+      if (at === -1) return false;
+    } else if (code === 0x5b || code === 0x7b) {
+      if (++depth > DEPTH_MAX) return true;
+    } else if (code === 0x5d || code === 0x7d) depth--;
+  }
+  return false;
+}
+
+/** @returns where the string that starts at `start` has its closing quote, -1 for nowhere */
+function endOfString(text: string, start: number): number {
+  let end = start;
+  for (;;) {
+    end = text.indexOf('"', end + 1);
+    let backslashes = 0;
+    while (end - backslashes - 1 > start && text.charCodeAt(end - backslashes - 1) === 0x5c) backslashes++;
+    if (end === -1 || backslashes % 2 === 0) return end;
   }
 }
 

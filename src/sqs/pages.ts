@@ -3,6 +3,8 @@
 import { LIST_COUNT_MAX } from "../limits.ts";
 import { invalidParameter } from "./errors.ts";
 
+const TOKEN_LENGTH_MAX = 4_096; // a prefix, or an ARN, and a name have some 400
+
 export interface Page {
   readonly after: string; // last name of the page before, "" for the first page
   readonly countMax: number;
@@ -52,6 +54,7 @@ function writeToken(scope: string, maxResults: number, after: string): string {
 function readToken(
   text: string,
 ): { readonly scope: string; readonly maxResults: number; readonly after: string } | undefined {
+  if (text.length > TOKEN_LENGTH_MAX) return undefined;
   try {
     const value: unknown = JSON.parse(Buffer.from(text, "base64").toString("utf8"));
     if (!Array.isArray(value) || value.length !== 3) return undefined;

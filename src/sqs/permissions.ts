@@ -14,11 +14,11 @@ const ACTION_COUNT_MAX = 7; // of one statement
 
 /** @returns whether the text is a policy document. @throws SqsError OverLimit for a document that is too large */
 export function checkPolicy(text: string): boolean {
-  const document = parseJsonMap(text);
-  if (document === undefined) return false;
   const bytes = Buffer.byteLength(text);
   if (bytes > BYTES_MAX)
     throw overLimit(`${bytes} bytes were found in the submitted policy, max allowed is ${BYTES_MAX}`);
+  const document = parseJsonMap(text);
+  if (document === undefined) return false;
   const version = document.get("Version");
   if (version !== undefined && version !== "2012-10-17" && version !== "2008-10-17") return false;
   const statements = valuesOf(document.get("Statement"));

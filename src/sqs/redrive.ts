@@ -12,8 +12,11 @@ const RECEIVE_COUNT_MAX = 1_000;
 const SOURCE_COUNT_MAX = 10;
 const SOURCE_ARN = /^arn:[^:]{1,32}:sqs:[^:]{1,64}:[^:]{1,64}:[^:]{1,80}$/;
 
+const JSON_LENGTH_MAX = 65_536; // far above any policy's or handle's
+
 /** @returns the members of a JSON object, undefined for any other text */
 export function parseJsonMap(text: string): ReadonlyMap<string, unknown> | undefined {
+  if (text.length > JSON_LENGTH_MAX) return undefined;
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;

@@ -1,4 +1,6 @@
 // Whose queues, and where: account and region of a request, and the URLs that name a queue. Reference 1.1, 2.3.
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import { describe, expect, test } from "vitest";
 import { newAccount, scenario, useBroker } from "../../support/conformance.ts";
 import { PROTOCOLS, Service } from "../../support/service.ts";
@@ -6,6 +8,12 @@ import { MISSING_QUEUE } from "../../support/wordings.ts";
 
 const { process } = useBroker();
 const ANYBODY = "000000000000";
+
+/** A GET without credentials; fetch would not let the Host header be chosen. */
+async function getAs(host: string, url: string): Promise<string> {
+  const [response] = (await once(request(url, { headers: { host } }).end(), "response")) as [IncomingMessage];
+  return (await response.setEncoding("utf8").toArray()).join("");
+}
 
 describe("accounts", () => {
   scenario("an access key of 12 digits is the account: its queues are nobody else's", async (sqs) => {
@@ -57,6 +65,18 @@ describe("accounts", () => {
       headers: { authorization: "" },
     });
     expect(reply.text).toContain(`<QueueUrl>${sqs.url("open")}</QueueUrl>`);
+  });
+
+  test("the Host header names the region where nothing else does, and the origin of URLs", async () => {
+    const sqs = new Service(process().endpoint, "Query", ANYBODY, "eu-west-1");
+    await sqs.call("CreateQueue", { QueueName: "hosted" });
+    for (const host of ["sqs.eu-west-1.localhost.localstack.cloud:4566", "eu-west-1.queue.example.org"]) {
+      const text = await getAs(host, `${process().endpoint}/?Action=GetQueueUrl&QueueName=hosted`);
+      expect(text).toContain(`<QueueUrl>http://${host}/${ANYBODY}/hosted</QueueUrl>`);
+    }
+    expect(await getAs("localhost", `${process().endpoint}/?Action=GetQueueUrl&QueueName=hosted`)).toContain(
+      "NonExistentQueue",
+    );
   });
 
   test("credentials in the query string are credentials", async () => {

@@ -99,6 +99,7 @@ conformance(
         "src/sqs/redrive.ts parseRedrivePolicy",
       ],
     ),
+    ["a megabyte of brackets is none", "SetQueueAttributes", set({ RedrivePolicy: "[".repeat(1_000_000) }), NO_MAP],
     [
       "the same for CreateQueue",
       "CreateQueue",

@@ -1,5 +1,6 @@
 // AWS JSON 1.0 as bytes on the wire: headers, types, what is null, missing or malformed. Reference 1.2, 1.3.
 import { beforeAll, describe, expect, test } from "vitest";
+import { md5 } from "../../../src/sqs/digest.ts";
 import { newAccount, useBroker } from "../../support/conformance.ts";
 import type { RawReply, RawRequest, Service } from "../../support/service.ts";
 
@@ -125,6 +126,14 @@ describe("the request", () => {
     expect(line(reply)).toMatch(/UnknownOperationException/);
   });
 
+  test("may write every character of 1 MiB as an escape", async () => {
+    const { status, text } = await ask(
+      "SendMessage",
+      `{"QueueUrl":"q","MessageBody":"${"\\u0041".repeat(1_048_576)}"}`,
+    );
+    expect([status, text]).toEqual([200, expect.stringContaining(md5("A".repeat(1_048_576)))]);
+  });
+
   test("may have members that no action knows, and no body at all", async () => {
     expect((await ask("ListQueues", `{"Foo":{"a":[1]},"constructor":1,"__proto__":{}}`)).status).toBe(200);
     expect((await ask("ListQueues", undefined)).status).toBe(200);
@@ -182,6 +191,22 @@ describe("malformed input", () => {
     ["SetQueueAttributes", '{"Attributes":{"Policy":{}}}', "Start of structure or map found where not expected."],
   ])("%s %s: %s", async (action, body, text) => {
     expect(line(await ask(action, body))).toBe(malformed(text));
+  });
+
+  test.each([
+    ["brackets", "[".repeat(7_000_000)],
+    [
+      "in a member that nobody knows",
+      `{"QueueUrl":"q","MessageBody":"a","Foo":${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
+    ],
+    ["objects after a string", `{"MessageBody":"\\"[\\\\","Foo":${'{"a":'.repeat(100_000)}`],
+  ])("large and nested beyond reason: %s", async (_, body) => {
+    expect(line(await ask("SendMessage", body))).toBe(malformed("The request body is nested more than 64 deep."));
+  });
+
+  test("brackets in a string are no nesting, however many", async () => {
+    const MessageBody = `[{"\\${'[{"\\'.repeat(40_000)}`;
+    expect((await ask("SendMessage", JSON.stringify({ QueueUrl: "q", MessageBody }))).status).toBe(200);
   });
 
   test("is told before the queue is looked for", async () => {

@@ -1,5 +1,6 @@
 // AWS Query as bytes on the wire: paths, parameter names, envelopes, escapes, JSON on request. Reference 1.2, 1.4.
 import { beforeAll, describe, expect, test } from "vitest";
+import { md5 } from "../../../src/sqs/digest.ts";
 import { newAccount, useBroker } from "../../support/conformance.ts";
 import type { RawReply, RawRequest, Service } from "../../support/service.ts";
 
@@ -211,6 +212,17 @@ describe("parameter names", () => {
     expect(text).toContain("<Name>DelaySeconds</Name><Value>8</Value>");
   });
 
+  test("system attributes are asked for by either list's name, which is one on the wire", async () => {
+    for (const name of ["AttributeName", "AttributeNames", "MessageSystemAttributeNames"]) {
+      await post("Action=SendMessage&QueueUrl=q&MessageBody=a");
+      const { text } = await post(`Action=ReceiveMessage&QueueUrl=q&${name}.1=SenderId&${name}.2=SentTimestamp`);
+      expect([...text.matchAll(/<Attribute><Name>(\w+)</g)].map(([, found]) => found)).toEqual([
+        "SenderId",
+        "SentTimestamp",
+      ]);
+    }
+  });
+
   test("an empty text where a list is expected is an empty list", async () => {
     const reply = await post("Action=GetQueueAttributes&QueueUrl=q&AttributeName=");
     expect(reply.text).toContain("<GetQueueAttributesResult/>");
@@ -258,6 +270,11 @@ describe("malformed input", () => {
     expect(line(await post(`Action=SendMessage&QueueUrl=q&MessageBody=a&${attribute}=%3F`))).toBe(
       "400 MalformedInput | A binary value is not valid base64.",
     );
+  });
+
+  test("every byte of 1 MiB may be percent-encoded", async () => {
+    const { status, text } = await post(`Action=SendMessage&QueueUrl=q&MessageBody=${"%41".repeat(1_048_576)}`);
+    expect([status, text]).toEqual([200, expect.stringContaining(md5("A".repeat(1_048_576)))]);
   });
 
   test("plus is a space, and what follows an equals sign is all value", async () => {
