@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { besides, execute, orSkip, python } from "../support/clients.ts";
+import { beside, execute, orSkip, python } from "../support/clients.ts";
 import { fileBroker } from "../support/file-broker.ts";
 
 const broker = fileBroker();
@@ -29,7 +29,7 @@ async function awsCli(interpreter: string): Promise<Cli> {
 }
 
 test("commands as people type them", { timeout: 300_000 }, async (context) => {
-  const interpreter = await orSkip(context, python("aws-cli", besides(import.meta.url, "python/aws-cli.txt")));
+  const interpreter = await orSkip(context, python("aws-cli", beside(import.meta.url, "python/aws-cli.txt")));
   const sqs = await awsCli(interpreter);
   const url = `${broker.endpoint}/${ACCOUNT}/orders`;
 

@@ -6,12 +6,12 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { CreateQueueCommand, GetQueueAttributesCommand, ListQueuesCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { besides, execute, orSkip, python } from "../support/clients.ts";
+import { beside, execute, orSkip, python } from "../support/clients.ts";
 import { fileBroker } from "../support/file-broker.ts";
 
 const broker = fileBroker();
-const app = besides(import.meta.url, "python/celery_app.py");
-const calls = besides(import.meta.url, "python/celery_client.py");
+const app = beside(import.meta.url, "python/celery_app.py");
+const calls = beside(import.meta.url, "python/celery_client.py");
 const cwd = dirname(app.path);
 const workers: ChildProcess[] = [];
 let client: SQSClient;
@@ -60,7 +60,7 @@ async function queueUrls(prefix: string): Promise<string[]> {
 }
 
 test.for(["automatic", "predefined"])("Celery with %s queues", { timeout: 300_000 }, async (kind, context) => {
-  const interpreter = await orSkip(context, python("celery", besides(import.meta.url, "python/celery.txt")));
+  const interpreter = await orSkip(context, python("celery", beside(import.meta.url, "python/celery.txt")));
   const directory = join(broker.directory, kind);
   mkdirSync(join(directory, "results"), { recursive: true });
   const env = {

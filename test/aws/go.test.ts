@@ -1,14 +1,14 @@
 // The AWS SDK for Go v2 against the running process. Needs go, and its modules the first time.
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { besides, execute, made, orSkip } from "../support/clients.ts";
+import { beside, execute, made, orSkip } from "../support/clients.ts";
 import { fileBroker } from "../support/file-broker.ts";
 import { expectedWalk, walkedLines } from "./walk.ts";
 
 const broker = fileBroker();
-const module = besides(import.meta.url, "go/go.mod");
-const sums = besides(import.meta.url, "go/go.sum");
-const source = besides(import.meta.url, "go/main.go");
+const module = beside(import.meta.url, "go/go.mod");
+const sums = beside(import.meta.url, "go/go.sum");
+const source = beside(import.meta.url, "go/main.go");
 const cwd = dirname(source.path);
 
 function program(): Promise<string> {

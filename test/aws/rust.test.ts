@@ -1,15 +1,15 @@
 // The AWS SDK for Rust against the running process. Needs cargo, and its crates the first time.
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { besides, execute, made, orSkip } from "../support/clients.ts";
+import { beside, execute, made, orSkip } from "../support/clients.ts";
 import { fileBroker } from "../support/file-broker.ts";
 import { expectedWalk, walkedLines } from "./walk.ts";
 
 const RUST_MINOR_MIN = 95; // the SDK compiles from 1.94.1 on
 
 const broker = fileBroker();
-const manifest = besides(import.meta.url, "rust/Cargo.toml");
-const lock = besides(import.meta.url, "rust/Cargo.lock");
+const manifest = beside(import.meta.url, "rust/Cargo.toml");
+const lock = beside(import.meta.url, "rust/Cargo.lock");
 const cwd = dirname(manifest.path);
 
 /** Where cargo keeps what it compiled; it knows by itself what is stale. */

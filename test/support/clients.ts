@@ -90,17 +90,19 @@ export async function orSkip<Made>(context: TestContext, making: Promise<Made>):
   }
 }
 
-/** The path of a file beside the test that asks, and what is in it. */
-export function besides(test: string, name: string): { readonly path: string; readonly text: string } {
+export interface Beside {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** A file beside the test that asks. */
+export function beside(test: string, name: string): Beside {
   const path = fileURLToPath(new URL(name, test));
   return { path, text: readFileSync(path, "utf8") };
 }
 
 /** A Python with exactly the packages of a requirements file. Resolves with the interpreter's path. */
-export async function python(
-  name: string,
-  requirements: { readonly path: string; readonly text: string },
-): Promise<string> {
+export async function python(name: string, requirements: Beside): Promise<string> {
   const place = await made({
     name,
     inputs: [requirements.text],
