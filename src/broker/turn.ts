@@ -44,6 +44,7 @@ export class Turn {
   #blocked: (() => boolean)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #spaceTimer: NodeJS.Timeout | undefined;
+  #againTimer: NodeJS.Timeout | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #marked = 0;
   #writableEnd = -1;
@@ -76,8 +77,9 @@ export class Turn {
     return this.#core.headPosition;
   }
 
+  /** Something that the broker cannot go on without has failed; what fails once it is stopping is of no consequence. */
   fail(error: Error): void {
-    this.#onFatal(error);
+    if (!this.#stopped) this.#onFatal(error);
   }
 
   // --- commands -------------------------------------------------------------------------------------------------
@@ -243,7 +245,17 @@ export class Turn {
     this.#boundLog();
     const finished = this.#core.tick(this.#clock.nowMs());
     this.#afterCommand();
-    if (!finished && !this.#stopped) setTimeout(() => this.tick(), this.#log.hasSpare ? 1 : SPACE_RETRY_MS);
+    if (!finished) this.#tickAgain();
+  }
+
+  /** There is more to do than could be done at once, or than the log has room for. One such tick at a time. */
+  #tickAgain(): void {
+    if (this.#againTimer !== undefined || this.#stopped) return;
+    const again = () => {
+      this.#againTimer = undefined;
+      this.tick();
+    };
+    this.#againTimer = setTimeout(again, this.#log.hasSpare ? 1 : SPACE_RETRY_MS);
   }
 
   /** Ticks when this pass over the sockets is done. */
@@ -264,9 +276,11 @@ export class Turn {
   #armTimer(): void {
     const nextMs = this.#core.nextTickMs;
     if (nextMs >= this.#timerAtMs || this.#stopped) return;
+    const nowMs = this.#clock.nowMs();
+    if (nextMs <= nowMs && this.#againTimer !== undefined) return; // due, and could not be done just now
     clearTimeout(this.#timer);
     this.#timerAtMs = nextMs;
-    const waitMs = Math.min(Math.max(Math.ceil(nextMs - this.#clock.nowMs()), 0), TIMER_MS_MAX);
+    const waitMs = Math.min(Math.max(Math.ceil(nextMs - nowMs), 0), TIMER_MS_MAX);
     this.#timer = setTimeout(() => {
       this.#timerAtMs = Number.POSITIVE_INFINITY;
       this.tick();
@@ -278,5 +292,6 @@ export class Turn {
     this.#stopped = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#spaceTimer);
+    clearTimeout(this.#againTimer);
   }
 }
