@@ -54,9 +54,8 @@ const RING: usize = 48;
 let nowMs: u64 = 0;
 
 /** The instant of the command under way. */
-export function setNow(ms: u64): void {
-  nowMs = ms;
-}
+// @ts-ignore: decorator
+@inline export function setNow(ms: u64): void { nowMs = ms; }
 
 // @ts-ignore: decorator
 @inline function isNoisy(g: u32): bool { return load<u8>(at(g), 4) != 0; }

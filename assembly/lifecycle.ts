@@ -86,13 +86,15 @@ export function addPending(slot: u32): void {
 }
 
 /** A message comes to (+1) or leaves (-1) what `field` of its queue counts. */
-function count(slot: u32, q: u32, field: usize, change: i32): void {
+// @ts-ignore: decorator
+@inline function count(slot: u32, q: u32, field: usize, change: i32): void {
   if (queue.fair(q) != NONE) fair.count(q, message.group(slot), field, change);
   queue.count(q, field, change);
 }
 
 /** Takes a visible message of a standard queue out of its list. */
-function unlist(slot: u32, q: u32): void {
+// @ts-ignore: decorator
+@inline function unlist(slot: u32, q: u32): void {
   if (queue.fair(q) != NONE) fair.unlist(q, slot);
   else list.remove(queue.at(q) + queue.VISIBLE, slot);
 }
@@ -174,7 +176,8 @@ function withdraw(slot: u32): void {
 }
 
 /** On a standard queue, of a message that is listed and counted nowhere. */
-function leaveGroup(slot: u32, q: u32): void {
+// @ts-ignore: decorator
+@inline function leaveGroup(slot: u32, q: u32): void {
   const g = message.group(slot);
   if (g != NONE) fair.leave(g, q);
 }

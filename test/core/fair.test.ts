@@ -197,6 +197,35 @@ test("what a noisy group has is deleted, hidden and ended like everything else",
   `);
 });
 
+test("however many groups are noisy, each message is handed out, once", () => {
+  const GROUP_COUNT = 60;
+  const driver = new CoreDriver([STANDARD]);
+  const received: string[] = [];
+  let noisyGroupCountMax = 0;
+  const receive = (countMax: number): string[] => {
+    const receipts = driver.receive("main", countMax, undefined) as string[];
+    received.push(...receipts.map((receipt) => receipt.split("#")[0] as string));
+    noisyGroupCountMax = Math.max(noisyGroupCountMax, driver.quietGroups("main").noisyGroupCount);
+    return receipts;
+  };
+  const sent: string[] = [];
+  for (let group = 0; group < GROUP_COUNT; group++) {
+    const bodies = Array.from({ length: 35 }, (_, i) => `g${group}-${i}`);
+    sent.push(...bodies);
+    for (let i = 0; i < bodies.length; i += 5)
+      driver.send(
+        "main",
+        bodies.slice(i, i + 5).map((body) => ({ body, groupId: `g${group}` })),
+      );
+    // Its thirty first, because it is a quiet one; the next receive finds out, and gets somebody's.
+    const inFlight = [receive(10), receive(10), receive(10), receive(1)].flat();
+    for (const receipt of inFlight) driver.delete("main", receipt);
+  }
+  expect(noisyGroupCountMax).toBeGreaterThan(32);
+  while (receive(1).length > 0);
+  expect(received.sort()).toEqual(sent.sort());
+});
+
 test("a dead-letter queue is fair to the same groups, a restart in between or not", () => {
   for (const restarts of [false, true]) {
     const dead = { ...STANDARD, name: "dead" };

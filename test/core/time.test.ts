@@ -1,6 +1,6 @@
 // Delay, retention, and the limit of what is in flight.
 import { test } from "vitest";
-import { scenario } from "../support/scenario.ts";
+import { scenario, scenarioWithoutRestarts } from "../support/scenario.ts";
 
 test("a delayed message is visible when its delay ends", () => {
   scenario(`
@@ -117,5 +117,48 @@ test("FIFO: at the limit nothing is handed out, without an error", () => {
     0s     receive                     -> nothing
     1s     delete  a#1                 -> ok
     1s     receive                     -> c#1
+  `);
+});
+
+test("FIFO: at the limit a long poll waits, and a retry is answered: it puts nothing more in flight", () => {
+  scenarioWithoutRestarts(`
+    queue main fifo inflight=2
+    0s     send    x/a y/b z/c         -> ok
+    0s     receive max=10 try=t        -> a#1 b#1
+    0s     poll    p wait=20s          -> waits
+    1s     receive max=10 try=t        -> a#1 b#1
+    1s     receive                     -> nothing
+    2s     delete  a#1                 -> ok
+    2s     answer  p                   -> c#1 at 2s
+    3s     receive max=10 try=t        -> notRetryable
+  `);
+});
+
+test("FIFO: an empty answer at the limit is not kept for a retry", () => {
+  scenario(`
+    queue main fifo inflight=1
+    0s     send    x/a y/b             -> ok
+    0s     receive                     -> a#1
+    0s     receive try=t               -> nothing
+    1s     delete  a#1                 -> ok
+    1s     receive try=t               -> b#1
+  `);
+});
+
+test("fair: the limit is the queue's, whoever has what is in flight", () => {
+  scenario(`
+    queue main inflight=33
+    0s     send    A/a1..40            -> ok
+    0s     receive max=10              -> a1..10#1
+    0s     receive max=10              -> a11..20#1
+    0s     receive max=10              -> a21..30#1
+    0s     receive max=2               -> a31..32#1
+    1s     send    B/b1 B/b2           -> ok
+    1s     receive max=10              -> b1#1
+    1s     receive max=10              -> overLimit
+    2s     delete  a1#1                -> ok
+    2s     receive max=10              -> b2#1
+    3s     delete  a2#1                -> ok
+    3s     receive max=10              -> a33#1
   `);
 });
