@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { type OpenedBroker, openBroker } from "./broker/open.ts";
+import { readCommand, USAGE, UsageError } from "./cli/command.ts";
+import { runCommand } from "./cli/run.ts";
 import { type Config, ConfigError, HELP, readConfig } from "./config/config.ts";
 import { LogError } from "./log/errors.ts";
 import { openLog } from "./log/local-log.ts";
@@ -120,12 +122,15 @@ function stopOnSignals(opened: OpenedBroker, server: Server): void {
 async function main(): Promise<void> {
   let config: Config;
   try {
+    const command = readCommand(process.argv.slice(2), process.env);
+    if (command !== undefined) process.exit(await runCommand(command, WASQ_VERSION));
     config = readConfig(process.argv.slice(2), process.env, checkDeclaredQueue);
   } catch (error) {
-    if (error instanceof ConfigError) stop(`${error.message}\n\nwasq --help tells more`, 2);
+    const isUsage = error instanceof ConfigError || error instanceof UsageError;
+    if (isUsage) stop(`${error.message}\n\nwasq --help tells more`, 2);
     throw error;
   }
-  if (config.command === "help") process.stdout.write(HELP);
+  if (config.command === "help") process.stdout.write(`${HELP}\n${USAGE}`);
   else if (config.command === "version") say(WASQ_VERSION);
   else await serve(config);
 }

@@ -25,9 +25,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   net: { may: ["base", "limits", "sqs"], modules: ["node:fs", "node:os", "node:path", "uWebSockets.js"] },
   client: { may: [], modules: ["protobufjs/minimal.js"] }, // it goes to other people's machines
+  cli: { may: ["base", "client"], modules: ["node:crypto", "node:stream", "node:tty", "node:util"] },
   config: { may: ["base", "limits"], modules: ["node:path", "node:util"] },
   main: {
-    may: ["base", "limits", "core", "log", "broker", "sqs", "net", "config"],
+    may: ["base", "limits", "core", "log", "broker", "sqs", "net", "config", "cli"],
     modules: ["node:fs", "node:module", "node:path", "node:sea"],
   },
 };

@@ -35,7 +35,7 @@ export interface WatchUpdate {
   readonly skippedCount: number;
 }
 
-/** To be read with `for await`: ends when the queue is deleted, when it is left or closed. */
+/** To be read with `for await`; leaving the loop closes it. Throws QUEUE_DELETED when the queue has been deleted. */
 export interface Watch extends AsyncIterable<WatchUpdate> {
   readonly queue: string;
   close(): Promise<void>;
@@ -110,7 +110,7 @@ export class LiveWatch implements Watch, Member {
   receive({ watched }: Envelope): void {
     if (watched === undefined) return;
     if (watched.state !== undefined || watched.events.length > 0 || watched.skipped > 0) this.#keep(watched);
-    if (watched.deleted) this.#finish(undefined);
+    if (watched.deleted) this.#finish(new WasqError("QUEUE_DELETED", `the queue ${this.queue} has been deleted`));
     this.#handOut();
   }
 

@@ -94,7 +94,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     mistakes.push(
       command === undefined
         ? "No command: did you mean `wasq serve`?"
-        : `Unknown command "${command}": the command is serve`,
+        : `Unknown command "${command}": the commands are serve, tail and publish`,
     );
   }
   if (rest.length > 0) mistakes.push(`Too many words: "${rest.join(" ")}"`);

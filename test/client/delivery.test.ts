@@ -401,7 +401,10 @@ describe("a watch", () => {
     second.send({ id: again.id, error: { code: "ALREADY_EXISTS" } }); // it had survived
     second.send({ watched: { watch: 1, state: { visible: 9 } } }, { watched: { watch: 1, deleted: true } });
     const updates: unknown[] = [];
-    for await (const { state } of { [Symbol.asyncIterator]: () => iterator }) updates.push(state?.visible);
+    const reading = async (): Promise<void> => {
+      for await (const { state } of { [Symbol.asyncIterator]: () => iterator }) updates.push(state?.visible);
+    };
+    expect(await codeOf(reading())).toBe("QUEUE_DELETED");
     expect(updates.at(-1)).toBe(9);
   });
 });

@@ -133,7 +133,7 @@ test.each(["0.0.0.0", "::", "10.0.0.1", "example.org", "127.0.0.1.example.org"])
 
 test("no command, and another command, are mistakes; help and version are not", () => {
   expect(mistakesOf([])).toEqual(["No command: did you mean `wasq serve`?"]);
-  expect(mistakesOf(["server"])).toEqual(['Unknown command "server": the command is serve']);
+  expect(mistakesOf(["server"])).toEqual(['Unknown command "server": the commands are serve, tail and publish']);
   expect(readConfig(["--help"], {}).command).toBe("help");
   expect(readConfig(["serve", "--version"], {}).command).toBe("version");
   expect(readConfig(["serve", "--port", "x", "--help"], {}).command).toBe("help");
