@@ -25,21 +25,15 @@ const RETURNS_TO_FRONT_MAX: u32 = 3;
 
 let pending: usize = 0; // list, in log order
 let readyHead: u32 = 0; // queues that may have something for their waiters
-export let nextSequence: u64 = 1;
 
 export function open(): void {
   pending = reserve(8);
 }
 
-export function takeSequence(): u64 { return nextSequence++; }
-export function sawSequence(sequence: u64): void {
-  if (sequence >= nextSequence) nextSequence = sequence + 1;
-}
-
 /** The whole sequence number of a message: 2^32 later ones and it would be another's. */
 export function sequenceOf(slot: u32): u64 {
-  const sequence = (nextSequence & 0xffff_ffff_0000_0000) | <u64>message.generation(slot);
-  return sequence >= nextSequence ? sequence - 0x1_0000_0000 : sequence;
+  const sequence = (tail.nextSequence & 0xffff_ffff_0000_0000) | <u64>message.generation(slot);
+  return sequence >= tail.nextSequence ? sequence - 0x1_0000_0000 : sequence;
 }
 
 export function dueOf(cell: u32): u64 {
@@ -212,7 +206,7 @@ function carry(slot: u32, to: u32, nowMs: u64): bool {
   withdraw(slot);
   message.setQueue(slot, to);
   message.setGroup(slot, target);
-  message.setGeneration(slot, <u32>takeSequence());
+  message.setGeneration(slot, <u32>tail.takeSequence());
   return true;
 }
 

@@ -41,6 +41,7 @@
 // QUEUE_DROPPED: 24 queue index, 28 queue number, 32 position of the queue's last QUEUE record
 // REMEMBERED, a deduplication entry that outlives its message: 24 queue index, 28 queue number, 32 key (16),
 //       48 message ID (16), 64 sequence number, 72 expiresMs
+// START, the first record of a segment: 24 the next sequence number. The log's first segment has none.
 // SEAL: the last record of a segment; fills it to its end.
 export const HEADER_BYTES: u32 = 24;
 export const VERSION: u32 = 1;
@@ -56,6 +57,7 @@ export const REMEMBERED: u32 = 8;
 export const STATE: u32 = 10;
 export const ATTEMPT: u32 = 11;
 export const MARK: u32 = 9; // nothing happened; shows that everything before it had been synced
+export const START: u32 = 12;
 export const SEAL: u32 = 255;
 
 export const FLAG_FIFO: u32 = 1; // has a group key and a deduplication key
@@ -69,6 +71,7 @@ export const FLAG_REISSUES: u32 = 127 << FLAG_REISSUES_SHIFT;
 export const SENT_FIXED_BYTES: u32 = 168;
 export const ROW_BYTES: u32 = 16;
 export const MOVED_BYTES: u32 = 112;
+export const START_BYTES: u32 = 32;
 export const ATTEMPT_BYTES: u32 = 32; // behind the rows
 
 // An index holds what a restart needs of a sealed segment, bodies left out. Its entries are the records with another

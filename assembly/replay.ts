@@ -7,7 +7,6 @@ import * as attempt from "./attempt";
 import { crc32c } from "./crc32c";
 import * as dedup from "./dedup";
 import * as group from "./group";
-import * as lifecycle from "./lifecycle";
 import { inputStart, outputStart } from "./memory";
 import * as message from "./message";
 import { sequenceAt } from "./order";
@@ -57,7 +56,7 @@ function notice(kind: u32, p: usize, size: u32): void {
 function setSequence(slot: u32, sequence: u64): void {
   message.setGeneration(slot, <u32>sequence);
   message.setPrev(slot, <u32>(sequence >> 32));
-  lifecycle.sawSequence(sequence);
+  tail.sawSequence(sequence);
 }
 
 function match(row: usize): u32 {
@@ -73,7 +72,7 @@ function sent(p: usize, position: u64, size: u32, groupKeyAt: u32): bool {
   const queueNumber = load<u32>(p, 44);
   const sentMs = load<f64>(p, 48);
   sawTime(sentMs);
-  lifecycle.sawSequence(sequence);
+  tail.sawSequence(sequence);
   if (queueNumber > highestQueue) highestQueue = queueNumber;
   if (!slab.ensureSlot(slot)) return false;
   if ((flags & r.FLAG_FIFO) && !(flags & (r.FLAG_MOVED | r.FLAG_REISSUES)) && sentMs + dedup.WINDOW_MS > nowMs) {
@@ -153,7 +152,7 @@ function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, e
   } else if (kind == r.MOVED) {
     const slot = load<u32>(p, 24);
     const sequence = load<u64>(p, 32);
-    lifecycle.sawSequence(sequence);
+    tail.sawSequence(sequence);
     if (slot >= slab.slotBound() || message.state(slot) == FREE || message.position(slot) != load<u64>(p, 56) || sequenceAt(slot) >= sequence) return true;
     const flags = load<u32>(p, 68);
     const from = message.queue(slot);
@@ -187,6 +186,8 @@ function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, e
     if (load<u32>(p, 28) > highestQueue) highestQueue = load<u32>(p, 28);
     notice(r.QUEUE_DROPPED, p, entryBytes);
     if (queue.number(index) == load<u32>(p, 28)) memory.fill(queue.at(index), 0, queue.QUEUE_BYTES);
+  } else if (kind == r.START) {
+    tail.sawSequence(load<u64>(p, 24) - 1);
   } else if (kind == r.REMEMBERED) {
     if (load<f64>(p, 72) > nowMs) return dedup.remember(load<u32>(p, 28), p + 32, p + 48, load<u64>(p, 64), load<f64>(p, 72));
   }
@@ -246,7 +247,7 @@ function rows(p: usize, segment: u32): bool {
     const slot = load<u32>(row);
     const sequence = firstSequence + <u64>load<u32>(row, 4);
     const sentMs = firstMs + <u64>load<u32>(row, 8);
-    lifecycle.sawSequence(sequence);
+    tail.sawSequence(sequence);
     sawTime(<f64>sentMs);
     if (!slab.ensureSlot(slot)) return false;
     if (message.state(slot) != FREE && sequenceAt(slot) > sequence) continue;

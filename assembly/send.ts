@@ -139,7 +139,7 @@ function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
   if (grouped) groupKey(groupStart, groupBytes);
   const size = r.SENT_FIXED_BYTES + groupBytes + (fifo ? idBytes : 0) + restBytes;
   const slot = slab.takeSlot();
-  const sequence = lifecycle.takeSequence();
+  const sequence = tail.takeSequence();
   const given = load<u32>(entry, 4);
   const delayMs = fifo || given == QUEUE_DELAY ? queue.delayMs(q) : given;
   const visibleAtMs = delayMs > 0 ? nowMs + <f64>delayMs : 0;

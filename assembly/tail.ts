@@ -7,10 +7,12 @@
 //                 taken ▲        ▲ head
 //   durable <= taken <= head; what lies before head - tailBytes has been overwritten
 //
-// Records never cross a segment: when the next one does not fit, a SEAL fills the segment and the next starts.
+// Records never cross a segment: when the next one does not fit, a SEAL fills the segment, and the next starts with a
+// START. It tells the sequence number to come: whatever had the numbers before may have left the log by the next start,
+// and a number given out twice would be a receipt handle for two messages.
 import { crc32c } from "./crc32c";
 import { reserve } from "./memory";
-import { HEADER_BYTES, SEAL } from "./record";
+import { HEADER_BYTES, SEAL, START, START_BYTES } from "./record";
 import { seedOf } from "./segments";
 
 export const RECORD_BYTES_MAX: u32 = 2 << 20;
@@ -27,6 +29,7 @@ export let durable: u64 = 0;
 let wrappedAt: u64 = 0; // the last record boundary at which the ring started over
 let writeStart: u64 = 0; // where the write being gathered begins
 export let nextNumber: u64 = 1;
+export let nextSequence: u64 = 1;
 let writableEnd: u64 = u64.MAX_VALUE; // beyond it the host has no segment to write to
 
 export function open(tail: u32, segment: u32, segmentHeader: u32): bool {
@@ -46,6 +49,11 @@ export function setNextNumber(number: u64): void {
   nextNumber = number;
 }
 
+export function takeSequence(): u64 { return nextSequence++; }
+export function sawSequence(sequence: u64): void {
+  if (sequence >= nextSequence) nextSequence = sequence + 1;
+}
+
 /** Until it is told otherwise, the host can write up to `position`. */
 export function setWritableEnd(position: u64): void {
   writableEnd = position;
@@ -54,7 +62,7 @@ export function setWritableEnd(position: u64): void {
 /** Whether records of `bytes` in all fit without overwriting what is not on disk yet, and in what the disk has for them. */
 export function hasRoom(bytes: u32): bool {
   if (head + <u64>bytes + 2 * HEADER_BYTES > writableEnd) return false;
-  const slack = <u64>bytes + RECORD_BYTES_MAX + segmentHeaderBytes;
+  const slack = <u64>bytes + RECORD_BYTES_MAX + segmentHeaderBytes + START_BYTES;
   return head + slack - durable <= tailBytes;
 }
 
@@ -97,6 +105,8 @@ export function begin(size: u32): usize {
     memory.fill(address(head), 0, left);
     seal(head, left, SEAL);
     head = (segment + 1) * segmentBytes + segmentHeaderBytes;
+    store<u64>(address(head), nextSequence, 24);
+    seal(head, START_BYTES, START);
   }
   const p = address(head);
   store<u64>(p + ((<usize>size - 1) & ~7), 0); // padding

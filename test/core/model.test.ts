@@ -4,8 +4,9 @@ import { expect, test } from "vitest";
 import { CoreDriver, type QueueSpec, STANDARD } from "../support/core-driver.ts";
 import { ModelQueue } from "../support/model-queue.ts";
 
-const RUN_COUNT = 200;
-const COMMAND_COUNT = 120; // of a run; eight kinds of queues: 192,000 commands in all
+const RUN_COUNT = 110;
+const COMMAND_COUNT = 120; // of a run; eight kinds of queues: 105,600 commands in all
+const ATTRIBUTES_BYTES = 1_500; // with which a run fills several segments of the log
 /** So few that one receive of 10 sees all of them: then the rules leave no choice which of them move to dead letters. */
 const LIVE_COUNT_MAX = 9;
 /** So many that thirty of one group can be in flight. */
@@ -33,6 +34,8 @@ type Command =
   | { readonly kind: "change"; readonly dead: boolean; readonly receipt: number; readonly visibilityS: number }
   | { readonly kind: "move"; readonly dead: boolean } // all that is visible there, to the other queue
   | { readonly kind: "advance"; readonly ms: number }
+  | { readonly kind: "index" } // every sealed segment of the log gets its index
+  | { readonly kind: "reclaim"; readonly place: number } // a sealed segment is given up
   | { readonly kind: "restart" };
 
 const seconds = fc.constantFrom(0, 1, 2, 5, 20);
@@ -77,7 +80,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("move" as const), dead }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("index" as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("reclaim" as const), place: fc.nat(7) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("restart" as const) }) },
 );
 
 class Pair {
@@ -86,6 +91,8 @@ class Pair {
   readonly #dead: ModelQueue;
   readonly #receipts: string[] = [];
   movedCount = 0;
+  indexedCount = 0; // segments
+  reclaimedCount = 0;
   #nextBody = 1;
 
   readonly #grouped: boolean; // a fair queue, where groups are for the choosing
@@ -113,6 +120,14 @@ class Pair {
       this.#main.restart();
       this.#dead.restart();
       return [this.#driver.restart(), undefined];
+    }
+    if (each.kind === "index") {
+      this.indexedCount += this.#driver.index();
+      return [undefined, undefined];
+    }
+    if (each.kind === "reclaim") {
+      if (this.#driver.reclaim(each.place)) this.reclaimedCount++;
+      return [undefined, undefined];
     }
     if (each.kind === "send") return this.#send(each, nowMs);
     if (each.kind === "move") {
@@ -151,6 +166,7 @@ class Pair {
       groupId: this.#grouped && (fifo || id % 4 > 0) ? `g${group}` : undefined,
       deduplicationId: fifo ? `d${(id + i) % 30}` : undefined,
       delayMs: fifo || delayS < 0 ? undefined : delayS * 1000,
+      attributesBytes: ATTRIBUTES_BYTES,
     }));
     const sent = this.#driver.send(name, entries);
     return [sent.map(({ duplicate }) => duplicate), this.#main.send(entries, nowMs)];
@@ -191,6 +207,8 @@ test.for<[string, Partial<QueueSpec>, "grouped"?]>([
   const spec = { ...STANDARD, retentionMs: 60_000, ...change };
   let playedCount = 0;
   let movedCount = 0;
+  let indexedCount = 0;
+  let reclaimedCount = 0;
   fc.assert(
     fc.property(fc.array(command, { minLength: COMMAND_COUNT, maxLength: COMMAND_COUNT, size: "max" }), (commands) => {
       const pair = new Pair(spec, grouped !== undefined);
@@ -206,9 +224,13 @@ test.for<[string, Partial<QueueSpec>, "grouped"?]>([
         playedCount++;
       }
       movedCount += pair.movedCount;
+      indexedCount += pair.indexedCount;
+      reclaimedCount += pair.reclaimedCount;
     }),
     { numRuns: RUN_COUNT },
   );
   expect(playedCount).toBeGreaterThanOrEqual(RUN_COUNT * COMMAND_COUNT);
   expect(movedCount).toBeGreaterThan(RUN_COUNT);
+  expect(indexedCount).toBeGreaterThan(RUN_COUNT);
+  expect(reclaimedCount).toBeGreaterThan(RUN_COUNT);
 });

@@ -62,6 +62,7 @@ export interface SendEntry {
   readonly groupId?: string | undefined;
   readonly deduplicationId?: string | undefined; // undefined on a FIFO queue: by content
   readonly delayMs?: number | undefined;
+  readonly attributesBytes?: number; // what is sent besides, to fill segments
 }
 
 export interface SentEntry {
@@ -100,7 +101,8 @@ export class CoreDriver {
   #moves: Moves<DriverQueue>;
   #queues: DriverQueue[]; // in the order of the specs
   readonly #specs: QueueSpec[];
-  readonly #log = new Map<number, { bytes: Buffer; endOffset: number }>();
+  /** Segments by number; a sealed one may have an index, which a restart reads instead of its records. */
+  readonly #log = new Map<number, { bytes: Buffer; endOffset: number; index?: Buffer }>();
   readonly #handles = new Map<string, ReceivedHandle>();
   readonly #answers = new Map<number, Answer>();
   readonly #waiters = new Map<number, number>();
@@ -180,7 +182,7 @@ export class CoreDriver {
       id.writeUInt32LE(this.#nextMessage++);
       core.addMessage(
         entry.body,
-        undefined,
+        entry.attributesBytes === undefined ? undefined : new Uint8Array(entry.attributesBytes),
         entry.groupId,
         entry.deduplicationId,
         "sender",
@@ -393,9 +395,7 @@ export class CoreDriver {
       else
         seen.set(index, new DriverQueue(index, JSON.parse(record.toString("utf8", 40, 40 + record.readUInt32LE(32)))));
     };
-    for (const segment of [...this.#log.keys()].sort((a, b) => a - b)) {
-      endPosition = this.#replaySegment(core, segment, onQueue);
-    }
+    for (const segment of this.#segments()) endPosition = this.#replaySegment(core, segment, onQueue);
     this.#core = core;
     for (const index of seen.keys()) this.#giveRules(this.#specs[index - 1] as QueueSpec);
     this.#queues = this.#queues.map((queue) => seen.get(queue.index) ?? queue);
@@ -408,8 +408,45 @@ export class CoreDriver {
     this.#tick();
   }
 
+  #segments(): number[] {
+    return [...this.#log.keys()].sort((a, b) => a - b);
+  }
+
+  /** Every sealed segment that has none gets its index. @returns how many */
+  index(): number {
+    const sealed = this.#segments().slice(0, -1);
+    const bare = sealed.filter((segment) => this.#log.get(segment)?.index === undefined);
+    for (const segment of bare) (this.#log.get(segment) as { index?: Buffer }).index = this.#survey(segment, true);
+    return bare.length;
+  }
+
+  /** Gives up a sealed segment, the `place`th of them, however much of it lives. @returns whether there was one */
+  reclaim(place: number): boolean {
+    const sealed = this.#segments().slice(0, -1);
+    const segment = sealed[place % Math.max(sealed.length, 1)];
+    if (segment === undefined) return false;
+    this.#survey(segment, false);
+    this.#flush();
+    this.#core.removeSegment(segment);
+    this.#log.delete(segment);
+    return true;
+  }
+
+  /** Goes through a sealed segment. @returns its index, if that is what it is for */
+  #survey(segment: number, forIndex: boolean): Buffer {
+    const { bytes } = this.#log.get(segment) as { bytes: Buffer };
+    const start = segment * SEGMENT_BYTES + SEGMENT_HEADER_BYTES;
+    const { stop, index } = this.#core.survey(bytes.subarray(SEGMENT_HEADER_BYTES), start, forIndex);
+    assert(stop === "sealed", `a small segment is gone through in one piece, to its end, not: ${stop}`);
+    return Buffer.from(index);
+  }
+
   #replaySegment(core: Core, segment: number, onQueue: (dropped: boolean, record: Buffer) => void): number {
-    const { bytes, endOffset } = this.#log.get(segment) as { bytes: Buffer; endOffset: number };
+    const { bytes, endOffset, index } = this.#log.get(segment) as { bytes: Buffer; endOffset: number; index?: Buffer };
+    if (index !== undefined) {
+      assert(core.replayIndex(index, segment, onQueue), "the core has room");
+      return (segment + 1) * SEGMENT_BYTES + SEGMENT_HEADER_BYTES;
+    }
     let offset = SEGMENT_HEADER_BYTES;
     while (offset < endOffset) {
       const position = segment * SEGMENT_BYTES + offset;
