@@ -119,7 +119,13 @@ function stopOnSignals(opened: OpenedBroker, server: Server): void {
   }
 }
 
+/** Whoever read what we say has gone: that is no reason for a broker to stop. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+}
+
 async function main(): Promise<void> {
+  outliveReaders();
   let config: Config;
   try {
     const command = readCommand(process.argv.slice(2), process.env);

@@ -28,6 +28,7 @@ export class Exchange implements Client {
   readonly #shared: Shared;
   readonly #handle: Handle;
   readonly #direct: Direct | undefined;
+  readonly #servesHead: boolean;
   #over = false; // answered, or the client has gone
   #answering = false;
   #cancel: (() => void) | undefined;
@@ -41,6 +42,7 @@ export class Exchange implements Client {
     shared: Shared,
     handle: Handle,
     direct: Direct | undefined,
+    servesHead: boolean,
   ) {
     this.#res = res;
     this.#request = request;
@@ -48,6 +50,7 @@ export class Exchange implements Client {
     this.#shared = shared;
     this.#handle = handle;
     this.#direct = direct;
+    this.#servesHead = servesHead;
   }
 
   start(): void {
@@ -57,7 +60,7 @@ export class Exchange implements Client {
       const text = `The body has ${this.#declaredBytes} bytes, at most ${REQUEST_BYTES_MAX} are allowed`;
       this.#refuse("413 Payload Too Large", text);
     } else if (method === "POST") this.#res.onData((chunk, isLast) => this.#take(chunk, isLast));
-    else if (method === "GET") this.#handOver(this.#request.body);
+    else if (method === "GET" || (method === "HEAD" && this.#servesHead)) this.#handOver(this.#request.body);
     else this.#refuse("405 Method Not Allowed", `${method} is not served here: POST, or GET`);
   }
 
@@ -113,7 +116,9 @@ export class Exchange implements Client {
     res.writeHeader("x-amzn-RequestId", reply.requestId);
     res.writeHeader("Content-Type", reply.contentType);
     if (reply.queryError !== undefined) res.writeHeader("x-amzn-query-error", reply.queryError);
-    res.end(reply.body, this.#shared.traffic.isClosing);
+    // The library mistakes what a connection asks right after an answer without a body: the client is told to open another.
+    if (this.#request.method === "HEAD") res.endWithoutBody(Buffer.byteLength(reply.body), true);
+    else res.end(reply.body, this.#shared.traffic.isClosing);
   }
 
   #refuse(status: string, text: string): void {

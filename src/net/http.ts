@@ -24,7 +24,10 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** A path with a handler of its own, exact but for one slash at its end; "/a/*" is every path below "/a/". */
+/**
+ * A path with a handler of its own, exact but for one slash at its end; "/a/*" is every path below "/a/". HEAD is
+ * answered as GET, without the body: probes ask so.
+ */
 export interface Route {
   readonly path: string;
   readonly handle: Handle;
@@ -55,7 +58,7 @@ export function listen(options: ListenOptions): Promise<Server> {
   };
   app.filter(onConnection);
 
-  const serve = (path: string, handle: Handle, direct: Direct | undefined): void => {
+  const serve = (path: string, handle: Handle, direct: Direct | undefined, servesHead: boolean): void => {
     app.any(path, (res: HttpResponse, req: HttpRequest): void => {
       const declared = req.getHeader("content-length");
       const request = {
@@ -71,14 +74,14 @@ export function listen(options: ListenOptions): Promise<Server> {
         traceHeader: req.getHeader("x-amzn-trace-id"),
         body: NO_BODY,
       };
-      new Exchange(res, request, declared === "" ? 0 : Number(declared), shared, handle, direct).start();
+      new Exchange(res, request, declared === "" ? 0 : Number(declared), shared, handle, direct, servesHead).start();
     });
   };
   for (const { path, handle } of options.routes ?? []) {
-    serve(path, handle, undefined);
-    if (!path.endsWith("/*")) serve(`${path}/`, handle, undefined);
+    serve(path, handle, undefined, true);
+    if (!path.endsWith("/*")) serve(`${path}/`, handle, undefined, true);
   }
-  serve("/*", options.handle, options.direct);
+  serve("/*", options.handle, options.direct, false);
 
   const close = async (listening: Parameters<Uws["us_listen_socket_close"]>[0]): Promise<void> => {
     uws.us_listen_socket_close(listening);

@@ -221,6 +221,12 @@ describe("requests", () => {
     expect(await asked("/_x/oneb")).toBe("api GET /_x/oneb ");
     expect(await asked("/_x")).toBe("api GET /_x ");
     expect((await fetch(`${endpoint}/_x/one`, { method: "PUT", body: "" })).status).toBe(405);
+
+    const client = rawClient();
+    client.write("HEAD /_x/one HTTP/1.1\r\nHost: a\r\n\r\n");
+    await client.sees("\r\n\r\n");
+    expect(client.received).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(client.received).toMatch(/Content-Length: 18\r\n\r\n$/i); // of "one HEAD /_x/one "
   });
 });
 

@@ -11,10 +11,11 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { BINARY, type BrokerProcess, call, startBroker } from "../support/broker-process.ts";
 
 const BUNDLE = fileURLToPath(new URL("../../build/out/wasq.cjs", import.meta.url));
@@ -156,6 +157,29 @@ describe.skipIf(process.platform === "win32")("stopping", () => {
     broker.child.kill("SIGINT");
     expect(await broker.stop("SIGINT")).toBe(0);
   });
+});
+
+test("the broker goes on when nobody reads what it says", async () => {
+  const port = await new Promise<number>((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port: free } = server.address() as { port: number };
+      server.close(() => resolve(free));
+    });
+  });
+  const args = [BUNDLE, "serve", "--port", String(port), "--data-dir", join(directory, "data")];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const ended = new Promise((resolve) => child.on("exit", resolve));
+  try {
+    child.stdout.destroy();
+    child.stderr.destroy();
+    const endpoint = `http://127.0.0.1:${port}`;
+    await vi.waitFor(async () => expect((await fetch(`${endpoint}/health`)).status).toBe(200), { timeout: 10_000 });
+    expect((await call(endpoint, "CreateQueue", { QueueName: "q" })).status).toBe(200);
+    expect(child.exitCode).toBeNull();
+  } finally {
+    child.kill("SIGTERM");
+    await ended;
+  }
 });
 
 describe("the single executable", () => {
