@@ -59,8 +59,13 @@ async function queueUrls(prefix: string): Promise<string[]> {
   return (await client.send(new ListQueuesCommand({ QueueNamePrefix: prefix }))).QueueUrls ?? [];
 }
 
-test.for(["automatic", "predefined"])("Celery with %s queues", { timeout: 300_000 }, async (kind, context) => {
-  const interpreter = await orSkip(context, python("celery", beside(import.meta.url, "python/celery.txt")));
+test.for([
+  ["automatic", "celery"],
+  ["predefined", "celery"],
+  ["query", "celery-query"], // of the days of AWS Query: it posts forms to the queue's own URL
+] as const)("Celery, %s queues, packages of %s.txt", { timeout: 300_000 }, async ([kind, packages], context) => {
+  const requirements = beside(import.meta.url, `python/${packages}.txt`);
+  const interpreter = await orSkip(context, python(packages, requirements));
   const directory = join(broker.directory, kind);
   mkdirSync(join(directory, "results"), { recursive: true });
   const env = {
@@ -93,7 +98,7 @@ test.for(["automatic", "predefined"])("Celery with %s queues", { timeout: 300_00
   });
   expect(code, log).toBe(0);
   // Everything was acknowledged.
-  const urls = await queueUrls(kind === "automatic" ? "celery-" : "predefined-");
+  const urls = await queueUrls(`${kind}-`);
   expect(urls).toHaveLength(3);
   for (const QueueUrl of urls) {
     const { Attributes } = await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["All"] }));

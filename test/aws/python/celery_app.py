@@ -1,7 +1,7 @@
 """A Celery application on the broker; what the worker runs and the client calls is the same file.
 
 WASQ_ENDPOINT is the broker, WASQ_DIRECTORY keeps results and what the tasks remember of earlier attempts, WASQ_QUEUES
-is `automatic` or `predefined`: queues that kombu creates, or ones that exist and are named by their URLs.
+is `predefined` for queues that exist and are named by their URLs; else it begins the names of those kombu creates.
 """
 
 import os
@@ -16,9 +16,8 @@ kind = os.environ["WASQ_QUEUES"]
 QUEUES = ["work", "stubborn", "ordered.fifo"]
 
 options = {"region": "us-east-1", "wait_time_seconds": 2, "polling_interval": 0.05, "visibility_timeout": 60}
-if kind == "automatic":
-    options["queue_name_prefix"] = "celery-"
-    options["queue_tags"] = {"made-by": "celery"}
+if kind != "predefined":
+    options["queue_name_prefix"] = f"{kind}-"
 else:
     options["predefined_queues"] = {
         name: {
