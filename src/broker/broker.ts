@@ -59,7 +59,7 @@ export class LocalBroker implements Broker {
     this.#core = core;
     this.#catalogue = catalogue;
     this.#turn = new Turn({ ...parts, drain: () => this.#receives.drain() });
-    const reader = new RecordReader({ core, log, segmentBytes, onFatal: parts.onFatal });
+    const reader = new RecordReader({ core, log, segmentBytes, onFatal: (error) => this.#turn.fail(error) });
     this.#receives = new Receives({ core, catalogue, reader, turn: this.#turn });
     this.#peeks = new Peeks({ core, catalogue, reader, turn: this.#turn });
     this.#moves = new Moves<QueueEntry>(core, catalogue, (source, done) => this.#logEntry(source, done));

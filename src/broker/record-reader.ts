@@ -79,11 +79,12 @@ export class RecordReader {
 
   #read(position: number, recordBytes: number): Reading {
     const sizeBytes = this.#core.planLoad(position, recordBytes);
-    const bytes = this.#log
-      .read(position, sizeBytes)
-      .then((read) => {
-        this.#core.load(position, read);
-        return read;
+    // Begun at once, as long as the segment is there; a log that is closed refuses at once as well.
+    const read = async () => this.#log.read(position, sizeBytes);
+    const bytes = read()
+      .then((loaded) => {
+        this.#core.load(position, loaded);
+        return loaded;
       })
       .finally(() => this.#readings.delete(reading));
     const reading: Reading = { position, sizeBytes, bytes };
