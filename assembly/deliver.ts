@@ -14,15 +14,18 @@ import * as attempt from "./attempt";
 import * as cache from "./cache";
 import * as fair from "./fair";
 import * as group from "./group";
+import * as held from "./held";
 import * as journal from "./journal";
 import * as lifecycle from "./lifecycle";
 import * as list from "./list";
 import { inputStart, OUTPUT_BYTES, outputStart } from "./memory";
 import * as message from "./message";
+import * as owner from "./owner";
 import * as queue from "./queue";
 import * as r from "./record";
-import { IN_FLIGHT, VISIBLE, WAITER } from "./state";
+import { IN_FLIGHT, SUBSCRIPTION, VISIBLE, WAITER } from "./state";
 import { at, giveAux, NONE, takeAux } from "./slab";
+import * as subscription from "./subscription";
 import * as table from "./table";
 import * as tail from "./tail";
 import * as timers from "./timers";
@@ -38,6 +41,7 @@ const GONE: u32 = 0xffff_ffff;
 const MOVES_MAX: u32 = 256;
 /** What one receive may add to the log. */
 export const RECEIVE_LOG_BYTES: u32 = MOVES_MAX * r.MOVED_BYTES + 4096;
+const SUBSCRIBER_LOG_BYTES: u32 = RECEIVE_LOG_BYTES + 1000 * r.ROW_BYTES;
 
 let end: u32 = EFFECTS_OFFSET;
 let waitingAttempts: usize = 0; // table of waiters with an attempt ID
@@ -75,18 +79,26 @@ function delivery(p: usize, slot: u32): void {
 }
 
 let taken: u32 = 0; // of the receive under way
+let wanted: u32 = 0;
+let receiver: u32 = NONE; // the subscription it is for, NONE: a poll
 let deliveries: usize = 0;
 let moves: u32 = 0;
-const TAKEN_SLOTS: usize = memory.data(40);
+export const BATCH_MAX: u32 = 1000; // messages that a subscription takes in one turn
+const TAKEN_SLOTS: usize = memory.data(4000);
 const AGAIN_ROWS: usize = memory.data(160);
 
 function take(slot: u32, nowMs: u64, visibilityMs: u32): void {
+  if (receiver != NONE && !owner.prepare(slot)) {
+    wanted = taken; // memory is used up: what was taken is all there is
+    return;
+  }
   if (message.receives(slot) == 0) message.setFirstReceivedMs(slot, nowMs);
   message.setReceivedMs(slot, nowMs);
   message.setReceives(slot, message.receives(slot) + 1, message.flags(slot));
   lifecycle.hide(slot, nowMs + visibilityMs);
-  delivery(deliveries + taken * DELIVERY_BYTES, slot);
   store<u32>(TAKEN_SLOTS + (<usize>taken << 2), slot);
+  if (receiver == NONE) delivery(deliveries + taken * DELIVERY_BYTES, slot);
+  else if (!subscription.hold(receiver, slot)) wanted = taken + 1;
   taken++;
 }
 
@@ -105,9 +117,9 @@ function isOver(slot: u32, q: u32, nowMs: u64): bool {
   return message.sentMs(slot) + queue.retentionMs(q) <= nowMs;
 }
 
-function takeStandard(q: u32, countMax: u32, visibilityMs: u32, nowMs: u64): void {
+function takeStandard(q: u32, visibilityMs: u32, nowMs: u64): void {
   const visible = queue.at(q) + queue.VISIBLE;
-  while (taken < countMax) {
+  while (taken < wanted) {
     const slot = queue.fair(q) == NONE ? load<u32>(visible) : fair.first(q);
     // What retention has ended is the timer's to remove; it is due, and nothing older stands behind it.
     if (slot == NONE || isOver(slot, q, nowMs)) break;
@@ -118,14 +130,14 @@ function takeStandard(q: u32, countMax: u32, visibilityMs: u32, nowMs: u64): voi
   }
 }
 
-function takeFifo(q: u32, countMax: u32, visibilityMs: u32, nowMs: u64): void {
+function takeFifo(q: u32, visibilityMs: u32, nowMs: u64): void {
   const ring = queue.at(q) + queue.VISIBLE;
-  while (taken < countMax) {
+  while (taken < wanted) {
     const g = load<u32>(ring);
     if (g == NONE) break;
     let slot = group.first(g);
     const before = taken;
-    while (slot != NONE && taken < countMax && message.state(slot) == VISIBLE && !isOver(slot, q, nowMs)) {
+    while (slot != NONE && taken < wanted && message.state(slot) == VISIBLE && !isOver(slot, q, nowMs)) {
       if (load<u32>(queue.at(q), queue.IN_FLIGHT_COUNT) >= queue.inFlightMax(q)) break;
       const next = message.next(slot);
       if (redrive(slot, q, nowMs)) {
@@ -148,11 +160,12 @@ function takeFifo(q: u32, countMax: u32, visibilityMs: u32, nowMs: u64): void {
  */
 function receiveNow(q: u32, countMax: u32, visibilityMs: u32, token: u32, key: usize, nowMs: u64): u32 {
   taken = 0;
+  wanted = countMax;
   moves = 0;
   deliveries = outputStart() + end + EFFECT_BYTES;
   const fifo = queue.isFifo(q);
-  if (fifo) takeFifo(q, countMax, visibilityMs, nowMs);
-  else takeStandard(q, countMax, visibilityMs, nowMs);
+  if (fifo) takeFifo(q, visibilityMs, nowMs);
+  else takeStandard(q, visibilityMs, nowMs);
   if (taken == 0) return 0;
   const visibleAtMs = <f64>(nowMs + visibilityMs);
   journal.beginReceived(<f64>nowMs, visibleAtMs, taken);
@@ -196,6 +209,73 @@ function receiveAgain(known: u32, q: u32, visibilityMs: u32, token: u32, nowMs: 
   return 0;
 }
 
+/** Of one group, what a subscription may have of it now. */
+function takeOfGroup(q: u32, g: u32, nowMs: u64): void {
+  const processingMs = subscription.processingMs(receiver);
+  let slot = held.holder(g) == NONE ? group.first(g) : held.nextOf(g);
+  let left = held.roomFor(receiver, g);
+  while (left > 0 && taken < wanted) {
+    if (slot == NONE || message.state(slot) != VISIBLE || isOver(slot, q, nowMs)) return;
+    if (load<u32>(queue.at(q), queue.IN_FLIGHT_COUNT) >= queue.inFlightMax(q)) return;
+    const next = message.next(slot);
+    if (redrive(slot, q, nowMs)) {
+      if (next == NONE) return; // the group may have ended with it
+    } else {
+      if (moves >= MOVES_MAX) return;
+      const before = taken;
+      take(slot, nowMs, processingMs);
+      if (taken == before) return;
+      held.took(receiver, g);
+      left--;
+    }
+    slot = next;
+  }
+}
+
+/** First what goes on with the groups that it holds, then other groups. */
+function takeHeld(q: u32, nowMs: u64): void {
+  const ready = subscription.body(receiver) + subscription.READY_GROUPS;
+  while (taken < wanted) {
+    const g = load<u32>(ready);
+    if (g == NONE) break;
+    const before = taken;
+    takeOfGroup(q, g, nowMs);
+    if (taken == before) break;
+    held.place(g);
+    if (load<u32>(ready) == g) break;
+  }
+  const ring = queue.at(q) + queue.VISIBLE;
+  while (taken < wanted) {
+    const g = load<u32>(ring);
+    if (g == NONE) break;
+    const before = taken;
+    takeOfGroup(q, g, nowMs);
+    if (taken > before) held.place(g);
+    else if (load<u32>(ring) == g) break; // at the limit, or its first message is over
+  }
+}
+
+/** What the subscription can have now. @returns how many were taken; their records are in the log */
+function receiveInto(cell: u32, nowMs: u64): u32 {
+  taken = 0;
+  wanted = subscription.room(cell);
+  moves = 0;
+  if (wanted == 0) return 0;
+  receiver = cell;
+  const q = subscription.queueOf(cell);
+  const fifo = queue.isFifo(q);
+  if (fifo) takeHeld(q, nowMs);
+  else takeStandard(q, subscription.processingMs(cell), nowMs);
+  receiver = NONE;
+  if (taken == 0) return 0;
+  // The log has the short timeout: it counts if this process ends, and with it every session.
+  journal.beginReceived(<f64>nowMs, <f64>(nowMs + subscription.visibilityMs(cell)), taken);
+  for (let i: u32 = 0; i < taken; i++) journal.received(load<u32>(TAKEN_SLOTS + (<usize>i << 2)));
+  journal.endReceived(r.RECEIVED);
+  subscription.handed(cell, fifo || queue.receiveMax(q) != 0 ? tail.head : 0);
+  return taken;
+}
+
 /** A visibility timeout of 0: what was handed out is receivable again, in its old order. */
 function giveBackTaken(q: u32): void {
   for (let i: i32 = <i32>taken - 1; i >= 0; i--) {
@@ -212,6 +292,12 @@ export const RECEIVED_NONE: u32 = 0xffff_fffe;
 export const OVER_LIMIT: u32 = 0xffff_fffd;
 export const NO_MEMORY: u32 = 0xffff_fffc;
 export const NOT_RETRYABLE: u32 = 0xffff_fffa;
+
+/** Why a receive has nothing. */
+function nothing(q: u32): u32 {
+  const full = load<u32>(queue.at(q), queue.IN_FLIGHT_COUNT) >= queue.inFlightMax(q);
+  return full && !queue.isFifo(q) ? OVER_LIMIT : RECEIVED_NONE;
+}
 
 /**
  * @param attemptBytes bytes of the attempt ID at the start of the input region, 0: none
@@ -233,13 +319,10 @@ export function receive(
   // Those who wait already come first.
   if (load<u32>(queue.at(q) + queue.WAITERS) == NONE) {
     if (receiveNow(q, countMax, visibilityMs, token, key, nowMs) > 0) return 0;
-    if (waitMs == 0) {
-      const full = load<u32>(queue.at(q), queue.IN_FLIGHT_COUNT) >= queue.inFlightMax(q);
-      return full && !queue.isFifo(q) ? OVER_LIMIT : RECEIVED_NONE;
-    }
+    if (waitMs == 0) return nothing(q);
   } else if (waitMs == 0) {
     serve(nowMs);
-    return receiveNow(q, countMax, visibilityMs, token, key, nowMs) > 0 ? 0 : RECEIVED_NONE;
+    return receiveNow(q, countMax, visibilityMs, token, key, nowMs) > 0 ? 0 : nothing(q);
   }
   const waiter = takeAux();
   if (waiter == NONE) return NO_MEMORY;
@@ -287,6 +370,10 @@ export function dismissAll(q: u32, gone: bool): bool {
   while (hasEffectRoom()) {
     const waiter = load<u32>(queue.at(q) + queue.WAITERS);
     if (waiter == NONE) return true;
+    if (load<u8>(at(waiter), 7) == SUBSCRIPTION) {
+      subscription.leaveRing(waiter); // the host closes or moves it
+      continue;
+    }
     const token = load<u32>(at(waiter));
     dismiss(waiter);
     effect(token, gone ? GONE : 0, 0);
@@ -297,16 +384,27 @@ export function dismissAll(q: u32, gone: bool): bool {
 
 /** Hands what has become visible to those who wait for it. @returns false when effects or the tail are full: call again */
 export function serve(nowMs: u64): bool {
+  fair.setNow(nowMs);
+  while (subscription.hasPrimed()) {
+    if (!tail.hasRoom(SUBSCRIBER_LOG_BYTES)) return false;
+    const cell = subscription.takePrimed();
+    if (receiveInto(cell, nowMs) == 0 && moves >= MOVES_MAX) subscription.prime(cell);
+  }
   while (lifecycle.hasReady()) {
     const q = lifecycle.takeReady();
     while (true) {
       const waiter = load<u32>(queue.at(q) + queue.WAITERS);
       if (waiter == NONE) break;
-      if (!hasEffectRoom() || !tail.hasRoom(RECEIVE_LOG_BYTES)) {
+      if (!hasEffectRoom() || !tail.hasRoom(SUBSCRIBER_LOG_BYTES)) {
         lifecycle.serveAgain(q);
         return false;
       }
       const p = at(waiter);
+      if (load<u8>(p, 7) == SUBSCRIPTION) {
+        // With something it has left the ring; it comes back behind the others when that is composed.
+        if (receiveInto(waiter, nowMs) == 0 && moves < MOVES_MAX) break;
+        continue;
+      }
       const key = load<u32>(p, 24) != 0 ? p + 8 : 0;
       if (receiveNow(q, load<u8>(p, 4), load<u32>(p, 40), load<u32>(p), key, nowMs) == 0) {
         if (moves < MOVES_MAX) break;

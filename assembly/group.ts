@@ -3,7 +3,8 @@
 // after it, and nothing ever searches a blocked backlog.
 //
 //   cell: 8 key · 24 queue number · 28 table link · 32 messages (list) · 40 message count, pending ones included
-//         44 queue index · 48 ring links
+//         44 queue index · 48 ring links · 56 what held.ts has of it
+import * as held from "./held";
 import * as list from "./list";
 import * as queue from "./queue";
 import { GROUP, VISIBLE } from "./state";
@@ -23,7 +24,7 @@ export function open(): void {
 // @ts-ignore: decorator
 @inline export function first(group: u32): u32 { return load<u32>(at(group), 32); }
 // @ts-ignore: decorator
-@inline export function inRing(group: u32): bool { return load<u8>(at(group), 6) != 0; }
+@inline export function inRing(group: u32): bool { return load<u8>(at(group), 6) == 1; }
 
 /** The group behind it in its queue's ring, NONE at the end. */
 export function nextInRing(group: u32): u32 { return load<u32>(at(group), 48); }
@@ -61,8 +62,12 @@ export function append(group: u32, slot: u32): void {
   list.pushBack(at(group) + 32, slot);
 }
 
-/** In the ring if and only if the first message is visible; a group that comes in goes to the end. */
+/** In the ring if and only if the first message is visible; a group that comes in goes to the end. A held one is not. */
 export function place(group: u32): void {
+  if (held.holder(group) != NONE) {
+    held.place(group);
+    return;
+  }
   const head = first(group);
   const deliverable = head != NONE && load<u8>(at(head), 7) == VISIBLE;
   if (deliverable == inRing(group)) return;
@@ -70,6 +75,13 @@ export function place(group: u32): void {
   if (deliverable) list.pushBack(ring, group);
   else list.remove(ring, group);
   store<u8>(at(group), deliverable ? 1 : 0, 6);
+}
+
+/** A subscription holds it from now on: it is not for others. */
+export function leaveRing(group: u32): void {
+  if (!inRing(group)) return;
+  list.remove(queue.at(load<u32>(at(group), 44)) + queue.VISIBLE, group);
+  store<u8>(at(group), 0, 6);
 }
 
 /** After a receive that left it deliverable: behind the others. */

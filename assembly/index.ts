@@ -1,11 +1,13 @@
 // The broker's core: the complete list of what the host may ask. It imports nothing: no clock, no I/O, no chance.
 // Instants are milliseconds since the epoch (f64); regions are described in memory.ts, layouts where they are read.
 import * as attempt from "./attempt";
+import * as blocks from "./blocks";
 import * as cache from "./cache";
 import * as crc from "./crc32c";
 import * as dedup from "./dedup";
 import * as deliver from "./deliver";
 import * as fair from "./fair";
+import * as frame from "./frame";
 import * as group from "./group";
 import * as ids from "./ids";
 import * as journal from "./journal";
@@ -14,6 +16,10 @@ import * as mem from "./memory";
 import * as md5 from "./md5";
 import * as moves from "./moves";
 import * as peeking from "./peek";
+import * as names from "./names";
+import * as outcome from "./outcome";
+import * as owner from "./owner";
+import * as publishing from "./publish";
 import * as queue from "./queue";
 import * as replaying from "./replay";
 import * as reply from "./reply";
@@ -24,6 +30,7 @@ import * as sending from "./send";
 import * as settle from "./settle";
 import * as sha256 from "./sha256";
 import * as slab from "./slab";
+import * as subscription from "./subscription";
 import * as surveying from "./survey";
 import * as tail from "./tail";
 import * as timers from "./timers";
@@ -45,6 +52,10 @@ export function open(budgetBytes: f64, tailBytes: u32, cacheBytes: u32, segmentB
   dedup.open();
   attempt.open();
   deliver.open();
+  blocks.open();
+  owner.open();
+  names.open();
+  frame.open();
   return true;
 }
 
@@ -77,6 +88,7 @@ export function hasRoom(bytes: u32): bool { return tail.hasRoom(bytes); }
 export function commit(position: f64, nowMs: f64): bool {
   tail.setDurable(<u64>position);
   lifecycle.commitPending(<u64>position, <u64>nowMs);
+  subscription.committed(<u64>position);
   return deliver.serve(<u64>nowMs);
 }
 
@@ -251,6 +263,63 @@ export function composeReceived(index: u32, address: u32, count: u32, wanted: u3
   return bytes == 0 ? NOT_TAKEN : bytes;
 }
 const NOT_TAKEN: u32 = 0xffff_ffff;
+// --- streams -------------------------------------------------------------------------------------------------------
+/** @returns the subscription's cell, 0 when memory is used up */
+export function subscriptionOpen(
+  index: u32, token: u32, clientId: u32, visibilityMs: u32, processingMs: u32, batch: u32, lingerMs: u32, fields: u32, groupMax: u32,
+): u32 {
+  return subscription.open(index, token, clientId, visibilityMs, processingMs, batch, lingerMs, fields, groupMax);
+}
+export function subscriptionClose(cell: u32): void { subscription.close(cell); }
+export function subscriptionDetach(cell: u32): void { subscription.detach(cell); }
+export function subscriptionMove(cell: u32, index: u32): void { subscription.moveTo(cell, index); }
+export function subscriptionPause(cell: u32): void { subscription.pause(cell); }
+export function subscriptionResume(cell: u32): void { subscription.resume(cell); }
+/** @returns false when no delivery had the number `beyond` yet */
+export function subscriptionCredit(cell: u32, count: u32, bytes: u32, beyond: f64, auto: bool): bool {
+  return subscription.setCredit(cell, count, bytes, <u64>beyond, auto);
+}
+/** The newest delivery number that has been composed. */
+export function subscriptionLast(cell: u32): f64 { return <f64>(subscription.composed(subscription.body(cell)) - 1); }
+/** Ranges of what is out, from `from` on, into the output region, 16 bytes each: first, last (f64). @returns how many */
+export function subscriptionOutstanding(cell: u32, from: f64, countMax: u32): u32 {
+  return subscription.outstanding(cell, <u64>from, countMax);
+}
+/** @returns the host's number for a subscription that has something to be composed, 0 when there is none */
+export function streamNext(): u32 {
+  const cell = subscription.takeDue();
+  return cell == slab.NONE ? 0 : subscription.token(cell);
+}
+/** @returns frame.ts: the size of the envelope at frameStart, 0, LOAD or NAME */
+export function compose(cell: u32, nowMs: f64): u32 { return frame.compose(cell, <u64>nowMs); }
+export function frameStart(): u32 { return <u32>frame.start; }
+export function placeCount(): u32 { return frame.placeCount; }
+/** A queue's name, `bytes` at the start of the input region. @returns false when memory is used up */
+export function nameSet(number: u32, bytes: u32): bool { return names.set(number, mem.inputStart(), bytes); }
+/** @returns false when the tail is full: again after a commit */
+export function settleDeliveries(cell: u32, kind: u32, ranges: u32, visibilityMs: u32, nowMs: f64): bool {
+  return outcome.settle(cell, kind, ranges, visibilityMs, <u64>nowMs) && serve(nowMs);
+}
+/** Hands out what can be. @returns false when effects or the tail are full: call again */
+export function serveWaiting(nowMs: f64): bool { return deliver.serve(<u64>nowMs); }
+
+/** Where a WebSocket message of `bytes` goes; 0 when memory is used up. */
+export function incomingRoom(bytes: u32): u32 { return <u32>publishing.room(bytes); }
+export function publisherOpen(hasProducer: bool, wantsIds: bool, senderBytes: u32): u32 {
+  return publishing.open(hasProducer, wantsIds, senderBytes);
+}
+export function publisherClose(cell: u32): void { publishing.close(cell); }
+export function publisherLast(cell: u32, index: u32, nowMs: f64): f64 { return <f64>publishing.recall(cell, index, nowMs); }
+export function publishScan(offset: u32, bytes: u32): bool { return publishing.scan(offset, bytes); }
+export function scannedPublisher(): u32 { return publishing.scannedPublisher; }
+export function scannedFirst(): f64 { return <f64>publishing.scannedFirst; }
+export function scannedCount(): u32 { return publishing.scannedCount; }
+/** Results: publish.ts. */
+export function publish(
+  cell: u32, index: u32, offset: u32, bytes: u32, number: f64, nowMs: f64,
+): void {
+  publishing.publish(cell, index, offset, bytes, <u64>number, nowMs);
+}
 
 // --- time ----------------------------------------------------------------------------------------------------------
 /** Does what has come due, and a piece of what is swept. @returns false when more is left than could be done at once */

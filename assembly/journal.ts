@@ -1,5 +1,6 @@
 // Events into records. Layouts: record.ts. Every caller has made sure of room in the tail beforehand.
 import * as attempt from "./attempt";
+import * as lifecycle from "./lifecycle";
 import * as message from "./message";
 import * as queue from "./queue";
 import * as r from "./record";
@@ -97,7 +98,7 @@ export function state(slot: u32): void {
   store<u32>(p, message.generation(slot), 28);
   store<u32>(p, message.receives(slot), 32);
   store<u32>(p, 0, 36);
-  store<f64>(p, <f64>message.visibleAtMs(slot), 40);
+  store<f64>(p, <f64>lifecycle.loggedVisibleAtMs(slot), 40);
   store<f64>(p, <f64>message.receivedMs(slot), 48);
   store<f64>(p, <f64>message.firstReceivedMs(slot), 56);
   tail.finish(64, r.STATE);
@@ -120,7 +121,7 @@ export function moved(slot: u32, sequence: u64, key: usize, again: bool): void {
   const flags = grouped | (redriven ? 0 : r.FLAG_BY_TASK) | (again ? r.FLAG_AGAIN : 0);
   store<u32>(p, flags | (message.reissues(slot) << r.FLAG_REISSUES_SHIFT), 68);
   store<f64>(p, <f64>message.firstReceivedMs(slot), 72);
-  store<f64>(p, <f64>message.visibleAtMs(slot), 80);
+  store<f64>(p, <f64>lifecycle.loggedVisibleAtMs(slot), 80);
   store<f64>(p, <f64>message.receivedMs(slot), 88);
   if (key != 0) memory.copy(p + 96, key, 16);
   else memory.fill(p + 96, 0, 16);
@@ -145,6 +146,18 @@ export function queueDropped(index: u32, number: u32, configPosition: u64): void
   store<u32>(p, number, 28);
   store<u64>(p, configPosition, 32);
   tail.finish(40, r.QUEUE_DROPPED);
+}
+
+/** How far a producer's numbers have come on a queue. */
+export function remembered(queueNumber: u32, key: usize, last: u64, expiresMs: f64): void {
+  const p = tail.begin(r.REMEMBERED_BYTES);
+  store<u32>(p, 0, 24);
+  store<u32>(p, queueNumber, 28);
+  memory.copy(p + 32, key, 16);
+  memory.fill(p + 48, 0, 16);
+  store<u64>(p, last, 64);
+  store<f64>(p, expiresMs, 72);
+  tail.finish(r.REMEMBERED_BYTES, r.REMEMBERED);
 }
 
 export function mark(): void {

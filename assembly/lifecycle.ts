@@ -12,11 +12,13 @@ import * as group from "./group";
 import * as journal from "./journal";
 import * as list from "./list";
 import * as message from "./message";
+import * as owner from "./owner";
 import * as queue from "./queue";
 import { reserve } from "./memory";
-import { DELAYED, FREE, IN_FLIGHT, PENDING, TENANT, VISIBLE, WAITER } from "./state";
+import { DELAYED, FREE, IN_FLIGHT, PENDING, SUBSCRIPTION, TENANT, VISIBLE, WAITER } from "./state";
 import { at, giveSlot, NONE } from "./slab";
 import * as segments from "./segments";
+import * as subscription from "./subscription";
 import * as tail from "./tail";
 import * as timers from "./timers";
 
@@ -39,7 +41,7 @@ export function sequenceOf(slot: u32): u64 {
 export function dueOf(cell: u32): u64 {
   const p = at(cell);
   const state = load<u8>(p, 7);
-  if (state == WAITER) return <u64>load<f64>(p, 32);
+  if (state == WAITER || state == SUBSCRIPTION) return <u64>load<f64>(p, 32);
   if (state == TENANT) return fair.dueOf(cell);
   const ends = message.sentMs(cell) + queue.retentionMs(message.queue(cell));
   if (state == VISIBLE) return ends;
@@ -134,6 +136,7 @@ export function show(slot: u32, inFront: bool): void {
 /** A delayed or received message's time has come, or its receiver gives it back. */
 export function comeBack(slot: u32): void {
   const wasReceived = message.state(slot) == IN_FLIGHT;
+  if (wasReceived) subscription.left(slot, true);
   count(slot, message.queue(slot), wasReceived ? queue.IN_FLIGHT_COUNT : queue.DELAYED_COUNT, -1);
   show(slot, wasReceived && message.receives(slot) < RETURNS_TO_FRONT_MAX);
 }
@@ -149,12 +152,19 @@ export function hide(slot: u32, untilMs: u64): void {
   rearm(slot);
 }
 
+/** When the message is visible, as the log has it: a subscription's long hold on it ends with this process. */
+export function loggedVisibleAtMs(slot: u32): u64 {
+  const cell = owner.find(slot);
+  return cell == NONE ? message.visibleAtMs(slot) : message.receivedMs(slot) + subscription.visibilityMs(cell);
+}
+
 /** Takes the message out of its queue's (or group's) lists and counts; its group may end with it. */
 function withdraw(slot: u32): void {
   const q = message.queue(slot);
   const state = message.state(slot);
   const fifo = queue.isFifo(q);
   timers.disarm(slot);
+  if (state == IN_FLIGHT) subscription.left(slot, false);
   if (!fifo && state == VISIBLE) unlist(slot, q);
   if (state == VISIBLE) count(slot, q, queue.VISIBLE_COUNT, -1);
   else if (state == IN_FLIGHT) count(slot, q, queue.IN_FLIGHT_COUNT, -1);

@@ -17,6 +17,7 @@
 //       56     8  links of the timer wheel
 //
 // Times relative to sentMs fit: retention is at most 14 days, 32 bits of milliseconds are 49.
+import { SENT_FIXED_BYTES } from "./record";
 import { at } from "./slab";
 
 const APART: u8 = 0x80; // flag, in the last byte of `sent`: visible, and in its group's own list (fair.ts)
@@ -46,6 +47,9 @@ export const SIZE: u32 = 0x3_ffff; // after the shift
 @inline export function sentMs(slot: u32): u64 { return load<u64>(at(slot), 8) & SENT_MS; }
 // @ts-ignore: decorator
 @inline export function recordBytes(slot: u32): u32 { return (<u32>(load<u64>(at(slot), 8) >> SIZE_SHIFT) & SIZE) << 3; }
+/** About its body and attributes: what its record has besides the fixed part. */
+// @ts-ignore: decorator
+@inline export function payloadBytes(slot: u32): u32 { return recordBytes(slot) - SENT_FIXED_BYTES; }
 // @ts-ignore: decorator
 @inline export function isApart(slot: u32): bool { return (load<u8>(at(slot), 15) & APART) != 0; }
 export function setApart(slot: u32, apart: bool): void {

@@ -18,7 +18,7 @@
 //       56     8  visibleAtMs              64     8  firstReceivedMs, 0: never
 //       72     8  receivedMs, 0: never     80     4  receive count
 //       84     4  number of the queue it was moved from
-//       88    16  message ID              104    16  MD5 of the body
+//       88    16  message ID              104    16  MD5 of the body, 0: not computed
 //      120    16  group key, 0: no group  136    16  deduplication key, FIFO only
 //      152     4  body bytes              156     4  attributes bytes
 //      160     2  group ID bytes          162     2  deduplication ID bytes
@@ -70,6 +70,7 @@ export const FLAG_REISSUES: u32 = 127 << FLAG_REISSUES_SHIFT;
 
 export const SENT_FIXED_BYTES: u32 = 168;
 export const ROW_BYTES: u32 = 16;
+export const REMEMBERED_BYTES: u32 = 80;
 export const MOVED_BYTES: u32 = 112;
 export const START_BYTES: u32 = 32;
 export const ATTEMPT_BYTES: u32 = 32; // behind the rows

@@ -32,7 +32,7 @@ import * as tail from "./tail";
 export const ENTRY_FIXED_BYTES: usize = 96;
 export const RESULT_BYTES: u32 = 48;
 export const QUEUE_DELAY: u32 = 0xffff_ffff;
-const GIVES_MD5: u32 = 1;
+export const GIVES_MD5: u32 = 1;
 const GIVES_SHA256: u32 = 2;
 const HEX_BYTES: u32 = 64;
 export const BATCH_MAX: u32 = 10;
@@ -80,7 +80,8 @@ function groupKey(start: usize, bytes: u32): void {
   sha256.end(GROUP_KEY, 16);
 }
 
-function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
+/** The caller has made sure of room in the tail, a slot, and auxiliary cells. */
+export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
   const flags = load<u32>(entry, 8);
   const bodyBytes = load<u32>(entry, 12);
   const attributesBytes = load<u32>(entry, 16);

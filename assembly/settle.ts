@@ -12,8 +12,9 @@ import { inputStart, outputStart } from "./memory";
 import * as message from "./message";
 import * as queue from "./queue";
 import * as r from "./record";
-import { IN_FLIGHT, PENDING, VISIBLE, WAITER } from "./state";
+import { IN_FLIGHT, PENDING, SUBSCRIPTION, VISIBLE, WAITER } from "./state";
 import { at, AUX_FIRST, NONE, slotBound } from "./slab";
+import * as subscription from "./subscription";
 import * as tail from "./tail";
 import * as timers from "./timers";
 
@@ -103,6 +104,7 @@ export function tick(nowMs: u64): bool {
   lifecycle.forgetOld(<f64>nowMs);
   let finished = true;
   if (!tail.hasRoom(EXPIRED_ROWS_MAX * r.ROW_BYTES + 64)) return false;
+  const cause = subscription.setCause(subscription.EXPIRED);
   journal.beginDeleted(EXPIRED_ROWS_MAX);
   while (true) {
     if (!deliver.hasEffectRoom() || journal.deletedCount() >= EXPIRED_ROWS_MAX) {
@@ -113,6 +115,7 @@ export function tick(nowMs: u64): bool {
     if (cell == NONE) break;
     if (cell >= AUX_FIRST) {
       if (load<u8>(at(cell), 7) == WAITER) deliver.timeOut(cell);
+      else if (load<u8>(at(cell), 7) == SUBSCRIPTION) subscription.lingered(cell);
       else fair.due(cell);
       continue;
     }
@@ -123,6 +126,7 @@ export function tick(nowMs: u64): bool {
     else lifecycle.comeBack(cell);
   }
   journal.endDeleted();
+  subscription.setCause(cause);
   return finished;
 }
 
@@ -154,7 +158,7 @@ export function sweep(nowMs: u64, countMax: u32): void {
     const state = message.state(slot);
     if (state <= PENDING) continue;
     const q = message.queue(slot);
-    if (queue.isDead(q)) lifecycle.release(slot, true);
+    if (queue.isDead(q)) lifecycle.release(slot, true); // a subscription has been told before
     else {
       if (load<u32>(queue.at(q), 92) != 0) redelay(slot, q);
       lifecycle.rearm(slot);

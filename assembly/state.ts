@@ -11,3 +11,5 @@ export const ATTEMPT: u8 = 19;
 export const ATTEMPT_ROWS: u8 = 20; // more of an attempt
 export const TENANT: u8 = 21;
 export const FAIR: u8 = 22;
+export const SUBSCRIPTION: u8 = 23;
+export const PUBLISHER: u8 = 24;

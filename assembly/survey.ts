@@ -95,7 +95,7 @@ function rewrite(slot: u32, p: usize, size: u32): void {
   store<u32>(to, queue.number(q), 44);
   store<f64>(to, <f64>message.sentMs(slot), 48);
   const received = message.receives(slot) > 0;
-  store<f64>(to, <f64>message.visibleAtMs(slot), 56);
+  store<f64>(to, <f64>lifecycle.loggedVisibleAtMs(slot), 56);
   store<f64>(to, received ? <f64>message.firstReceivedMs(slot) : 0, 64);
   store<f64>(to, received ? <f64>message.receivedMs(slot) : 0, 72);
   store<u32>(to, message.receives(slot), 80);

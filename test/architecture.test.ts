@@ -18,6 +18,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
   core: { may: ["base", "limits"], modules: [] },
   log: { may: ["base", "limits"], modules: [] },
   broker: { may: ["base", "limits", "core", "log"], modules: ["node:crypto", "node:zlib"] },
+  stream: {
+    may: ["base", "limits"],
+    typesOnly: ["src/broker/types.ts", "src/broker/stream-types.ts"],
+    modules: ["node:crypto", "protobufjs/light.js"],
+  },
   sqs: {
     may: ["base", "limits"],
     typesOnly: ["src/broker/types.ts"],

@@ -1,4 +1,5 @@
 // A message as values, made of what the core says of it and of its record.
+import { hash } from "node:crypto";
 import { assert } from "../base/assert.ts";
 import type { Core } from "../core/core.ts";
 import type { Delivery } from "../core/effects.ts";
@@ -8,6 +9,9 @@ import { messageIdAfterMoves } from "./message-ids.ts";
 import { writeReceiptHandle } from "./receipt-handle.ts";
 import { sequenceText } from "./sequence.ts";
 import type { Delivered } from "./types.ts";
+
+/** What was published over a stream has no digest until somebody asks for it. */
+const NO_MD5 = "0".repeat(32);
 
 /** The message as its receiver has it. Its record must be in the core's memory. */
 export function deliveredMessage(core: Core, catalogue: Catalogue, entry: QueueEntry, delivery: Delivery): Delivered {
@@ -20,7 +24,7 @@ export function deliveredMessage(core: Core, catalogue: Catalogue, entry: QueueE
     messageId,
     receiptHandle: writeReceiptHandle(entry.number, delivery),
     body: stored.body,
-    bodyMd5: stored.bodyMd5,
+    bodyMd5: stored.bodyMd5 === NO_MD5 ? hash("md5", stored.body) : stored.bodyMd5,
     attributes: stored.attributes,
     groupId: stored.groupId,
     // A message that was moved must not be taken for another with the same ID, so it has its message ID instead.

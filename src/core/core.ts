@@ -6,6 +6,7 @@ import { type Delivery, Effects, readDelivery } from "./effects.ts";
 import type { CoreExports } from "./exports.ts";
 import { type RequestHost, Requests } from "./requests.ts";
 import { uuidText } from "./stored-message.ts";
+import { CoreStreams } from "./streams.ts";
 
 const SEND_ENTRY_BYTES = 96;
 const SEND_RESULT_BYTES = 48;
@@ -126,6 +127,11 @@ export class Core {
   /** Whole requests, read and answered in here. */
   requests(host: RequestHost): Requests {
     return new Requests(this.#wasm, this.#views, host);
+  }
+
+  /** The core's streams: subscriptions and publishers. */
+  streams(): CoreStreams {
+    return new CoreStreams(this.#wasm, this.#views);
   }
 
   get inputBytesMax(): number {

@@ -1,6 +1,8 @@
 // What core.wasm exports, typed by hand; assembly/index.ts is the other half. Wasm has no unsigned integers: a u32
 // comes back signed, and `>>> 0` makes it what it is. A bool comes back as 0 or 1.
-export interface CoreExports {
+import type { StreamExports } from "./stream-exports.ts";
+
+export interface CoreExports extends StreamExports {
   readonly memory: WebAssembly.Memory;
   open(
     budgetBytes: number,

@@ -43,6 +43,8 @@ export interface QueueSpec {
   readonly receiveMax: number; // 0: no dead letters
   readonly deadLetters: string | undefined; // name of a queue that stands before this one
   readonly inFlightMax: number;
+  readonly contentBased?: boolean;
+  readonly messageBytesMax?: number;
 }
 
 export const STANDARD: QueueSpec = {
@@ -155,14 +157,17 @@ export class CoreDriver {
   #giveRules(spec: QueueSpec): void {
     const index = this.#index(spec.name);
     this.#core.setQueue(index, {
-      flags: (spec.fifo ? QUEUE_FLAG.fifo : 0) | (spec.scopeGroup ? QUEUE_FLAG.scopeGroup : 0),
+      flags:
+        (spec.fifo ? QUEUE_FLAG.fifo : 0) |
+        (spec.scopeGroup ? QUEUE_FLAG.scopeGroup : 0) |
+        (spec.contentBased ? QUEUE_FLAG.contentBased : 0),
       delayMs: spec.delayMs,
       retentionMs: spec.retentionMs,
       receiveMax: spec.receiveMax,
       deadLetters: spec.deadLetters === undefined ? 0 : this.#index(spec.deadLetters),
       sourceNumber: index,
       inFlightMax: spec.inFlightMax,
-      messageBytesMax: 1_048_576,
+      messageBytesMax: spec.messageBytesMax ?? 1_048_576,
     });
   }
 
@@ -504,7 +509,30 @@ export class CoreDriver {
     kept.endOffset += bytes.byteLength;
   }
 
+  // --- for what else a test asks of the core ---
+
+  get core(): Core {
+    return this.#core;
+  }
+  get instantMs(): number {
+    return this.#instant();
+  }
+  indexOf(queue: string): number {
+    return this.#index(queue);
+  }
+  /** What was decided is written and acknowledged. */
+  flush(): void {
+    this.#flush();
+  }
+  /** Puts a record that has left the tail back into the core's memory. */
+  load(place: { readonly position: number; readonly recordBytes: number }): void {
+    this.#core.load(place.position, this.#record(place));
+  }
+  /** Told whenever effects have been read. */
+  onDrained: () => void = () => {};
+
   #drain(): void {
+    this.onDrained();
     const { effects } = this.#core;
     effects.drain(() => {
       const { token, count } = effects;
@@ -522,7 +550,7 @@ export class CoreDriver {
     return receipt;
   }
 
-  #record({ position, recordBytes }: Delivery): Buffer {
+  #record({ position, recordBytes }: { readonly position: number; readonly recordBytes: number }): Buffer {
     const offset = position % SEGMENT_BYTES;
     const kept = this.#log.get(Math.floor(position / SEGMENT_BYTES));
     assert(kept !== undefined, "the record was written");
