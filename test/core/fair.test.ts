@@ -32,6 +32,19 @@ test("what comes later goes first, and fills a receive before the noisy group do
   `);
 });
 
+test("a noisy group's messages keep their order, though some of them stand behind others'", () => {
+  scenarioWithoutRestarts(`
+    0s     send    A/a1..31            -> ok
+    0s     send    B/b1 A/a32 B/b2 A/a33 -> ok
+    0s     receive max=10              -> a1..10#1
+    0s     receive max=10              -> a11..20#1
+    0s     receive max=10              -> a21..30#1
+    1s     receive                     -> b1#1     // that A is noisy is known from here on
+    1s     send    A/a34               -> ok
+    1s     receive max=10              -> b2#1 a31..34#1
+  `);
+});
+
 test("messages without a group are never held back, however many", () => {
   scenario(`
     0s     send    a1..50 B/b1         -> ok
