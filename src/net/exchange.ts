@@ -2,7 +2,9 @@
 // answer, or never, if the client has gone.
 import type { HttpResponse } from "uWebSockets.js";
 import { REQUEST_BYTES_MAX } from "../limits.ts";
+import type { ErrorCode } from "../sqs/errors.ts";
 import type { Client, Direct, DirectReply, Handle, SqsRequest } from "../sqs/exchange.ts";
+import { refusalOf } from "../sqs/refusal.ts";
 import { Gathering, type GatheringBudget } from "./gathering.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -11,6 +13,7 @@ const STATUS: Readonly<Record<number, string>> = {
   400: "400 Bad Request",
   403: "403 Forbidden",
   404: "404 Not Found",
+  413: "413 Payload Too Large",
   500: "500 Internal Server Error",
   503: "503 Service Unavailable",
 };
@@ -57,11 +60,10 @@ export class Exchange implements Client {
     this.#res.onAborted(() => this.#abort());
     const { method } = this.#request;
     if (this.#declaredBytes > REQUEST_BYTES_MAX) {
-      const text = `The body has ${this.#declaredBytes} bytes, at most ${REQUEST_BYTES_MAX} are allowed`;
-      this.#refuse("413 Payload Too Large", text);
+      this.#refuseSize(`The body has ${this.#declaredBytes} bytes, at most ${REQUEST_BYTES_MAX} are allowed`);
     } else if (method === "POST") this.#res.onData((chunk, isLast) => this.#take(chunk, isLast));
     else if (method === "GET" || (method === "HEAD" && this.#servesHead)) this.#handOver(this.#request.body);
-    else this.#refuse("405 Method Not Allowed", `${method} is not served here: POST, or GET`);
+    else this.#refuseMethod();
   }
 
   #take(chunk: ArrayBuffer, isLast: boolean): void {
@@ -72,9 +74,9 @@ export class Exchange implements Client {
     }
     this.#gathering ??= new Gathering(this.#shared.budget, this.#declaredBytes);
     if (this.#gathering.sizeBytes + chunk.byteLength > REQUEST_BYTES_MAX) {
-      this.#refuse("413 Payload Too Large", `The body has more than ${REQUEST_BYTES_MAX} bytes`);
+      this.#refuseSize(`The body has more than ${REQUEST_BYTES_MAX} bytes`);
     } else if (!this.#gathering.add(new Uint8Array(chunk))) {
-      this.#refuse("503 Service Unavailable", "Too many bodies are being received at once: try again");
+      this.#refuse("ServiceUnavailableException", "Too many bodies are being received at once: try again");
     } else if (isLast) {
       const { body } = this.#gathering;
       this.#letGo();
@@ -85,7 +87,7 @@ export class Exchange implements Client {
   #handOver(body: Buffer): void {
     const { traffic } = this.#shared;
     if (traffic.isClosing) {
-      this.#refuse("503 Service Unavailable", "The broker is stopping: try again");
+      this.#refuse("ServiceUnavailableException", "The broker is stopping: try again");
       return;
     }
     this.#answering = true;
@@ -109,7 +111,7 @@ export class Exchange implements Client {
     Exchange.#corked.#write();
   }
 
-  #write(): void {
+  #write(close = this.#shared.traffic.isClosing): void {
     const res = this.#res;
     const reply = this.#reply as DirectReply; // set by answer()
     if (reply.status !== 200) res.writeStatus(STATUS[reply.status] ?? String(reply.status));
@@ -118,16 +120,29 @@ export class Exchange implements Client {
     if (reply.queryError !== undefined) res.writeHeader("x-amzn-query-error", reply.queryError);
     // The library mistakes what a connection asks right after an answer without a body: the client is told to open another.
     if (this.#request.method === "HEAD") res.endWithoutBody(Buffer.byteLength(reply.body), true);
-    else res.end(reply.body, this.#shared.traffic.isClosing);
+    else res.end(reply.body, close);
   }
 
-  #refuse(status: string, text: string): void {
+  /** Says no in the request's own protocol, and closes the connection, on which the rest of a body may be. */
+  #refuse(code: ErrorCode, text: string, status?: number): void {
+    const reply = refusalOf(this.#request, code, text);
     this.#letGo();
     this.#finish();
+    this.#reply = status === undefined ? reply : { ...reply, status };
+    this.#res.cork(() => this.#write(true));
+  }
+
+  #refuseSize(text: string): void {
+    this.#refuse("InvalidParameterValueException", text, 413);
+  }
+
+  #refuseMethod(): void {
+    const { method } = this.#request;
+    this.#finish();
     this.#res.cork(() => {
-      this.#res.writeStatus(status).writeHeader("Content-Type", "text/plain; charset=utf-8");
-      if (this.#request.method === "HEAD") this.#res.endWithoutBody(0, true);
-      else this.#res.end(`${text}\n`, true);
+      this.#res.writeStatus("405 Method Not Allowed").writeHeader("Content-Type", "text/plain; charset=utf-8");
+      if (method === "HEAD") this.#res.endWithoutBody(0, true);
+      else this.#res.end(`${method} is not served here: POST, or GET\n`, true);
     });
   }
 

@@ -6,11 +6,12 @@ import { createMissing, missingQueue } from "./auto-create.ts";
 import { callerOf } from "./caller.ts";
 import { isTraceHeader } from "./characters.ts";
 import { invalidParameter, type SqsError } from "./errors.ts";
-import type { Handle, SqsRequest } from "./exchange.ts";
-import { isJson, JSON_RENDERER, type Renderer, readJson } from "./json.ts";
+import type { Handle } from "./exchange.ts";
+import { isJson, readJson } from "./json.ts";
 import type { Context, Reply } from "./operation.ts";
 import { PendingReply } from "./pending-reply.ts";
-import { QUERY_JSON_RENDERER, readQuery, XML_RENDERER } from "./query.ts";
+import { readQuery } from "./query.ts";
+import { rendererOf } from "./refusal.ts";
 import { State } from "./state.ts";
 
 export interface SqsOptions {
@@ -32,11 +33,10 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
   const onFault = options.onFault ?? ((): void => {});
 
   return (request, answer) => {
-    const json = isJson(request);
-    const exchange = new PendingReply(json ? JSON_RENDERER : queryRenderer(request), answer, onFault);
+    const exchange = new PendingReply(rendererOf(request), answer, onFault);
     let cancel: (() => void) | undefined;
     try {
-      const call = json ? readJson(request) : readQuery(request);
+      const call = isJson(request) ? readJson(request) : readQuery(request);
       if (call === undefined) {
         exchange.noAction();
         return undefined;
@@ -72,10 +72,6 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
       cancel?.();
     };
   };
-}
-
-function queryRenderer(request: SqsRequest): Renderer {
-  return request.accept.includes("application/json") ? QUERY_JSON_RENDERER : XML_RENDERER;
 }
 
 function badTraceHeader(value: string): SqsError {

@@ -239,6 +239,22 @@ describe("refusals", () => {
     expect(client.received).toContain("413 Payload Too Large");
   });
 
+  test.each([
+    [
+      "application/x-amz-json-1.0",
+      '{"__type":"com.amazon.coral.service#InvalidParameterValueException","message":"The body has ',
+    ],
+    ["application/x-www-form-urlencoded", "<Code>InvalidParameterValue</Code><Message>The body has "],
+  ])("in %s it is told in the request's own protocol", async (type, text) => {
+    await serve(echo);
+    const client = rawClient();
+    const length = `Content-Length: ${REQUEST_BYTES_MAX + 1}`;
+    client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\n${length}\r\n\r\n`);
+    await client.closed;
+    expect(client.received).toContain("x-amzn-query-error: InvalidParameterValue;Sender\r\n");
+    expect(client.received).toContain(text);
+  });
+
   test("a chunked body is refused as soon as it is too large", async () => {
     await serve(echo);
     const client = rawClient();
@@ -260,6 +276,7 @@ describe("refusals", () => {
     const other = rawClient();
     other.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n${"y".repeat(40_000)}`);
     await other.sees("503 Service Unavailable");
+    await other.sees("<Code>ServiceUnavailable</Code><Message>Too many bodies are being received at once: try again<");
     half.write("x".repeat(20_000));
     await half.sees("200 OK");
     const third = rawClient();
