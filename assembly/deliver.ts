@@ -12,6 +12,7 @@
 //   32 when the wait is over (f64) · 40 visibilityMs · 44 queue index · 48 list links · 56 timer links
 import * as attempt from "./attempt";
 import * as cache from "./cache";
+import * as events from "./events";
 import * as fair from "./fair";
 import * as group from "./group";
 import * as held from "./held";
@@ -96,6 +97,7 @@ function take(slot: u32, nowMs: u64, visibilityMs: u32): void {
   message.setReceivedMs(slot, nowMs);
   message.setReceives(slot, message.receives(slot) + 1, message.flags(slot));
   lifecycle.hide(slot, nowMs + visibilityMs);
+  events.note(message.queue(slot), events.DELIVERED, slot);
   store<u32>(TAKEN_SLOTS + (<usize>taken << 2), slot);
   if (receiver == NONE) delivery(deliveries + taken * DELIVERY_BYTES, slot);
   else if (!subscription.hold(receiver, slot)) wanted = taken + 1;
@@ -292,6 +294,22 @@ export const RECEIVED_NONE: u32 = 0xffff_fffe;
 export const OVER_LIMIT: u32 = 0xffff_fffd;
 export const NO_MEMORY: u32 = 0xffff_fffc;
 export const NOT_RETRYABLE: u32 = 0xffff_fffa;
+
+/** How many polls wait at the queue; it stops counting at 10,000. */
+export function pollers(q: u32): u32 {
+  let count: u32 = 0;
+  for (let waiter = load<u32>(queue.at(q) + queue.WAITERS); waiter != NONE && count < 10_000; waiter = load<u32>(at(waiter), 48)) {
+    if (load<u8>(at(waiter), 7) == WAITER) count++;
+  }
+  return count;
+}
+
+/** When the message that would be received first was sent; 0 when there is none. */
+export function firstSentMs(q: u32): f64 {
+  const head = queue.isFifo(q) || queue.fair(q) == NONE ? load<u32>(queue.at(q) + queue.VISIBLE) : fair.firstListed(q);
+  if (head == NONE) return 0;
+  return <f64>message.sentMs(queue.isFifo(q) ? group.first(head) : head);
+}
 
 /** Why a receive has nothing. */
 function nothing(q: u32): u32 {

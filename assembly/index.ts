@@ -6,6 +6,7 @@ import * as cache from "./cache";
 import * as crc from "./crc32c";
 import * as dedup from "./dedup";
 import * as deliver from "./deliver";
+import * as events from "./events";
 import * as fair from "./fair";
 import * as frame from "./frame";
 import * as group from "./group";
@@ -303,6 +304,16 @@ export function settleDeliveries(cell: u32, kind: u32, ranges: u32, visibilityMs
 /** Hands out what can be. @returns false when effects or the tail are full: call again */
 export function serveWaiting(nowMs: f64): bool { return deliver.serve(<u64>nowMs); }
 
+/** @returns false when memory is used up */
+export function watchOpen(index: u32, wantsEvents: bool): bool { return events.open(index, wantsEvents); }
+export function watchClose(index: u32): void { events.close(index); }
+export function watchCount(index: u32, which: u32): u32 { return events.countOf(index, which); }
+export function eventsStart(): u32 { return <u32>events.start(); }
+export function eventsCount(): u32 { return events.count; }
+export function eventsClear(): void { events.clear(); }
+export function queueOldestMs(index: u32): f64 { return deliver.firstSentMs(index); }
+export function queuePollers(index: u32): u32 { return deliver.pollers(index); }
+
 /** Where a WebSocket message of `bytes` goes; 0 when memory is used up. */
 export function incomingRoom(bytes: u32): u32 { return <u32>publishing.room(bytes); }
 export function publisherOpen(hasProducer: bool, wantsIds: bool, senderBytes: u32): u32 {
@@ -311,6 +322,8 @@ export function publisherOpen(hasProducer: bool, wantsIds: bool, senderBytes: u3
 export function publisherClose(cell: u32): void { publishing.close(cell); }
 export function publisherLast(cell: u32, index: u32, nowMs: f64): f64 { return <f64>publishing.recall(cell, index, nowMs); }
 export function publishScan(offset: u32, bytes: u32): bool { return publishing.scan(offset, bytes); }
+/** Where the incoming bytes are. */
+export function incomingStart(): u32 { return <u32>publishing.room(0); }
 export function scannedPublisher(): u32 { return publishing.scannedPublisher; }
 export function scannedFirst(): f64 { return <f64>publishing.scannedFirst; }
 export function scannedCount(): u32 { return publishing.scannedCount; }

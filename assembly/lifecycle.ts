@@ -8,6 +8,7 @@
 import * as attempt from "./attempt";
 import * as dedup from "./dedup";
 import * as fair from "./fair";
+import * as events from "./events";
 import * as group from "./group";
 import * as journal from "./journal";
 import * as list from "./list";
@@ -110,6 +111,7 @@ export function commitPending(position: u64, nowMs: u64): void {
     if (queue.isFifo(q)) group.append(message.group(slot), slot);
     if (message.visibleAtMs(slot) > nowMs) keepHidden(slot, DELAYED);
     else show(slot, false);
+    events.note(q, events.SENT, slot);
   }
 }
 
@@ -136,7 +138,10 @@ export function show(slot: u32, inFront: bool): void {
 /** A delayed or received message's time has come, or its receiver gives it back. */
 export function comeBack(slot: u32): void {
   const wasReceived = message.state(slot) == IN_FLIGHT;
-  if (wasReceived) subscription.left(slot, true);
+  if (wasReceived) {
+    subscription.left(slot, true);
+    events.note(message.queue(slot), events.RETURNED, slot);
+  }
   count(slot, message.queue(slot), wasReceived ? queue.IN_FLIGHT_COUNT : queue.DELAYED_COUNT, -1);
   show(slot, wasReceived && message.receives(slot) < RETURNS_TO_FRONT_MAX);
 }
@@ -196,8 +201,19 @@ export function release(slot: u32, listed: bool): void {
   giveSlot(slot);
 }
 
+/** Its retention is over: a row in the open DELETED record. */
+export function end(slot: u32): void {
+  events.note(message.queue(slot), events.RETENTION_ENDED, slot);
+  take(slot);
+}
+
 /** Deletes, with a row in the open DELETED record. */
 export function remove(slot: u32): void {
+  events.note(message.queue(slot), events.SETTLED, slot);
+  take(slot);
+}
+
+function take(slot: u32): void {
   journal.deleted(slot, message.generation(slot), message.position(slot));
   release(slot, true);
 }
@@ -232,7 +248,8 @@ function arrive(slot: u32, nowMs: u64): void {
 
 /** A visible message goes to the dead-letter queue `to`. @returns false when there was no memory for it */
 export function move(slot: u32, to: u32, nowMs: u64): bool {
-  const source = load<u32>(queue.at(message.queue(slot)), 76);
+  const from = message.queue(slot);
+  const source = load<u32>(queue.at(from), 76);
   const firstReceivedMs = message.firstReceivedMs(slot);
   const receivedMs = message.receivedMs(slot);
   if (!carry(slot, to, nowMs)) return false;
@@ -244,6 +261,7 @@ export function move(slot: u32, to: u32, nowMs: u64): bool {
   message.setSource(slot, source);
   message.setReceives(slot, message.receives(slot), message.flags(slot) | message.MOVED);
   arrive(slot, nowMs);
+  events.note(from, events.DEAD_LETTERED, slot);
   return true;
 }
 

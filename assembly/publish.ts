@@ -277,7 +277,8 @@ export function publish(
   let failures: u32 = 0;
   let accepted: u32 = 0;
   let handled: u32 = 0;
-  let last = load<u64>(at(cell), 32);
+  // Another connection of the same producer may have got further.
+  let last = recall(cell, q, nowMs);
   let code = DONE;
   let p = incoming + offset;
   let next = number;

@@ -22,6 +22,7 @@
 //       92     4  redelay        1: the next sweep applies a changed delay to what is delayed already
 //       96     4  movedCount     at a start: messages that a task moved away since the newest QUEUE record
 //      100     4  messageBytesMax   bodies (and attributes) beyond it are refused
+//      104     4  watch         cell of what is counted and noted for those who watch it, 0: nobody does
 //
 // A purge gives the name a new queue and drops the old one, whose messages are swept in the background.
 import { CHUNK_BYTES, reserve, reserveChunk } from "./memory";
@@ -117,6 +118,9 @@ export function setFair(queue: u32, cell: u32): void { store<u32>(at(queue), cel
 @inline export function isContentBased(queue: u32): bool { return (flags(queue) & CONTENT_BASED) != 0; }
 // @ts-ignore: decorator
 @inline export function messageBytesMax(queue: u32): u32 { return load<u32>(at(queue), 100); }
+// @ts-ignore: decorator
+@inline export function watch(queue: u32): u32 { return load<u32>(at(queue), 104); }
+export function setWatch(queue: u32, cell: u32): void { store<u32>(at(queue), cell, 104); }
 // @ts-ignore: decorator
 @inline export function inFlightMax(queue: u32): u32 { return load<u32>(at(queue), 84); }
 

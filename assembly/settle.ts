@@ -121,7 +121,7 @@ export function tick(nowMs: u64): bool {
     }
     const q = message.queue(cell);
     if (queue.isDead(q)) continue; // the sweep has it
-    if (message.sentMs(cell) + queue.retentionMs(q) <= nowMs) lifecycle.remove(cell);
+    if (message.sentMs(cell) + queue.retentionMs(q) <= nowMs) lifecycle.end(cell);
     else if (message.state(cell) == VISIBLE) lifecycle.rearm(cell); // its retention has grown since
     else lifecycle.comeBack(cell);
   }

@@ -13,3 +13,4 @@ export const TENANT: u8 = 21;
 export const FAIR: u8 = 22;
 export const SUBSCRIPTION: u8 = 23;
 export const PUBLISHER: u8 = 24;
+export const WATCH: u8 = 25;

@@ -36,6 +36,22 @@ export const TAIL_BYTES = 32 * MiB; // the log's newest bytes, kept in memory: w
 export const READ_CACHE_BYTES = 16 * MiB; // of the log, read back: records that are received after they left the tail
 export const MEMORY_BYTES_MAX = 3584 * MiB; // the core's whole memory
 
+// Ours, and clients are told them.
+export const STREAM_FRAME_BYTES_MAX = 16 * MiB; // a WebSocket message
+export const STREAM_SUBSCRIPTIONS_MAX = 1_000; // of a session, like the two below
+export const STREAM_PUBLISHERS_MAX = 100;
+export const STREAM_WATCHES_MAX = 100;
+export const STREAM_CREDIT_MESSAGES_MAX = 100_000; // of a subscription
+export const STREAM_CREDIT_BYTES_MAX = 256 * MiB;
+export const STREAM_BATCH_MESSAGES_MAX = 1_000; // of a Deliver
+export const STREAM_SPAN_MAX = 131_072; // delivery numbers from the oldest outstanding to the newest: assembly/subscription.ts
+export const STREAM_GROUP_IN_FLIGHT_MAX = 100;
+export const STREAM_NUMBERS_MAX = 10_000; // named in one Ack, Nack, Touch or DeadLetter
+export const STREAM_PUBLISH_BYTES_MAX = 4 * MiB; // unconfirmed, of a publisher
+export const STREAM_BUFFERED_BYTES_MAX = 1 * MiB; // for a slow reader
+export const STREAM_STALLED_MS_MAX = 30_000; // without progress of such a reader
+export const STREAM_REQUESTS_MAX = 10_000; // of a connection that wait for their answers
+
 // Relations the design leans on, checked at import: a bad edit never boots.
 assert(MESSAGE_BYTES_MAX <= BATCH_BYTES_MAX, "a full-size message fits a batch of one");
 assert(BATCH_BYTES_MAX + 64 * KiB <= RECORD_BYTES_MAX, "a full-size message fits one record");

@@ -12,10 +12,15 @@ import { NodeDisk } from "./log/node-disk.ts";
 import { loadUws } from "./net/addon.ts";
 import { healthRoutes } from "./net/health.ts";
 import { listen, type Server } from "./net/http.ts";
+import { Origins } from "./net/origins.ts";
+import { type StreamServer, serveStreams } from "./net/websocket.ts";
+import { callerOf } from "./sqs/caller.ts";
 import { checkDeclaredQueue, declareQueues } from "./sqs/declared-queues.ts";
 import { createDirect } from "./sqs/direct.ts";
 import { createSqs } from "./sqs/index.ts";
+import { parseQueueUrl } from "./sqs/names.ts";
 import { peekRoutes } from "./sqs/peek.ts";
+import { StreamHub } from "./stream/hub.ts";
 
 declare const WASQ_VERSION: string; // put in by the bundler
 
@@ -83,25 +88,42 @@ async function serve(config: Config): Promise<void> {
   const sqs = { account, defaultRegion, clock: opened.clock, awsWaits, autoCreateQueues, publicUrl, onFault };
   const direct = createDirect(opened.broker, opened.direct, sqs);
   const handle = createSqs(opened.broker, sqs);
+  const hub = new StreamHub(opened.streams, {
+    clock: opened.clock,
+    serverVersion: WASQ_VERSION,
+    findQueue: (text, caller) => {
+      const name = parseQueueUrl(text, caller.account, caller.region);
+      return name && opened.streams.find(name);
+    },
+    onFault,
+  });
+  const origins = new Origins(config.allowOrigins);
+  let streams: StreamServer | undefined;
+  const extend = (app: Parameters<typeof serveStreams>[0]): void => {
+    streams = serveStreams(app, { hub, origins, callerOf: (request) => callerOf(request, account, defaultRegion) });
+  };
   let server: Server;
   try {
     await declareQueues(opened.broker, config.queues, onNote);
     const health = healthRoutes({ version: WASQ_VERSION, trouble: () => opened.trouble() });
     const routes = [...health, ...peekRoutes(opened.broker, sqs)];
-    server = await listen({ uws, host: config.host, port: config.port, handle, direct, routes });
+    server = await listen({ uws, host: config.host, port: config.port, handle, direct, routes, extend });
+    origins.listening(config.host, server.port);
   } catch (error) {
     await opened.close();
     throw error;
   }
-  stopOnSignals(opened, server);
+  stopOnSignals(opened, server, hub, streams);
   welcome(config, server);
 }
 
-function stopOnSignals(opened: OpenedBroker, server: Server): void {
+function stopOnSignals(opened: OpenedBroker, server: Server, hub: StreamHub, streams: StreamServer | undefined): void {
   let stoppingSinceMs: number | undefined;
   const end = async (): Promise<void> => {
-    const closed = server.close();
     opened.answerWaiting();
+    await hub.stop("The server stops");
+    streams?.close();
+    const closed = server.close();
     await opened.flush();
     await closed;
     await opened.close();

@@ -28,12 +28,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
     typesOnly: ["src/broker/types.ts"],
     modules: ["node:buffer", "node:crypto", "node:util"],
   },
-  net: { may: ["base", "limits", "sqs"], modules: ["node:fs", "node:os", "node:path", "uWebSockets.js"] },
+  net: {
+    may: ["base", "limits", "sqs", "stream"],
+    modules: ["node:fs", "node:os", "node:path", "uWebSockets.js"],
+  },
   client: { may: [], modules: ["protobufjs/minimal.js"] }, // it goes to other people's machines
   cli: { may: ["base", "client"], modules: ["node:crypto", "node:stream", "node:tty", "node:util"] },
   config: { may: ["base", "limits"], modules: ["node:path", "node:util"] },
   main: {
-    may: ["base", "limits", "core", "log", "broker", "sqs", "net", "config", "cli"],
+    may: ["base", "limits", "core", "log", "broker", "sqs", "stream", "net", "config", "cli"],
     modules: ["node:fs", "node:module", "node:path", "node:sea"],
   },
 };

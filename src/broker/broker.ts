@@ -14,6 +14,7 @@ import { readReceiptHandle } from "./receipt-handle.ts";
 import { Receives } from "./receives.ts";
 import { RecordReader } from "./record-reader.ts";
 import { sequenceText } from "./sequence.ts";
+import { Streams } from "./streams.ts";
 import { Turn } from "./turn.ts";
 import type {
   Broker,
@@ -43,6 +44,8 @@ export class LocalBroker implements Broker {
   readonly #moves: Moves<QueueEntry>;
   readonly #mover: Mover;
   readonly #ids = new MessageIds();
+  /** What is pushed to its consumers, and published on the same sockets. */
+  readonly streams: Streams;
   /** The way for whole requests. */
   readonly direct: Direct;
 
@@ -58,8 +61,9 @@ export class LocalBroker implements Broker {
     const { core, log, catalogue, segmentBytes } = parts;
     this.#core = core;
     this.#catalogue = catalogue;
-    this.#turn = new Turn({ ...parts, drain: () => this.#receives.drain() });
+    this.#turn = new Turn({ ...parts, drain: () => this.#drain() });
     const reader = new RecordReader({ core, log, segmentBytes, onFatal: (error) => this.#turn.fail(error) });
+    this.streams = new Streams({ core, catalogue, reader, turn: this.#turn, clock: parts.clock });
     this.#receives = new Receives({ core, catalogue, reader, turn: this.#turn });
     this.#peeks = new Peeks({ core, catalogue, reader, turn: this.#turn });
     this.#moves = new Moves<QueueEntry>(core, catalogue, (source, done) => this.#logEntry(source, done));
@@ -68,6 +72,11 @@ export class LocalBroker implements Broker {
     this.direct = new Direct({ core, catalogue, turn: this.#turn, receives: this.#receives });
     this.#turn.tick();
     this.#mover.wake();
+  }
+
+  #drain(): void {
+    this.#receives.drain();
+    this.streams.drain();
   }
 
   get durablePosition(): number {
@@ -139,6 +148,7 @@ export class LocalBroker implements Broker {
   deleteQueue(queue: Queue, done: () => void): void {
     const entry = this.#entry(queue);
     this.#catalogue.remove(entry);
+    this.streams.ended(entry);
     this.#dismiss(entry.index, true);
     this.#drop(entry.index, done);
   }
@@ -152,6 +162,7 @@ export class LocalBroker implements Broker {
     entry.index = index;
     entry.coreNumber = number;
     this.#catalogue.changed(entry);
+    this.streams.moved(entry, oldIndex);
     this.#receives.askAgainAfter(entry, () => {
       this.#logEntry(entry, () => {});
       this.#drop(oldIndex, done);

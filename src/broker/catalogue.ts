@@ -183,6 +183,12 @@ export class Catalogue {
   }
 
   /** Of a queue that is, or was, by its lasting number. */
+  /** Whether dead letters of the queue have somewhere to go. */
+  hasDeadLetterQueue(entry: QueueEntry): boolean {
+    const target = entry.settings.redrive?.deadLetterTargetArn;
+    return target !== undefined && this.#byArn.has(target);
+  }
+
   arnOf(number: number): string | undefined {
     return this.#arnByNumber.get(number);
   }

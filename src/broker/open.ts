@@ -8,6 +8,7 @@ import { LocalBroker } from "./broker.ts";
 import { Catalogue } from "./catalogue.ts";
 import { Reclaimer } from "./reclaim.ts";
 import { SteadyClock } from "./steady-clock.ts";
+import type { StreamBroker } from "./stream-types.ts";
 import type { Broker, DirectBroker } from "./types.ts";
 
 /** How often sealed segments are looked at, and a quiet log is marked. */
@@ -28,6 +29,7 @@ export interface OpenBrokerOptions {
 export interface OpenedBroker {
   readonly broker: Broker;
   readonly direct: DirectBroker;
+  readonly streams: StreamBroker;
   readonly clock: Clock;
   readonly core: Core;
   /** Why sends are refused now, undefined while they are taken. */
@@ -123,6 +125,7 @@ function run(
   return {
     broker,
     direct: broker.direct,
+    streams: broker.streams,
     clock,
     core,
     trouble: () => broker.trouble,

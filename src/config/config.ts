@@ -8,6 +8,7 @@ import {
   type FileSettings,
   type Given,
   originOf,
+  originsOf,
   SETTING_NAMES,
   SETTINGS,
   type Setting,
@@ -26,6 +27,8 @@ export interface Config {
   readonly region: string;
   /** What queue URLs begin with; undefined: what the caller used. */
   readonly publicUrl: string | undefined;
+  /** Pages of these origins may open streams, besides the broker's own; "*": all. */
+  readonly allowOrigins: readonly string[];
   /** Queues that are there after the start, whatever was there before it. */
   readonly queues: readonly DeclaredQueue[];
   /** What of the file means nothing here, one line each. */
@@ -53,6 +56,7 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
   --account DIGITS         account of callers who name none            (WASQ_ACCOUNT, 000000000000)
   --region NAME            region of requests that name none           (WASQ_REGION, us-east-1)
   --public-url URL         what queue URLs begin with                  (WASQ_PUBLIC_URL, as the caller has it)
+  --allow-origins LIST     pages of these origins may open streams, * for all         (WASQ_ALLOW_ORIGINS, its own)
   --auto-create-queues     create a queue that is asked for and is not there     (WASQ_AUTO_CREATE_QUEUES)
   --insecure-no-auth       listen beyond this machine although nobody is asked for a key:
                            whoever reaches the port may read, send and delete everything (WASQ_INSECURE_NO_AUTH)
@@ -110,6 +114,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
         "checked yet; listen on 127.0.0.1, or add --insecure-no-auth if that is what you want",
     );
   }
+  const allowed = text("allowOrigins", "");
   const account = text("account", "000000000000");
   const region = text("region", "us-east-1");
   const queues = file.queues.map((wish) => declaredQueue(wish, account, region));
@@ -126,6 +131,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     account,
     region,
     publicUrl: originOf(text("publicUrl", "")),
+    allowOrigins: Object.freeze(allowed === "*" ? ["*"] : (originsOf(allowed) ?? [])),
     queues: Object.freeze(queues),
     notes: Object.freeze(file.notes),
   });

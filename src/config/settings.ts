@@ -67,10 +67,29 @@ export const SETTINGS = {
         ? undefined
         : "scheme, host and port are needed, such as http://queues.example.org:9324",
   },
+  allowOrigins: {
+    flag: "allow-origins",
+    variable: "WASQ_ALLOW_ORIGINS",
+    wrong: (text) =>
+      text === "" || text === "*" || originsOf(text) !== undefined
+        ? undefined
+        : "origins are needed, with commas between them, such as https://console.example.org; or * for all",
+  },
 } as const satisfies { readonly [name: string]: Setting };
 
 export type SettingName = keyof typeof SETTINGS;
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** @returns the origins between the commas, undefined when one is none */
+export function originsOf(text: string): readonly string[] | undefined {
+  const origins: string[] = [];
+  for (const each of text.split(",")) {
+    const origin = originOf(each.trim());
+    if (origin === undefined) return undefined;
+    origins.push(origin);
+  }
+  return origins;
+}
 
 /** @returns `http://host:port`, undefined for what is more or less than that */
 export function originOf(text: string): string | undefined {

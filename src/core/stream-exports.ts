@@ -26,7 +26,16 @@ export interface StreamExports {
   nameSet(number: number, bytes: number): number;
   settleDeliveries(cell: number, kind: number, ranges: number, visibilityMs: number, nowMs: number): number;
   serveWaiting(nowMs: number): number;
+  watchOpen(index: number, wantsEvents: number): number;
+  watchClose(index: number): void;
+  watchCount(index: number, which: number): number;
+  eventsStart(): number;
+  eventsCount(): number;
+  eventsClear(): void;
+  queueOldestMs(index: number): number;
+  queuePollers(index: number): number;
   incomingRoom(bytes: number): number;
+  incomingStart(): number;
   publisherOpen(hasProducer: number, wantsIds: number, senderBytes: number): number;
   publisherClose(cell: number): void;
   publisherLast(cell: number, index: number, nowMs: number): number;

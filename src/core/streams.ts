@@ -10,6 +10,7 @@ const OUTCOME_FAILURES_OFFSET = 16;
 const PUBLISH_FAILURES_OFFSET = 32;
 const PUBLISHED_OFFSET = 32 + 16 * 1000;
 const PLACE_BYTES = 16;
+const EVENT_BYTES = 48;
 const LOAD = 0xffff_ffff;
 const NAME = 0xffff_fffe;
 const OUTSTANDING_COUNT = 10_000;
@@ -56,6 +57,19 @@ export interface PublishResult {
   readonly acceptedCount: number;
   readonly failures: readonly { readonly number: number; readonly reason: number }[];
   readonly published: Buffer; // fields of a Confirm, a view
+}
+
+export interface WatchCounts {
+  readonly sent: number;
+  readonly delivered: number;
+  readonly settled: number;
+  readonly skipped: number; // events that were not noted
+}
+
+export interface NotedEvent {
+  readonly kind: number; // the schema's EventKind
+  readonly messageId: Uint8Array | undefined;
+  readonly receiveCount: number;
 }
 
 export interface Scanned {
@@ -123,6 +137,10 @@ export class CoreStreams {
   }
   lastDelivery(subscription: number): number {
     return this.#wasm.subscriptionLast(subscription);
+  }
+
+  hasOutstanding(subscription: number): boolean {
+    return this.#wasm.subscriptionOutstanding(subscription, 1, 1) !== 0;
   }
 
   outstanding(subscription: number): Range[] {
@@ -197,6 +215,44 @@ export class CoreStreams {
     return { count: bytes.readUInt32LE(this.#output), failures };
   }
 
+  // --- watches ---------------------------------------------------------------------------------------------------
+
+  /** Counts what happens to the queue's messages from now on; notes single events, if wanted. */
+  openWatch(queue: number, wantsEvents: boolean): boolean {
+    return this.#wasm.watchOpen(queue, wantsEvents ? 1 : 0) !== 0;
+  }
+  closeWatch(queue: number): void {
+    this.#wasm.watchClose(queue);
+  }
+  watchCounts(queue: number): WatchCounts {
+    const count = (which: number) => this.#wasm.watchCount(queue, which) >>> 0;
+    return { sent: count(0), delivered: count(1), settled: count(2), skipped: count(4) };
+  }
+  /** When the message that would be received first was sent; 0 when there is none. */
+  oldestSentMs(queue: number): number {
+    return this.#wasm.queueOldestMs(queue);
+  }
+  pollers(queue: number): number {
+    return this.#wasm.queuePollers(queue) >>> 0;
+  }
+
+  /** Hands over what has been noted since the last call. */
+  drainEvents(
+    each: (queue: number, event: NotedEvent, place: { position: number; recordBytes: number }) => void,
+  ): void {
+    const count = this.#wasm.eventsCount() >>> 0;
+    const start = this.#wasm.eventsStart() >>> 0;
+    for (let i = 0; i < count; i++) {
+      const bytes = this.#memory.bytes;
+      const at = start + i * EVENT_BYTES;
+      const messageId = bytes[at + 24] === 0 ? undefined : Buffer.from(bytes.subarray(at + 8, at + 24));
+      const place = { position: bytes.readDoubleLE(at + 32), recordBytes: bytes.readUInt32LE(at + 40) };
+      const event = { kind: bytes.readUInt32LE(at), messageId, receiveCount: bytes.readUInt32LE(at + 28) };
+      each(bytes.readUInt32LE(at + 4), event, place);
+    }
+    this.#wasm.eventsClear();
+  }
+
   // --- publishers ------------------------------------------------------------------------------------------------
 
   /** @returns the publisher, 0 when memory is used up */
@@ -223,6 +279,12 @@ export class CoreStreams {
     if (this.#incoming === 0) return false;
     this.#memory.bytes.set(bytes, this.#incoming);
     return true;
+  }
+
+  /** A copy of some of the bytes that came in. */
+  copyIncoming(offset: number, sizeBytes: number): Buffer {
+    const start = this.#incoming + offset;
+    return Buffer.from(this.#memory.bytes.subarray(start, start + sizeBytes));
   }
 
   /** The head of the Publish message at `offset` of the incoming bytes; undefined when it is none. */

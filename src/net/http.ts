@@ -41,6 +41,8 @@ export interface ListenOptions {
   /** Asked before `handle`, for requests that it can answer with less work. */
   readonly direct?: Direct;
   readonly routes?: readonly Route[];
+  /** Adds what is not plain HTTP, before anything else is served. */
+  readonly extend?: (app: TemplatedApp) => void;
   readonly gatheringBytesMax?: number;
 }
 
@@ -77,6 +79,7 @@ export function listen(options: ListenOptions): Promise<Server> {
       new Exchange(res, request, declared === "" ? 0 : Number(declared), shared, handle, direct, servesHead).start();
     });
   };
+  options.extend?.(app);
   for (const { path, handle } of options.routes ?? []) {
     serve(path, handle, undefined, true);
     if (!path.endsWith("/*")) serve(`${path}/`, handle, undefined, true);

@@ -10,13 +10,16 @@ export interface Caller {
   readonly senderId: string;
 }
 
+/** What of a request tells who asks. */
+type Credentials = Pick<SqsRequest, "authorization" | "query" | "host">;
+
 const CREDENTIAL_COUNT_MAX = 512;
 const REGION = /^[a-z0-9-]{1,64}$/;
 const ACCESS_KEY = /^[A-Za-z0-9_.-]{1,128}$/;
 const ACCOUNT = /^\d{12}$/;
 
 /** @param account for whoever does not name another. @param region for requests that name none */
-export function callerOf(request: SqsRequest, account: string, region: string): Caller {
+export function callerOf(request: Credentials, account: string, region: string): Caller {
   const scope = scopeOf(request);
   return {
     account: accountOf(scope.accessKey, account),
@@ -37,7 +40,7 @@ interface Scope {
 
 const NO_SCOPE: Scope = { accessKey: undefined, region: undefined };
 
-function scopeOf(request: SqsRequest): Scope {
+function scopeOf(request: Credentials): Scope {
   let text = request.authorization;
   let keyStart = text.indexOf("Credential=") + "Credential=".length;
   if (keyStart < "Credential=".length) {

@@ -10,5 +10,5 @@ protobuf.configure();
 const root = protobuf.Root.fromJSON(description as protobuf.INamespace);
 
 export const EnvelopeType: protobuf.Type = root.lookupType("wasq.v1.Envelope");
+export const PublishType: protobuf.Type = root.lookupType("wasq.v1.Publish");
 export const ErrorCode: Readonly<Record<string, number>> = root.lookupEnum("wasq.v1.ErrorCode").values;
-export const FIELD: Readonly<Record<string, number>> = root.lookupEnum("wasq.v1.Field").values;

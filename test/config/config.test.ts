@@ -25,6 +25,7 @@ test("serve alone has a default for everything, and cannot be changed", () => {
     account: "000000000000",
     region: "us-east-1",
     publicUrl: undefined,
+    allowOrigins: [],
     queues: [],
     notes: [],
   });
@@ -46,6 +47,7 @@ test("every setting has a flag and a variable", () => {
     WASQ_ACCOUNT: "123456789012",
     WASQ_REGION: "eu-west-1",
     WASQ_PUBLIC_URL: "https://queues.example.org/",
+    WASQ_ALLOW_ORIGINS: "https://one.test, http://two.test:81/",
     WASQ_HOST: "0.0.0.0",
     WASQ_INSECURE_NO_AUTH: "true",
   };
@@ -55,18 +57,28 @@ test("every setting has a flag and a variable", () => {
     account: "123456789012",
     region: "eu-west-1",
     publicUrl: "https://queues.example.org",
+    allowOrigins: ["https://one.test", "http://two.test:81"],
     host: "0.0.0.0",
   };
   expect(readConfig(["serve"], env)).toMatchObject(set);
   const flags = "--aws-waits --auto-create-queues --insecure-no-auth --account 123456789012 --region eu-west-1";
   const args = ["serve", ...flags.split(" "), "--host=0.0.0.0", "--public-url", "https://queues.example.org"];
+  args.push("--allow-origins=https://one.test,http://two.test:81");
   expect(readConfig(args, HOME)).toMatchObject(set);
-  const back = ["serve", "--no-aws-waits", "--no-auto-create-queues", "--public-url=", "--account=210987654321"];
+  const back = [
+    "serve",
+    "--no-aws-waits",
+    "--no-auto-create-queues",
+    "--public-url=",
+    "--account=210987654321",
+    "--allow-origins=*",
+  ];
   expect(readConfig(back, env)).toMatchObject({
     awsWaits: false,
     autoCreateQueues: false,
     account: "210987654321",
     publicUrl: undefined,
+    allowOrigins: ["*"],
   });
 });
 

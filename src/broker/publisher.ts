@@ -1,0 +1,134 @@
+// One publisher: its frames into the core, in order, and confirmed when they are on disk.
+import type { QueueEntry } from "./catalogue.ts";
+import type { BrokerPublisher, PublisherListener, PublishFailure } from "./stream-types.ts";
+import type { StreamParts } from "./streams.ts";
+
+/** A Publish on its way: what of it has been taken, and where to go on. */
+interface Frame {
+  readonly first: number;
+  readonly sizeBytes: number;
+  readonly failures: PublishFailure[];
+  readonly published: Buffer[];
+  number: number; // that comes next
+}
+
+export class Publisher implements BrokerPublisher {
+  readonly entry: QueueEntry;
+  readonly #parts: StreamParts;
+  readonly #cell: number;
+  readonly #listener: PublisherListener;
+  readonly #onClosed: () => void;
+  #isClosed = false;
+
+  constructor(parts: StreamParts, entry: QueueEntry, cell: number, listener: PublisherListener, onClosed: () => void) {
+    this.#parts = parts;
+    this.entry = entry;
+    this.#cell = cell;
+    this.#listener = listener;
+    this.#onClosed = onClosed;
+  }
+
+  get queue(): QueueEntry {
+    return this.entry;
+  }
+  get last(): number {
+    return this.#parts.streams.lastPublished(this.#cell, this.entry.index, this.#parts.clock.nowMs());
+  }
+
+  publish(offset: number, sizeBytes: number, first: number): void {
+    const { streams, turn } = this.#parts;
+    const frame: Frame = { first, sizeBytes, failures: [], published: [], number: first };
+    let rest: Buffer | undefined;
+    if (turn.begin()) {
+      rest = this.#take(frame, offset, sizeBytes);
+      turn.ran();
+    } else rest = streams.copyIncoming(offset, sizeBytes);
+    if (rest === undefined) return;
+    // The bytes that came in make room for the next frame; what could not be taken yet waits in line, in a copy.
+    turn.admit(() => {
+      if (this.#isClosed || rest === undefined) return true;
+      if (!streams.takeIncoming(rest)) {
+        this.#refuse(frame, "full");
+        return true;
+      }
+      rest = this.#take(frame, 0, rest.byteLength);
+      return rest === undefined;
+    });
+  }
+
+  /** @returns undefined when the frame is done with, or a copy of what could not be taken yet */
+  #take(frame: Frame, offset: number, sizeBytes: number): Buffer | undefined {
+    const { streams, turn, ids } = this.#parts;
+    const end = offset + sizeBytes;
+    const space = turn.spaceForSends();
+    if (space === "wait") return streams.copyIncoming(offset, sizeBytes);
+    if (space === "no") {
+      this.#refuse(frame, "full");
+      return undefined;
+    }
+    const nowMs = turn.nowMs();
+    let at = offset;
+    for (;;) {
+      const result = streams.publish(
+        this.#cell,
+        this.entry.index,
+        at,
+        end - at,
+        frame.number,
+        ids.bytes,
+        ids.take(),
+        nowMs,
+      );
+      frame.failures.push(...result.failures);
+      if (result.published.byteLength > 0) frame.published.push(Buffer.from(result.published));
+      frame.number = result.number;
+      at = result.offset;
+      switch (result.code) {
+        case "more":
+          continue;
+        case "busy":
+          return streams.copyIncoming(at, end - at);
+        case "malformed":
+          this.#listener.malformed();
+          return undefined;
+        case "full":
+        case "gap":
+          this.#confirm(frame, 0);
+          this.#refuse(frame, result.code);
+          return undefined;
+        case "done":
+          this.#confirm(frame, frame.sizeBytes);
+          return undefined;
+      }
+    }
+  }
+
+  #confirm(frame: Frame, sizeBytes: number): void {
+    const { turn } = this.#parts;
+    const { number, failures } = frame;
+    const published = frame.published.length === 0 ? undefined : Buffer.concat(frame.published);
+    // Also where nothing was sent: what it repeats may still be on its way to disk.
+    turn.hold(turn.headPosition, {
+      release: () => {
+        if (!this.#isClosed) this.#listener.confirmed(number - 1, failures, published, sizeBytes);
+      },
+    });
+  }
+
+  #refuse(frame: Frame, reason: "full" | "gap"): void {
+    this.#listener.refused(this.last + 1, reason, frame.first, frame.sizeBytes);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#parts.streams.closePublisher(this.#cell);
+    this.#onClosed();
+  }
+
+  /** The queue is being deleted. */
+  end(): void {
+    this.close();
+    this.#listener.ended();
+  }
+}

@@ -1,0 +1,181 @@
+// One subscription: its frames out of the core, what its client does with deliveries into it.
+import type { QueueEntry } from "./catalogue.ts";
+import type {
+  BrokerSubscription,
+  DeliveryRange,
+  Outcome,
+  OutcomeResult,
+  SubscriptionListener,
+} from "./stream-types.ts";
+import type { StreamParts } from "./streams.ts";
+
+export class Subscription implements BrokerSubscription {
+  readonly entry: QueueEntry;
+  readonly #parts: StreamParts;
+  readonly #cell: number;
+  readonly #listener: SubscriptionListener;
+  readonly #onClosed: () => void;
+  #isPaused = false;
+  #isLoading = false;
+  #isClosed = false;
+  /** Something was to be composed while it was paused. */
+  #isOwing = false;
+
+  constructor(
+    parts: StreamParts,
+    entry: QueueEntry,
+    cell: number,
+    listener: SubscriptionListener,
+    onClosed: () => void,
+  ) {
+    this.#parts = parts;
+    this.entry = entry;
+    this.#cell = cell;
+    this.#listener = listener;
+    this.#onClosed = onClosed;
+  }
+
+  get queue(): QueueEntry {
+    return this.entry;
+  }
+  get hasDeadLetterQueue(): boolean {
+    return this.#parts.catalogue.hasDeadLetterQueue(this.entry);
+  }
+  get last(): number {
+    return this.#parts.streams.lastDelivery(this.#cell);
+  }
+
+  /** Composes what there is. @returns how many bytes went out */
+  pump(nowMs: number): number {
+    const { streams, catalogue, reader, turn } = this.#parts;
+    let sizeBytes = 0;
+    while (!this.#isClosed && !this.#isLoading) {
+      if (this.#isPaused) {
+        this.#isOwing = true;
+        break;
+      }
+      const composed = streams.compose(this.#cell, nowMs);
+      if (composed.status === "nothing") break;
+      if (composed.status === "name") {
+        streams.setName(composed.queueNumber, catalogue.arnOf(composed.queueNumber) ?? "");
+      } else if (composed.status === "load") {
+        this.#isLoading = true;
+        reader.whenLoaded(composed.places, () => {
+          this.#isLoading = false;
+          sizeBytes += this.pump(this.#parts.clock.nowMs());
+          turn.soon();
+        });
+        break;
+      } else {
+        sizeBytes += composed.bytes.byteLength;
+        this.#listener.frame(composed.bytes);
+      }
+    }
+    return sizeBytes;
+  }
+
+  setCredit(messages: number, bytes: number, beyond: number, auto: boolean): boolean {
+    const { streams, turn, clock } = this.#parts;
+    turn.begin();
+    const taken = streams.setCredit(this.#cell, messages, bytes, beyond, auto);
+    if (taken) streams.serve(clock.nowMs());
+    turn.ran();
+    return taken;
+  }
+
+  settle(
+    outcome: Outcome,
+    ranges: readonly DeliveryRange[],
+    visibilityMs: number,
+    reason: string,
+    done: (result: OutcomeResult) => void,
+  ): void {
+    const { streams, turn } = this.#parts;
+    turn.admit(() => {
+      if (this.#isClosed) {
+        done({ count: 0, failures: allOf(ranges) });
+        return true;
+      }
+      const nowMs = turn.nowMs();
+      const result = streams.settle(this.#cell, outcome, ranges, visibilityMs, nowMs);
+      if (result === undefined) return false;
+      this.#parts.watches.drain(reason);
+      // A change of visibility that is lost costs a standard queue a redelivery; on FIFO it could cost the order.
+      const waits = this.entry.settings.fifo || outcome === "ack" || outcome === "deadLetter";
+      turn.hold(waits ? turn.headPosition : 0, { release: () => done(result) });
+      return true;
+    });
+  }
+
+  pause(): void {
+    if (this.#isPaused || this.#isClosed) return;
+    this.#isPaused = true;
+    this.#parts.streams.pause(this.#cell);
+  }
+
+  resume(): void {
+    if (!this.#isPaused || this.#isClosed) return;
+    const { streams, turn, clock } = this.#parts;
+    this.#isPaused = false;
+    turn.begin();
+    streams.resume(this.#cell);
+    if (this.#isOwing) {
+      this.#isOwing = false;
+      this.pump(clock.nowMs());
+    }
+    if (!this.#isClosed) streams.serve(clock.nowMs());
+    turn.ran();
+  }
+
+  detach(): void {
+    if (this.#isClosed) return;
+    const { streams, turn } = this.#parts;
+    this.#isPaused = true;
+    turn.begin();
+    streams.detach(this.#cell);
+    streams.serve(this.#parts.clock.nowMs());
+    turn.ran();
+  }
+
+  get hasOutstanding(): boolean {
+    return this.#parts.streams.hasOutstanding(this.#cell);
+  }
+
+  outstanding(): readonly DeliveryRange[] {
+    return this.#parts.streams.outstanding(this.#cell);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const { streams, turn, clock } = this.#parts;
+    turn.begin();
+    streams.close(this.#cell);
+    this.#onClosed();
+    streams.serve(clock.nowMs());
+    turn.ran();
+  }
+
+  /** The queue has another place in the core. */
+  move(): void {
+    this.#parts.streams.move(this.#cell, this.entry.index);
+  }
+
+  /** The queue is being deleted. */
+  end(): void {
+    this.#isClosed = true;
+    this.#parts.streams.close(this.#cell);
+    this.#onClosed();
+    this.#listener.ended();
+  }
+}
+
+const NOT_YOURS = 2;
+
+function allOf(ranges: readonly DeliveryRange[]): { delivery: number; code: number }[] {
+  const failures = [];
+  for (const { first, last } of ranges) {
+    for (let delivery = first; delivery <= last; delivery++) failures.push({ delivery, code: NOT_YOURS });
+  }
+  return failures;
+}

@@ -1,0 +1,224 @@
+// Envelopes to frames and back, in the two subprotocols. A Publish is never decoded here: its bytes are the core's to read.
+import { CLOSE, ConnectionError, type Incoming, type Outgoing } from "./envelope.ts";
+import { isTooDeep } from "./json-depth.ts";
+import { EnvelopeType, PublishType } from "./schema.ts";
+
+export const SUBPROTOCOLS = ["wasq.v1.protobuf", "wasq.v1.json"] as const;
+export type Subprotocol = (typeof SUBPROTOCOLS)[number];
+
+const ID_TAG = 0x08; // of Envelope.id
+const PUBLISH_TAG = 0x1a; // of Envelope.publish
+const CONFIRM_TAG = 0x22; // of Envelope.confirm
+/** A client's JSON is of this schema, which is five levels deep. */
+const DEPTH_MAX = 16;
+
+export interface Codec {
+  readonly isText: boolean;
+  /**
+   * @param takeFrame told of bytes whose Publish messages are named by their place in them, before each of those that follow
+   * @throws ConnectionError for what cannot be read
+   */
+  read(frame: Uint8Array, takeFrame: (bytes: Uint8Array) => void, each: (envelope: Incoming) => void): void;
+  write(envelope: Outgoing): Uint8Array;
+  /** A Confirm, with fields of it that are encoded already. */
+  writeConfirm(confirm: object, fields: Uint8Array | undefined): Uint8Array;
+  /** An envelope that the core has composed. */
+  rewrite(frame: Uint8Array): Uint8Array;
+  /** Envelopes, one WebSocket message. */
+  join(envelopes: readonly Uint8Array[]): Uint8Array;
+}
+
+function malformed(what: string): ConnectionError {
+  return new ConnectionError(CLOSE.malformed, what);
+}
+
+// --- binary ------------------------------------------------------------------------------------------------------
+
+let cursor = 0;
+
+/** A varint of at most 32 bits at `cursor`. */
+function readSize(bytes: Uint8Array, end: number): number {
+  let value = 0;
+  for (let shift = 0; shift < 35 && cursor < end; shift += 7) {
+    const byte = bytes[cursor++] as number;
+    value += (byte & 127) * 2 ** shift;
+    if (byte < 128) return value;
+  }
+  throw malformed("An envelope's size cannot be read");
+}
+
+/** Where the Publish of the envelope is, when it is nothing but that (and an id). @returns undefined for other envelopes */
+function publishOf(bytes: Uint8Array, start: number, end: number): { offset: number; sizeBytes: number } | undefined {
+  cursor = start;
+  if (bytes[cursor] === ID_TAG) {
+    cursor++;
+    readSize(bytes, end);
+  }
+  if (bytes[cursor] !== PUBLISH_TAG) return undefined;
+  cursor++;
+  const sizeBytes = readSize(bytes, end);
+  return cursor + sizeBytes === end ? { offset: cursor, sizeBytes } : undefined;
+}
+
+interface Decoded {
+  readonly id: number;
+  readonly body?: string;
+}
+
+/** Tells of a decoded envelope; a Publish that was written in an unusual way is written anew. */
+function tell(envelope: Decoded, takeFrame: (bytes: Uint8Array) => void, each: (envelope: Incoming) => void): boolean {
+  const { id, body } = envelope;
+  const content = body === undefined ? undefined : (envelope as unknown as Record<string, object>)[body];
+  if (body !== "publish") {
+    each({ kind: "request", id, name: body ?? "", body: content });
+    return false;
+  }
+  const bytes = PublishType.encode(content as object).finish();
+  takeFrame(bytes);
+  each({ kind: "publish", offset: 0, sizeBytes: bytes.byteLength });
+  return true;
+}
+
+export const BINARY: Codec = {
+  isText: false,
+
+  read(frame, takeFrame, each) {
+    let at = 0;
+    let isTaken = false;
+    while (at < frame.byteLength) {
+      cursor = at;
+      const sizeBytes = readSize(frame, frame.byteLength);
+      const start = cursor;
+      const end = start + sizeBytes;
+      if (end > frame.byteLength) throw malformed("An envelope is longer than its frame");
+      const publish = publishOf(frame, start, end);
+      if (publish !== undefined) {
+        if (!isTaken) takeFrame(frame);
+        isTaken = true;
+        each({ kind: "publish", ...publish });
+      } else {
+        let envelope: Decoded;
+        try {
+          envelope = EnvelopeType.decode(frame.subarray(start, end)) as unknown as Decoded;
+        } catch {
+          throw malformed("An envelope is not protobuf");
+        }
+        if (tell(envelope, takeFrame, each)) isTaken = false;
+      }
+      at = end;
+    }
+  },
+
+  write: (envelope) => EnvelopeType.encodeDelimited(envelope).finish(),
+
+  writeConfirm(confirm, fields) {
+    if (fields === undefined) return this.write({ confirm });
+    const head = EnvelopeType.encode({ confirm }).finish();
+    // The head is the tag, its size as a varint, and the Confirm: all three again, with the fields behind.
+    cursor = 1;
+    readSize(head, head.byteLength);
+    return delimited(Buffer.concat([head.subarray(cursor), fields]), CONFIRM_TAG);
+  },
+
+  rewrite: (frame) => frame,
+  join: (envelopes) => (envelopes.length === 1 ? (envelopes[0] as Uint8Array) : Buffer.concat(envelopes)),
+};
+
+function varint(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest & 127) | 128);
+  bytes.push(rest);
+  return bytes;
+}
+
+/** An envelope of one body, behind its size. */
+function delimited(body: Uint8Array, tag: number): Uint8Array {
+  const inner = Buffer.concat([Buffer.from([tag, ...varint(body.byteLength)]), body]);
+  return Buffer.concat([Buffer.from(varint(inner.byteLength)), inner]);
+}
+
+// --- JSON --------------------------------------------------------------------------------------------------------
+
+type Plain = Record<string, unknown>;
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+const NEWLINE = Buffer.from("\n");
+
+function bytesOf(uuid: unknown): Buffer {
+  const hex = typeof uuid === "string" ? uuid.replaceAll("-", "") : "";
+  if (!/^[0-9a-fA-F]{32}$/.test(hex)) throw malformed("A producer is no UUID");
+  return Buffer.from(hex, "hex");
+}
+
+function uuidOf(bytes: Uint8Array): string {
+  const hex = Buffer.from(bytes).toString("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** JSON has text for bodies and IDs. */
+function withTexts(each: Plain): Plain {
+  const { id, body, ...rest } = each;
+  return {
+    ...(id instanceof Uint8Array && id.byteLength === 16 ? { messageId: uuidOf(id) } : {}),
+    ...(body instanceof Uint8Array ? { text: Buffer.from(body).toString() } : {}),
+    ...rest,
+  };
+}
+
+function base64(_: string, value: unknown): unknown {
+  // A Buffer has turned itself into this by the time it comes here.
+  const buffer = value as { readonly type?: string; readonly data?: number[] } | null;
+  if (buffer?.type === "Buffer" && Array.isArray(buffer.data)) return Buffer.from(buffer.data).toString("base64");
+  return value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value;
+}
+
+function jsonOf(message: Plain): Uint8Array {
+  const plain: Plain = EnvelopeType.toObject(EnvelopeType.fromObject(message), { longs: Number, enums: String });
+  const { deliver, confirm, watched } = plain as Record<string, Plain | undefined>;
+  if (deliver !== undefined) deliver["messages"] = ((deliver["messages"] ?? []) as Plain[]).map(withTexts);
+  if (confirm?.["published"] !== undefined) confirm["published"] = (confirm["published"] as Plain[]).map(withTexts);
+  if (watched?.["events"] !== undefined) watched["events"] = (watched["events"] as Plain[]).map(withTexts);
+  return Buffer.from(JSON.stringify(plain, base64));
+}
+
+export const JSON_CODEC: Codec = {
+  isText: true,
+
+  read(frame, takeFrame, each) {
+    let text: string;
+    try {
+      text = decoder.decode(frame);
+    } catch {
+      throw malformed("A frame is not UTF-8");
+    }
+    if (isTooDeep(text, DEPTH_MAX)) throw malformed("A frame is nested too deep");
+    for (const line of text.split("\n")) {
+      if (line.trim() === "") continue;
+      let envelope: Decoded;
+      try {
+        const plain: Plain = JSON.parse(line);
+        if (typeof plain !== "object" || plain === null || Array.isArray(plain)) throw malformed("not an object");
+        const opening = plain["openPublisher"] as Plain | undefined;
+        if (opening?.["producer"] !== undefined) opening["producerId"] = bytesOf(opening["producer"]);
+        envelope = EnvelopeType.fromObject(plain) as unknown as Decoded;
+      } catch (error) {
+        if (error instanceof ConnectionError) throw error;
+        throw malformed(`A line is not an envelope in JSON: ${line.slice(0, 80)}`);
+      }
+      tell(envelope, takeFrame, each);
+    }
+  },
+
+  write: (envelope) => jsonOf(envelope),
+  writeConfirm(confirm, fields) {
+    if (fields === undefined) return jsonOf({ confirm });
+    return this.rewrite(BINARY.writeConfirm(confirm, fields));
+  },
+  rewrite: (frame) => jsonOf(EnvelopeType.decodeDelimited(frame) as unknown as Plain),
+  join: (envelopes) => Buffer.concat(envelopes.flatMap((each, i) => (i === 0 ? [each] : [NEWLINE, each]))),
+};
+
+export function codecOf(subprotocol: Subprotocol): Codec {
+  return subprotocol === "wasq.v1.json" ? JSON_CODEC : BINARY;
+}

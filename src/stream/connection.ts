@@ -1,0 +1,189 @@
+// One WebSocket connection: frames in, frames out, and how much may wait for a slow reader. It has a session from its
+// Hello on.
+import { STREAM_BUFFERED_BYTES_MAX, STREAM_FRAME_BYTES_MAX, STREAM_REQUESTS_MAX } from "../limits.ts";
+import type { Codec } from "./codec.ts";
+import { CLOSE, ConnectionError, type Incoming, type Outgoing, RequestError, type Requests } from "./envelope.ts";
+import { ErrorCode } from "./schema.ts";
+import type { Session } from "./session.ts";
+
+/** Half of what may be buffered: below it a blocked connection is given more again. */
+const RESUME_BYTES = STREAM_BUFFERED_BYTES_MAX / 2;
+
+/** A WebSocket, as far as streams need one. */
+export interface StreamSocket {
+  /** What was sent and is still here. */
+  readonly bufferedBytes: number;
+  /** One WebSocket message. The bytes are the caller's again afterwards. */
+  send(bytes: Uint8Array, isText: boolean): void;
+  end(code: number, reason: string): void;
+}
+
+/** Who connects, and for which queues. */
+export interface Caller {
+  readonly account: string;
+  readonly region: string;
+  readonly senderId: string;
+}
+
+export interface ConnectionHost {
+  nowMs(): number;
+  hello(connection: Connection, id: number, hello: Requests["hello"]): Session;
+  ended(connection: Connection): void;
+  fault(error: unknown): void;
+  takeFrame(bytes: Uint8Array): boolean;
+}
+
+export class Connection {
+  readonly codec: Codec;
+  readonly caller: Caller;
+  /** Of the page that connects; undefined: no browser. */
+  readonly origin: string | undefined;
+  readonly openedMs: number;
+  session: Session | undefined;
+  isBlocked = false;
+  isEnded = false;
+  lastSentMs: number;
+  /** When something of what is buffered last went out, while blocked. */
+  progressMs = 0;
+  readonly #socket: StreamSocket;
+  readonly #host: ConnectionHost;
+  #outbox: Uint8Array[] = [];
+  #isFlushing = false;
+  #bufferedBytes = 0;
+
+  constructor(socket: StreamSocket, codec: Codec, caller: Caller, origin: string | undefined, host: ConnectionHost) {
+    this.#socket = socket;
+    this.codec = codec;
+    this.caller = caller;
+    this.origin = origin;
+    this.#host = host;
+    this.openedMs = host.nowMs();
+    this.lastSentMs = this.openedMs;
+  }
+
+  // --- in ---------------------------------------------------------------------------------------------------------
+
+  /** A WebSocket message has come. */
+  receive(frame: Uint8Array, isText: boolean): void {
+    if (this.isEnded) return;
+    try {
+      if (isText !== this.codec.isText) {
+        const expected = this.codec.isText ? "text" : "binary";
+        throw new ConnectionError(CLOSE.wrongType, `This subprotocol has ${expected} messages`);
+      }
+      if (frame.byteLength > STREAM_FRAME_BYTES_MAX) {
+        throw new ConnectionError(CLOSE.tooLarge, `A message has at most ${STREAM_FRAME_BYTES_MAX} bytes`);
+      }
+      this.codec.read(
+        frame,
+        (bytes) => {
+          if (!this.#host.takeFrame(bytes)) throw new ConnectionError(CLOSE.fault, "Memory is used up");
+        },
+        (envelope) => {
+          if (!this.isEnded) this.#handle(envelope);
+        },
+      );
+    } catch (error) {
+      if (error instanceof ConnectionError) this.end(error.code, error.message);
+      else {
+        this.#host.fault(error);
+        this.end(CLOSE.fault, "A fault of the server");
+      }
+    }
+  }
+
+  #handle(envelope: Incoming): void {
+    const isHello = envelope.kind === "request" && envelope.name === "hello";
+    if (this.session === undefined) {
+      if (!isHello) throw new ConnectionError(CLOSE.noHello, "The first envelope is a Hello");
+      const { id, body } = envelope as { id: number; body: Requests["hello"] };
+      this.session = this.#host.hello(this, id, body);
+      return;
+    }
+    if (isHello) throw new ConnectionError(CLOSE.noHello, "Hello comes once");
+    const { session } = this;
+    try {
+      if (envelope.kind === "publish") session.publish(envelope.offset, envelope.sizeBytes);
+      else session.request(envelope.id, envelope.name, envelope.body);
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      this.fail(envelope.kind === "publish" ? 0 : envelope.id, error);
+    }
+    if (session.waitingCount > STREAM_REQUESTS_MAX || this.#outbox.length > STREAM_REQUESTS_MAX) {
+      throw new ConnectionError(CLOSE.tooManyRequests, `More than ${STREAM_REQUESTS_MAX} requests wait for an answer`);
+    }
+  }
+
+  // --- out --------------------------------------------------------------------------------------------------------
+
+  fail(id: number, { code, message }: RequestError): void {
+    this.push({ id, error: { code: ErrorCode[code], message } });
+  }
+
+  push(envelope: Outgoing): void {
+    this.pushBytes(this.codec.write(envelope));
+  }
+
+  /** An envelope in this connection's own form; it goes out with the others of this pass. */
+  pushBytes(bytes: Uint8Array): void {
+    if (this.isEnded) return;
+    this.#outbox.push(bytes);
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    queueMicrotask(() => {
+      this.#isFlushing = false;
+      if (!this.isBlocked) this.#flush();
+    });
+  }
+
+  /** An envelope that the core has composed, a view. */
+  frame(bytes: Uint8Array): void {
+    if (this.isEnded) return;
+    this.#flush(); // answers to what came before come before
+    this.#send(this.codec.rewrite(bytes));
+  }
+
+  #flush(): void {
+    if (this.#outbox.length === 0 || this.isEnded) return;
+    const envelopes = this.#outbox;
+    this.#outbox = [];
+    this.#send(this.codec.join(envelopes));
+  }
+
+  #send(bytes: Uint8Array): void {
+    this.#socket.send(bytes, this.codec.isText);
+    this.lastSentMs = this.#host.nowMs();
+    if (this.isBlocked || this.#socket.bufferedBytes <= STREAM_BUFFERED_BYTES_MAX) return;
+    this.isBlocked = true;
+    this.progressMs = this.lastSentMs;
+    this.#bufferedBytes = this.#socket.bufferedBytes;
+    this.session?.pause();
+  }
+
+  /** Some of what was buffered has gone out. */
+  drained(): void {
+    if (this.isEnded || !this.isBlocked) return;
+    const { bufferedBytes } = this.#socket;
+    if (bufferedBytes < this.#bufferedBytes) this.progressMs = this.#host.nowMs();
+    this.#bufferedBytes = bufferedBytes;
+    if (bufferedBytes > RESUME_BYTES) return;
+    this.isBlocked = false;
+    this.#flush();
+    if (!this.isBlocked) this.session?.resume();
+  }
+
+  end(code: number, reason: string): void {
+    if (this.isEnded) return;
+    this.#flush();
+    this.#socket.end(code, reason);
+    this.closed();
+  }
+
+  /** The connection is gone. */
+  closed(): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    this.#outbox = [];
+    this.#host.ended(this);
+  }
+}

@@ -1,0 +1,252 @@
+// All sessions: found again by their tokens, ended when nobody comes back for them. Time is the clock's; somebody calls
+// tick() a few times a second.
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import type { StreamBroker } from "../broker/stream-types.ts";
+import type { Queue } from "../broker/types.ts";
+import {
+  MESSAGE_BYTES_MAX,
+  STREAM_BATCH_MESSAGES_MAX,
+  STREAM_CREDIT_BYTES_MAX,
+  STREAM_CREDIT_MESSAGES_MAX,
+  STREAM_FRAME_BYTES_MAX,
+  STREAM_GROUP_IN_FLIGHT_MAX,
+  STREAM_PUBLISHERS_MAX,
+  STREAM_SPAN_MAX,
+  STREAM_STALLED_MS_MAX,
+  STREAM_SUBSCRIPTIONS_MAX,
+  STREAM_WATCHES_MAX,
+} from "../limits.ts";
+import { codecOf, type Subprotocol } from "./codec.ts";
+import { type Caller, Connection, type ConnectionHost, type StreamSocket } from "./connection.ts";
+import { CLOSE, ConnectionError, type Requests } from "./envelope.ts";
+import { Session, type SessionHost } from "./session.ts";
+import { TICKET_MS, Tickets } from "./tickets.ts";
+
+const HELLO_MS_MAX = 10_000;
+const GRACE_MS = 5_000;
+const GRACE_MS_MAX = 60_000;
+const HEARTBEAT_MS_MIN = 1_000;
+const HEARTBEAT_MS_MAX = 60_000;
+/** How long a stop waits for what is out, and how often it looks. */
+const STOPPING_MS_MAX = 3_000;
+const STOPPING_STEP_MS = 50;
+/** Sessions without a connection: beyond it the one that has waited longest ends. */
+const WAITING_MAX = 100_000;
+
+const LIMITS = {
+  frameBytes: STREAM_FRAME_BYTES_MAX,
+  messageBytes: MESSAGE_BYTES_MAX,
+  subscriptions: STREAM_SUBSCRIPTIONS_MAX,
+  publishers: STREAM_PUBLISHERS_MAX,
+  watches: STREAM_WATCHES_MAX,
+  creditMessages: STREAM_CREDIT_MESSAGES_MAX,
+  creditBytes: STREAM_CREDIT_BYTES_MAX,
+  batchMessages: STREAM_BATCH_MESSAGES_MAX,
+  outstandingSpan: STREAM_SPAN_MAX,
+  groupInFlight: STREAM_GROUP_IN_FLIGHT_MAX,
+};
+
+export interface HubOptions {
+  readonly clock: Clock;
+  readonly serverVersion: string;
+  /** The queue of a name or URL, for that caller; undefined when there is none. */
+  readonly findQueue: (text: string, caller: Caller) => Queue | undefined;
+  readonly onFault: (error: unknown) => void;
+}
+
+export class StreamHub implements ConnectionHost, SessionHost {
+  readonly broker: StreamBroker;
+  readonly #options: HubOptions;
+  readonly #tickets = new Tickets();
+  readonly #connections = new Set<Connection>();
+  readonly #sessions = new Map<string, Session>(); // by token
+  readonly #waiting = new Set<Session>(); // without a connection, longest first
+  /** The sessions that have something to say by themselves: heartbeats, watches. */
+  readonly #speaking = new Set<Session>();
+  #goingAwayMs = Number.POSITIVE_INFINITY;
+  #reason = "";
+
+  constructor(broker: StreamBroker, options: HubOptions) {
+    this.broker = broker;
+    this.#options = options;
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  nowMs(): number {
+    return this.#options.clock.nowMs();
+  }
+  findQueue(text: string, caller: Caller): Queue | undefined {
+    return this.#options.findQueue(text, caller);
+  }
+  takeFrame(bytes: Uint8Array): boolean {
+    return this.broker.takeFrame(bytes);
+  }
+  fault(error: unknown): void {
+    this.#options.onFault(error);
+  }
+
+  // --- connections --------------------------------------------------------------------------------------------------
+
+  connect(
+    socket: StreamSocket,
+    client: { readonly subprotocol: Subprotocol; readonly caller: Caller; readonly origin: string | undefined },
+  ): Connection {
+    const connection = new Connection(socket, codecOf(client.subprotocol), client.caller, client.origin, this);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  issueTicket(origin: string, caller: Caller): { readonly ticket: string; readonly expiresInSeconds: number } {
+    return { ticket: this.#tickets.issue(origin, caller, this.nowMs()), expiresInSeconds: TICKET_MS / 1000 };
+  }
+
+  /** @throws ConnectionError when the client is not let in */
+  hello(connection: Connection, id: number, hello: Requests["hello"]): Session {
+    const caller = this.#callerOf(connection, hello.ticket);
+    const known = hello.sessionToken === "" ? undefined : this.#sessions.get(hello.sessionToken);
+    if (known !== undefined) {
+      known.connection?.end(CLOSE.takenOver, "Another connection took the session over");
+      // A session without a grace period has ended with its connection.
+      if (this.#sessions.has(known.token)) return this.#resume(known, connection, id);
+    }
+    const graceMs = Math.min(hello.graceMs ?? GRACE_MS, GRACE_MS_MAX);
+    const wanted = hello.heartbeatMs;
+    const heartbeatMs = wanted === 0 ? 0 : Math.min(Math.max(wanted, HEARTBEAT_MS_MIN), HEARTBEAT_MS_MAX);
+    const session = new Session(this, `ses_${randomBytes(18).toString("base64url")}`, caller, graceMs, heartbeatMs);
+    this.#sessions.set(session.token, session);
+    session.attach(connection);
+    if (heartbeatMs > 0) this.#speaking.add(session);
+    this.#welcome(session, connection, id, { resumed: false });
+    this.#warn(session);
+    return session;
+  }
+
+  #callerOf(connection: Connection, ticket: string): Caller {
+    if (ticket === "") {
+      if (connection.origin === undefined) return connection.caller;
+      throw new ConnectionError(CLOSE.ticket, "A page needs a ticket");
+    }
+    const caller = this.#tickets.redeem(ticket, connection.origin, this.nowMs());
+    if (caller === undefined)
+      throw new ConnectionError(CLOSE.ticket, "The ticket is unknown, used, old, or not for this origin");
+    return caller;
+  }
+
+  #resume(session: Session, connection: Connection, id: number): Session {
+    this.#waiting.delete(session);
+    connection.session = session;
+    session.attach(connection);
+    this.#welcome(session, connection, id, {
+      resumed: true,
+      subscriptions: [...session.subscriptions.values()].map(({ number, broker }) => ({
+        subscription: number,
+        outstanding: broker.outstanding().map(({ first, last }) => (first === last ? { first } : { first, last })),
+        last: broker.last,
+      })),
+      publishers: [...session.publishers.values()].map((publisher) => publisher.resumed()),
+    });
+    session.resume();
+    this.#warn(session);
+    return session;
+  }
+
+  #welcome(session: Session, connection: Connection, id: number, rest: object): void {
+    const { token, heartbeatMs, graceMs } = session;
+    const welcome = {
+      sessionToken: token,
+      serverName: "wasq",
+      serverVersion: this.#options.serverVersion,
+      timeMs: Math.floor(this.nowMs()),
+      heartbeatMs,
+      graceMs,
+      limits: LIMITS,
+      ...rest,
+    };
+    connection.push({ id, welcome });
+  }
+
+  /** A connection is gone, by itself or closed by us. */
+  ended(connection: Connection): void {
+    this.#connections.delete(connection);
+    const { session } = connection;
+    if (session === undefined || session.connection !== connection) return;
+    this.#waiting.add(session);
+    session.detach();
+    if (this.#waiting.size <= WAITING_MAX) return;
+    const [longest] = this.#waiting;
+    longest?.end();
+  }
+
+  /** A session has ended by itself. */
+  left(session: Session): void {
+    this.#sessions.delete(session.token);
+    this.#waiting.delete(session);
+    this.#speaking.delete(session);
+  }
+
+  /** The session has a watch. */
+  watching(session: Session): void {
+    this.#speaking.add(session);
+  }
+
+  // --- time ---------------------------------------------------------------------------------------------------------
+
+  tick(): void {
+    const nowMs = this.nowMs();
+    for (const session of [...this.#waiting]) if (session.graceEndsMs <= nowMs) session.end();
+    for (const session of this.#speaking) session.tick(nowMs);
+    for (const connection of [...this.#connections]) {
+      if (connection.session === undefined) {
+        if (nowMs - connection.openedMs >= HELLO_MS_MAX) connection.end(CLOSE.helloLate, "No Hello came");
+      } else if (connection.isBlocked && nowMs - connection.progressMs >= STREAM_STALLED_MS_MAX) {
+        connection.end(CLOSE.stalled, "What was sent is not read");
+      }
+    }
+    if (nowMs >= this.#goingAwayMs) this.closeAll();
+  }
+
+  // --- the end ------------------------------------------------------------------------------------------------------
+
+  #warn(session: Session): void {
+    if (this.#goingAwayMs === Number.POSITIVE_INFINITY) return;
+    session.goAway();
+    const deadlineMs = Math.max(Math.ceil(this.#goingAwayMs - this.nowMs()), 0);
+    session.connection?.push({ goAway: { deadlineMs, reason: this.#reason } });
+  }
+
+  /** No deliveries from now on; connections are closed at the deadline, or by their clients. */
+  goAway(deadlineMs: number, reason: string): void {
+    this.#goingAwayMs = this.nowMs() + deadlineMs;
+    this.#reason = reason;
+    for (const session of this.#sessions.values()) this.#warn(session);
+  }
+
+  /** Warns everybody, lets what is out be settled for a moment, then closes every connection. */
+  async stop(reason: string): Promise<void> {
+    if (this.#connections.size === 0) return;
+    this.goAway(STOPPING_MS_MAX, reason);
+    const endMs = this.nowMs() + STOPPING_MS_MAX;
+    do await new Promise((later) => setTimeout(later, STOPPING_STEP_MS));
+    while (this.#isBusy() && this.nowMs() < endMs);
+    this.closeAll();
+    await new Promise((later) => setTimeout(later, STOPPING_STEP_MS));
+  }
+
+  /** Somebody who is connected has something out, or waits for the disk. */
+  #isBusy(): boolean {
+    for (const session of this.#sessions.values()) if (session.connection !== undefined && session.isBusy) return true;
+    return false;
+  }
+
+  /** Closes every connection; what was out stays so until its visibility timeout is over. */
+  closeAll(): void {
+    for (const connection of [...this.#connections]) connection.end(CLOSE.goingAway, this.#reason);
+  }
+}

@@ -1,0 +1,292 @@
+// A session: the subscriptions, publishers and watches of one client, which outlive its connection for a while.
+
+import type { StreamBroker } from "../broker/stream-types.ts";
+import type { Queue } from "../broker/types.ts";
+import {
+  STREAM_CREDIT_BYTES_MAX,
+  STREAM_CREDIT_MESSAGES_MAX,
+  STREAM_PUBLISHERS_MAX,
+  STREAM_SUBSCRIPTIONS_MAX,
+  STREAM_WATCHES_MAX,
+} from "../limits.ts";
+import type { Caller, Connection } from "./connection.ts";
+import {
+  CLOSE,
+  ConnectionError,
+  type CreditMessage,
+  RequestError,
+  type RequestName,
+  type Requests,
+} from "./envelope.ts";
+import { SessionPublisher } from "./publisher.ts";
+import { SessionSubscription } from "./subscription.ts";
+import { SessionWatch } from "./watch.ts";
+
+export interface SessionHost {
+  readonly broker: StreamBroker;
+  nowMs(): number;
+  /** The queue of a name or URL; undefined when there is none. */
+  findQueue(text: string, caller: Caller): Queue | undefined;
+  /** The session has ended by itself. */
+  left(session: Session): void;
+  /** The session has something to say by itself from now on. */
+  watching(session: Session): void;
+}
+
+export class Session {
+  readonly token: string;
+  readonly caller: Caller;
+  readonly graceMs: number;
+  readonly heartbeatMs: number;
+  readonly subscriptions = new Map<number, SessionSubscription>();
+  readonly publishers = new Map<number, SessionPublisher>();
+  readonly watches = new Map<number, SessionWatch>();
+  /** undefined while the session waits for its client to come back. */
+  connection: Connection | undefined;
+  /** When the wait is over. */
+  graceEndsMs = Number.POSITIVE_INFINITY;
+  /** Requests that wait for the disk. */
+  waitingCount = 0;
+  isGoingAway = false;
+  #isEnded = false;
+  readonly #host: SessionHost;
+
+  constructor(host: SessionHost, token: string, caller: Caller, graceMs: number, heartbeatMs: number) {
+    this.#host = host;
+    this.token = token;
+    this.caller = caller;
+    this.graceMs = graceMs;
+    this.heartbeatMs = heartbeatMs;
+  }
+
+  // --- the connection ---------------------------------------------------------------------------------------------
+
+  attach(connection: Connection): void {
+    this.connection = connection;
+    this.graceEndsMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** After a resume, once the client has been told what it has. */
+  resume(): void {
+    for (const publisher of this.publishers.values()) publisher.flush();
+    for (const subscription of [...this.subscriptions.values()]) {
+      if (this.connection?.isBlocked !== false) return;
+      subscription.broker.resume();
+    }
+  }
+
+  /** The connection takes nothing more for now. */
+  pause(): void {
+    for (const subscription of this.subscriptions.values()) subscription.broker.pause();
+  }
+
+  /** The connection is gone; its client may come back. */
+  detach(): void {
+    this.connection = undefined;
+    if (this.graceMs === 0) {
+      this.end();
+      return;
+    }
+    this.graceEndsMs = this.#host.nowMs() + this.graceMs;
+    for (const subscription of [...this.subscriptions.values()]) subscription.broker.detach();
+    for (const publisher of this.publishers.values()) publisher.detach();
+  }
+
+  /** What was out returns to its queues. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    for (const subscription of [...this.subscriptions.values()]) subscription.broker.close();
+    for (const publisher of [...this.publishers.values()]) publisher.broker.close();
+    for (const watch of [...this.watches.values()]) watch.close();
+    this.subscriptions.clear();
+    this.publishers.clear();
+    this.watches.clear();
+    this.#host.left(this);
+  }
+
+  /** Something is out, or waits for the disk. */
+  get isBusy(): boolean {
+    if (this.waitingCount > 0) return true;
+    for (const { broker } of this.subscriptions.values()) if (broker.hasOutstanding) return true;
+    for (const publisher of this.publishers.values()) if (publisher.isBusy) return true;
+    return false;
+  }
+
+  /** No deliveries any more, and nothing is opened. */
+  goAway(): void {
+    this.isGoingAway = true;
+    this.pause();
+  }
+
+  /** Says what is to be said by now: watches, and that the server is alive. */
+  tick(nowMs: number): void {
+    for (const watch of this.watches.values()) watch.tick(nowMs);
+    const { connection } = this;
+    if (connection === undefined || this.heartbeatMs === 0 || connection.isBlocked) return;
+    if (nowMs - connection.lastSentMs >= this.heartbeatMs)
+      connection.push({ heartbeat: { timeMs: Math.floor(nowMs) } });
+  }
+
+  // --- requests ---------------------------------------------------------------------------------------------------
+
+  #done(id: number): void {
+    if (id !== 0) this.connection?.push({ id, done: {} });
+  }
+
+  #answer(id: number, name: string, body: object): void {
+    if (id !== 0) this.connection?.push({ id, [name]: body });
+  }
+
+  /** An answer that waits for the disk. */
+  later(id: number, name: string): (body: object) => void {
+    this.waitingCount++;
+    return (body) => {
+      this.waitingCount--;
+      this.#answer(id, name, body);
+    };
+  }
+
+  #queue(text: string): Queue {
+    if (this.isGoingAway) throw new RequestError("GOING_AWAY", "The server is about to stop");
+    const queue = this.#host.findQueue(text, this.caller);
+    if (queue === undefined)
+      throw new RequestError("QUEUE_DOES_NOT_EXIST", `There is no queue ${JSON.stringify(text)}`);
+    return queue;
+  }
+
+  /** @throws RequestError; ConnectionError when the connection cannot go on */
+  request(id: number, name: string, body: unknown): void {
+    const handle = (HANDLERS as Readonly<Record<string, Handler | undefined>>)[name];
+    if (handle === undefined) throw new RequestError("UNKNOWN_REQUEST", "This server does not know the request");
+    handle(this, id, body as never);
+  }
+
+  bye(id: number): void {
+    const { connection } = this;
+    this.end();
+    if (id !== 0) connection?.push({ id, done: {} });
+    connection?.end(CLOSE.bye, "");
+  }
+
+  subscribe(id: number, request: Requests["subscribe"]): void {
+    const { subscription: number } = request;
+    checkNumber(number, this.subscriptions, STREAM_SUBSCRIPTIONS_MAX, "subscription");
+    const queue = this.#queue(request.queue);
+    const subscription = SessionSubscription.open(this, this.#host.broker, queue, request);
+    this.subscriptions.set(number, subscription);
+    const { fifo } = queue.settings;
+    const { visibilityMs, processingMs } = subscription.rules;
+    this.#answer(id, "subscribed", { subscription: number, fifo, visibilityMs, processingMsMax: processingMs });
+    if (this.connection?.isBlocked === true) subscription.broker.pause();
+    if (request.credit !== null) subscription.setCredit(request.credit);
+  }
+
+  unsubscribe(id: number, { subscription: number }: Requests["unsubscribe"]): void {
+    const subscription = this.subscription(number);
+    this.subscriptions.delete(number);
+    subscription.broker.close();
+    this.#done(id);
+  }
+
+  credit(id: number, credit: CreditMessage): void {
+    this.subscription(credit.subscription).setCredit(credit);
+    this.#done(id);
+  }
+
+  subscription(number: number): SessionSubscription {
+    const found = this.subscriptions.get(number);
+    if (found === undefined) throw new RequestError("NOT_FOUND", `There is no subscription ${number}`);
+    return found;
+  }
+
+  openPublisher(id: number, request: Requests["openPublisher"]): void {
+    const { publisher: number } = request;
+    checkNumber(number, this.publishers, STREAM_PUBLISHERS_MAX, "publisher");
+    const queue = this.#queue(request.queue);
+    const publisher = SessionPublisher.open(this, this.#host.broker, queue, request);
+    this.publishers.set(number, publisher);
+    const answer = this.later(id, "publisherOpened");
+    // What is said to be confirmed is on disk.
+    this.#host.broker.whenFlushed(() => answer(publisher.opened(queue.settings.fifo)));
+  }
+
+  closePublisher(id: number, { publisher: number }: Requests["closePublisher"]): void {
+    const publisher = this.publishers.get(number);
+    if (publisher === undefined) throw new RequestError("NOT_FOUND", `There is no publisher ${number}`);
+    const answer = this.later(id, "done");
+    this.#host.broker.whenFlushed(() => {
+      publisher.flush();
+      publisher.broker.close();
+      if (this.publishers.get(number) === publisher) this.publishers.delete(number);
+      answer({});
+    });
+  }
+
+  publish(offset: number, sizeBytes: number): void {
+    const head = this.#host.broker.publishHead(offset, sizeBytes);
+    if (head === undefined) throw new ConnectionError(CLOSE.malformed, "A Publish cannot be read");
+    const publisher = this.publishers.get(head.publisher);
+    if (publisher === undefined) throw new RequestError("NOT_FOUND", `There is no publisher ${head.publisher}`);
+    if (!(head.first >= 1 && head.first + head.count <= Number.MAX_SAFE_INTEGER)) {
+      throw new RequestError("INVALID_PARAMETER", `first is ${head.first}: a number from 1 on is needed`);
+    }
+    publisher.publish(offset, sizeBytes, head.first);
+  }
+
+  watch(id: number, request: Requests["watch"]): void {
+    const { watch: number } = request;
+    checkNumber(number, this.watches, STREAM_WATCHES_MAX, "watch");
+    const queue = this.#queue(request.queue);
+    this.watches.set(number, SessionWatch.open(this, this.#host.broker, queue, request, this.#host.nowMs()));
+    this.#host.watching(this);
+    this.#answer(id, "watching", { watch: number, fifo: queue.settings.fifo });
+  }
+
+  unwatch(id: number, { watch: number }: Requests["unwatch"]): void {
+    const watch = this.watches.get(number);
+    if (watch === undefined) throw new RequestError("NOT_FOUND", `There is no watch ${number}`);
+    this.watches.delete(number);
+    watch.close();
+    this.#done(id);
+  }
+}
+
+type Handler = (session: Session, id: number, body: never) => void;
+
+const HANDLERS: {
+  readonly [Name in Exclude<RequestName, "hello">]: (session: Session, id: number, body: Requests[Name]) => void;
+} = {
+  bye: (session, id) => session.bye(id),
+  subscribe: (session, id, body) => session.subscribe(id, body),
+  unsubscribe: (session, id, body) => session.unsubscribe(id, body),
+  credit: (session, id, body) => session.credit(id, body),
+  ack: (session, id, body) => session.subscription(body.subscription).settle(id, "ack", body.deliveries, 0),
+  nack: (session, id, body) => session.subscription(body.subscription).nack(id, body),
+  touch: (session, id, body) => session.subscription(body.subscription).touch(id, body),
+  deadLetter: (session, id, body) => session.subscription(body.subscription).deadLetter(id, body),
+  openPublisher: (session, id, body) => session.openPublisher(id, body),
+  closePublisher: (session, id, body) => session.closePublisher(id, body),
+  watch: (session, id, body) => session.watch(id, body),
+  unwatch: (session, id, body) => session.unwatch(id, body),
+};
+
+/** A number that a client gives to something it opens. */
+function checkNumber(number: number, open: ReadonlyMap<number, unknown>, countMax: number, what: string): void {
+  if (number === 0) throw new RequestError("INVALID_PARAMETER", `${what} is 0: any other number is needed`);
+  if (open.has(number)) throw new RequestError("ALREADY_EXISTS", `There is a ${what} ${number} already`);
+  if (open.size >= countMax) throw new RequestError("LIMIT_EXCEEDED", `A session has at most ${countMax} of ${what}`);
+}
+
+/** @throws RequestError for credit that makes no sense */
+export function checkCredit({ messages, bytes }: CreditMessage): void {
+  if (messages > STREAM_CREDIT_MESSAGES_MAX) {
+    throw new RequestError(
+      "INVALID_PARAMETER",
+      `messages is ${messages}: at most ${STREAM_CREDIT_MESSAGES_MAX} are allowed`,
+    );
+  }
+  if (bytes > STREAM_CREDIT_BYTES_MAX) {
+    throw new RequestError("INVALID_PARAMETER", `bytes is ${bytes}: at most ${STREAM_CREDIT_BYTES_MAX} are allowed`);
+  }
+}
