@@ -79,9 +79,9 @@ export class RecordReader {
 
   #read(position: number, recordBytes: number): Reading {
     const sizeBytes = this.#core.planLoad(position, recordBytes);
-    // Begun at once, as long as the segment is there; a log that is closed refuses at once as well.
-    const read = async () => this.#log.read(position, sizeBytes);
-    const bytes = read()
+    // Begun at once, as long as the segment is there.
+    const bytes = this.#log
+      .read(position, sizeBytes)
       .then((loaded) => {
         this.#core.load(position, loaded);
         return loaded;

@@ -184,7 +184,8 @@ export class LocalLog implements Log {
     this.#preparing = this.#prepareInBackground(undefined);
   }
 
-  append(extents: readonly Extent[]): Promise<void> {
+  // The copy is made before the first await, so that the bytes may change from then on.
+  async append(extents: readonly Extent[]): Promise<void> {
     this.#checkUsable();
     assert(this.#appending === undefined, "one append at a time");
     const appended = this.#write(this.#stage(extents)).catch((error: unknown) => {
@@ -255,7 +256,8 @@ export class LocalLog implements Log {
     }
   }
 
-  read(position: number, sizeBytes: number): Promise<Uint8Array> {
+  /** The segment stays until the read that was begun is done, whatever is removed meanwhile. */
+  async read(position: number, sizeBytes: number): Promise<Uint8Array> {
     this.#checkUsable();
     const segment = this.#segmentOf(position);
     const offset = position % this.#segmentBytes;

@@ -59,7 +59,7 @@ test("appends leave no gap, and stay in their segment", async () => {
   writer.add("a");
   const [extent] = writer.take();
   if (extent === undefined) throw new Error("nothing to write");
-  expect(() => log.append([{ ...extent, position: extent.position + 8 }])).toThrow("without a gap");
+  await expect(log.append([{ ...extent, position: extent.position + 8 }])).rejects.toThrow("without a gap");
 });
 
 test("a failed write stops the log for good", async () => {
@@ -70,8 +70,8 @@ test("a failed write stops the log for good", async () => {
   opened.writer.add("a");
   const expected = { code: "io", file: segmentName(1), offset: 4096 };
   await expect(commit(opened)).rejects.toMatchObject(expected);
-  expect(() => opened.log.append([])).toThrow("Cannot append to the log");
-  expect(() => opened.log.read(SEGMENT_BYTES + 4096, 8)).toThrow("Cannot append to the log");
+  await expect(opened.log.append([])).rejects.toThrow("Cannot append to the log");
+  await expect(opened.log.read(SEGMENT_BYTES + 4096, 8)).rejects.toThrow("Cannot append to the log");
   await opened.log.close();
   expect(disk.openCount).toBe(0);
 });
@@ -148,7 +148,7 @@ test("a removed segment waits for its readers, then its file is gone, and a read
   expect(new TextDecoder().decode((await reading).subarray(24))).toBe("x".repeat(900));
   expect(disk.files().has(segmentName(1))).toBe(false);
   expect(opened.log.segments()).toEqual([2, 3]);
-  expect(() => opened.log.read(position, 924)).toThrow("has been removed");
+  await expect(opened.log.read(position, 924)).rejects.toThrow("has been removed");
   await opened.log.close();
   const again = await open(disk);
   expect(again.codec.seen).toEqual(opened.writer.written.filter((record) => record.position >= 2 * SEGMENT_BYTES));

@@ -30,6 +30,7 @@ export class Message {
   purgedMs = Number.POSITIVE_INFINITY; // from here on it is gone
   notBeforeMs: number; // earlier it is not visible
   deliveryCount = 0;
+  place: QueuePlan; // where it was seen last
   lastHandle: string | undefined; // the only one that deletes it; undefined when that is not known
   lastReceiveCount = 0;
 
@@ -42,6 +43,7 @@ export class Message {
     delayMs: number,
   ) {
     this.queue = queue;
+    this.place = queue;
     this.body = body;
     this.group = ids.group;
     this.deduplicationId = ids.deduplicationId;
@@ -62,7 +64,7 @@ export class Message {
 
   /** A receive is on disk before it is answered; elsewhere a crash may cost a redelivery. */
   get hasDurableReceives(): boolean {
-    return this.queue.fifo || this.queue.receiveMax > 0;
+    return this.place.fifo || this.place.receiveMax > 0;
   }
 }
 
@@ -159,6 +161,7 @@ export class Ledger {
       if (!isDeadLetter && from.fifo) this.#checkOrder(message, messages.slice(0, i), what);
       message.messageId = delivered.messageId;
       message.deliveryCount++;
+      message.place = from;
       message.lastReceiveCount = isDeadLetter ? 0 : delivered.receiveCount;
       message.lastHandle = delivered.receiptHandle;
       message.notBeforeMs = askedMs + visibilityMs;

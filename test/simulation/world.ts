@@ -4,8 +4,9 @@ import { createHash } from "node:crypto";
 import type { OpenedBroker } from "../../src/broker/open.ts";
 import { SteadyClock } from "../../src/broker/steady-clock.ts";
 import type { Delivered, Outgoing, Queue, QueueSettings } from "../../src/broker/types.ts";
+import { LogError } from "../../src/log/errors.ts";
 import { openLog } from "../../src/log/local-log.ts";
-import { FakeDisk, randomOf } from "../support/fake-disk.ts";
+import { FakeDisk, type Fault, randomOf } from "../support/fake-disk.ts";
 import { create, find, openOn, outgoing, purge, receive, remove, STANDARD, send } from "../support/open-broker.ts";
 import { SimulatedDisk } from "../support/simulated-disk.ts";
 import { VirtualLoop } from "../support/virtual-loop.ts";
@@ -50,6 +51,9 @@ export interface Outcome {
   readonly faults: readonly string[];
   /** Of everything that was asked and answered: the same for the same seed. */
   readonly trace: string;
+  /** Of a trial: what the broker stopped with, if it did; and how often its life called the disk. */
+  readonly gaveUp: string | undefined;
+  readonly callCount: number;
   readonly sentCount: number;
   readonly deliveredCount: number;
   readonly deadLetterCount: number;
@@ -58,12 +62,18 @@ export interface Outcome {
   readonly segmentCount: number; // the number of the last one
 }
 
-/** Plays the seed. Nothing in it depends on anything else. */
-export async function simulate(seed: number): Promise<Outcome> {
+/** One life of this length, in which one call of the disk fails; or none, to see how many there are. */
+export interface Trial {
+  readonly lifeMs: number;
+  readonly fault: Fault | undefined;
+}
+
+/** Plays the seed, or a trial with it. Nothing in it depends on anything else. */
+export async function simulate(seed: number, trial?: Trial): Promise<Outcome> {
   const loop = new VirtualLoop();
   const restore = loop.install();
   try {
-    return await new World(seed, loop).play();
+    return await new World(seed, loop, trial).play();
   } finally {
     restore();
   }
@@ -74,6 +84,10 @@ class World {
   readonly #random: () => number;
   readonly #ledger = new Ledger();
   readonly #trace = createHash("sha256");
+  readonly #trial: Trial | undefined;
+  /** Why the broker, or its start, gave up after a call of the disk had failed. */
+  #gaveUp: Error | undefined;
+  #callCount = 0; // of the disk, in a trial's life
   #disk = new FakeDisk();
   #opened: OpenedBroker | undefined;
   #skippedMs = 0; // of wall time, between lives
@@ -81,14 +95,16 @@ class World {
   #crashCount = 0;
   readonly #orders = new Map<string, number>();
 
-  constructor(seed: number, loop: VirtualLoop) {
+  constructor(seed: number, loop: VirtualLoop, trial: Trial | undefined) {
     this.#loop = loop;
     this.#random = randomOf(seed);
-    if (this.#random() < 0.15) this.#disk.capacityBytes = (24 + this.#below(30)) * SEGMENT_BYTES;
+    this.#trial = trial;
+    this.#disk.fault = trial?.fault;
+    if (trial === undefined && this.#random() < 0.15) this.#disk.capacityBytes = (24 + this.#below(30)) * SEGMENT_BYTES;
   }
 
   async play(): Promise<Outcome> {
-    const lifeCount = 1 + this.#below(LIFE_COUNT_MAX);
+    const lifeCount = this.#trial === undefined ? 1 + this.#below(LIFE_COUNT_MAX) : 1;
     for (let life = 0; life < lifeCount && this.#ledger.faults.length === 0; life++) await this.#live();
     if (this.#ledger.faults.length === 0) await this.#drain();
     const { eventCount } = this.#loop;
@@ -97,6 +113,8 @@ class World {
     return {
       faults,
       trace: this.#trace.digest("hex"),
+      gaveUp: this.#gaveUp?.message,
+      callCount: this.#callCount,
       sentCount: messages.size,
       deliveredCount,
       deadLetterCount,
@@ -122,15 +140,18 @@ class World {
 
   async #live(): Promise<void> {
     const disk = new SimulatedDisk(this.#disk, this.#loop, this.#random);
-    const isOpen = await this.#open(disk, this.#random() < 0.1 ? this.#below(40) : OPEN_MS_MAX);
+    const isCutShort = this.#trial === undefined && this.#random() < 0.1;
+    const isOpen = await this.#open(disk, isCutShort ? this.#below(40) : OPEN_MS_MAX);
     if (isOpen) {
       for (let client = 0; client < CLIENT_COUNT; client++) void this.#client().catch((error) => this.#failed(error));
-      const endMs = this.#loop.nowMs + this.#below(LIFE_MS_MAX);
-      await this.#loop.run(endMs, () => this.#ledger.faults.length > 0);
+      const endMs = this.#loop.nowMs + (this.#trial?.lifeMs ?? this.#below(LIFE_MS_MAX));
+      await this.#loop.run(endMs, () => this.#isOver);
+      if (this.#trial !== undefined) await this.#probe();
     }
     if (this.#ledger.faults.length > 0) return;
+    this.#callCount = this.#disk.calls.length;
     const opened = this.#opened;
-    if (opened !== undefined && this.#random() < 0.15) {
+    if (opened !== undefined && this.#gaveUp === undefined && this.#random() < 0.15) {
       let isClosed = false;
       void opened.close().then(
         () => {
@@ -148,11 +169,26 @@ class World {
       this.#disk.capacityBytes = capacityBytes;
     }
     this.#opened = undefined;
+    this.#disk.fault = undefined;
     this.#loop.clear();
     this.#ledger.crashed();
     // Time goes on without it; the wall clock may even have been set back.
     this.#skippedMs += this.#random() < 0.1 ? -this.#below(3_000) : this.#below(this.#random() < 0.2 ? 400_000 : 5_000);
     this.#note(`life ends, ${this.#ledger.messages.size} messages, skipped ${this.#skippedMs}`);
+  }
+
+  get #isOver(): boolean {
+    return this.#ledger.faults.length > 0 || (this.#gaveUp !== undefined && this.#disk.fault !== undefined);
+  }
+
+  /** Whatever failed: as long as the broker is there, it answers. */
+  async #probe(): Promise<void> {
+    let isAnswered = false;
+    void this.#send(SENT_TO[0] as QueuePlan).then(() => {
+      isAnswered = true;
+    });
+    await this.#loop.run(this.#loop.nowMs + OPEN_MS_MAX, () => isAnswered || this.#isOver);
+    if (!isAnswered && !this.#isOver) this.#ledger.fault("it is there, and does not answer");
   }
 
   /** @returns whether it was open in time */
@@ -181,12 +217,17 @@ class World {
         isOpen = true;
       })
       .catch((error) => this.#failed(error));
-    await loop.run(loop.nowMs + forMs, () => isOpen || this.#ledger.faults.length > 0);
-    if (!isOpen && forMs === OPEN_MS_MAX && this.#ledger.faults.length === 0) this.#ledger.fault("it does not open");
+    await loop.run(loop.nowMs + forMs, () => isOpen || this.#isOver);
+    if (!isOpen && forMs === OPEN_MS_MAX && !this.#isOver) this.#ledger.fault("it does not open");
     return isOpen;
   }
 
   #failed(error: unknown): void {
+    // What the disk refused is explained, and enough of a reason.
+    if (this.#disk.fault !== undefined && error instanceof LogError) {
+      this.#gaveUp ??= error;
+      return;
+    }
     this.#ledger.fault(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
 
@@ -288,7 +329,8 @@ class World {
       const message = good[i];
       this.#note(`deleted ${deliveries[i]?.body} ${code}`);
       if (message === undefined) return;
-      if (code === "ok") message.isDeleted = true;
+      // A deletion that had to wait for room may have met another receive's message.
+      if (code === "ok") message.isDeleted = message.isGoodHandle(handles[i] as string, this.#nowMs());
       else if (code === "expired" && plan.fifo) message.isDeleteAsked = message.isDeleted;
       else this.#ledger.fault(`deleting ${message} gave ${code}`);
     });
