@@ -179,6 +179,9 @@ export function queueQuietDelayed(index: u32): u32 { return fair.quietCount(inde
 export function queueQuietSentMs(index: u32): f64 { return <f64>fair.firstQuietSentMs(index); }
 
 // --- messages ------------------------------------------------------------------------------------------------------
+/** Whether there is memory for another batch. */
+export function hasSendMemory(): bool { return slab.couldHaveSlots(sending.BATCH_MAX); }
+
 /** `count` entries in the input region. @returns send.ts: OK, BUSY or FULL */
 export function send(index: u32, count: u32, bytes: u32, nowMs: f64): u32 { return sending.send(index, count, bytes, nowMs); }
 

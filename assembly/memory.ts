@@ -48,6 +48,9 @@ export function reserveChunk(): usize {
   return chunk;
 }
 
+/** Whether the budget has another chunk. */
+export function hasChunk(): bool { return pool != 0 || top + CHUNK_BYTES <= endMax; }
+
 /** Gives chunks that lie side by side to those who ask for one next. */
 export function poolChunks(start: usize, count: u32): void {
   for (let i: u32 = 0; i < count; i++) {

@@ -6,7 +6,7 @@
 //
 // cell >> 14 is the entry of the directory that holds its chunk's address. Cell 0 is no cell. Byte 7 of every cell is
 // its state; 0 is a free one, whose bytes 48..51 link the free list.
-import { CHUNK_BYTES, reserve, reserveChunk } from "./memory";
+import { CHUNK_BYTES, hasChunk, reserve, reserveChunk } from "./memory";
 
 export const NONE: u32 = 0;
 export const CELL_BYTES: u32 = 64;
@@ -59,10 +59,22 @@ export function takeSlot(): u32 {
 /** Whether `count` more slots can be had without asking for memory that may not be there. */
 export function hasSlots(count: u32): bool {
   // Enough of a look ahead: one chunk holds more than any batch asks for.
-  if (slotFree != NONE || slotEnd - slotFresh >= count) return true;
+  if (hasCells(slotFree, slotEnd - slotFresh, count)) return true;
   if (slotEnd >= AUX_FIRST || !addChunk(slotEnd)) return false;
   slotEnd += CHUNK_CELLS;
   return true;
+}
+
+/** Whether hasSlots(count) would be true; asks for nothing. */
+export function couldHaveSlots(count: u32): bool {
+  return hasCells(slotFree, slotEnd - slotFresh, count) || (slotEnd < AUX_FIRST && hasChunk());
+}
+
+/** Of a batch every cell must be there: what was never used, and as many of the free list as are wanted besides. */
+function hasCells(free: u32, freshCount: u32, count: u32): bool {
+  let have = freshCount;
+  for (let cell = free; have < count && cell != NONE; cell = load<u32>(at(cell), FREE_LINK)) have++;
+  return have >= count;
 }
 
 export function giveSlot(cell: u32): void {
@@ -126,8 +138,8 @@ export function giveAux(cell: u32): void {
 
 /** Whether `count` more auxiliary cells can be had. */
 export function hasAux(count: u32): bool {
-  if (auxEnd - auxFresh >= count) return true;
-  if (!addChunk(auxEnd)) return auxFree != NONE && count <= 1;
+  if (hasCells(auxFree, auxEnd - auxFresh, count)) return true;
+  if (!addChunk(auxEnd)) return false;
   auxEnd += CHUNK_CELLS;
   return true;
 }

@@ -122,7 +122,10 @@ export class Turn {
   /** Why sends are refused now, undefined while they are taken. */
   get trouble(): string | undefined {
     if (this.#stopped) return "The broker is stopping";
-    return this.spaceForSends() === "no" ? "The disk is full: sends are refused until there is room" : undefined;
+    if (this.spaceForSends() === "no") return "The disk is full: sends are refused until there is room";
+    if (!this.#core.hasSendMemory)
+      return "The memory for messages is used up: sends are refused until some are deleted";
+    return undefined;
   }
 
   #afterCommand(): void {

@@ -152,6 +152,11 @@ export class Core {
 
   // --- send ---
 
+  /** Whether there is memory for another batch of messages. */
+  get hasSendMemory(): boolean {
+    return this.#wasm.hasSendMemory() !== 0;
+  }
+
   beginSend(): void {
     this.#sendOffset = 0;
     this.#sendCount = 0;

@@ -103,6 +103,7 @@ export class CoreDriver {
   #moves: Moves<DriverQueue>;
   #queues: DriverQueue[]; // in the order of the specs
   readonly #specs: QueueSpec[];
+  readonly #sizes: typeof SIZES;
   /** Segments by number; a sealed one may have an index, which a restart reads instead of its records. */
   readonly #log = new Map<number, { bytes: Buffer; endOffset: number; index?: Buffer }>();
   readonly #handles = new Map<string, ReceivedHandle>();
@@ -112,9 +113,10 @@ export class CoreDriver {
   #nextMessage = 1;
 
   /** A queue's index and number are its place in `specs`, from 1. */
-  constructor(specs: readonly QueueSpec[]) {
+  constructor(specs: readonly QueueSpec[], sizes: typeof SIZES = SIZES) {
     this.#specs = [...specs];
-    this.#core = Core.load(MODULE, SIZES);
+    this.#sizes = sizes;
+    this.#core = Core.load(MODULE, sizes);
     this.#core.beginReplay(START_MS);
     assert(this.#core.finishReplay(START_MS, SEGMENT_HEADER_BYTES), "an empty log replays");
     this.#moves = this.#newMoves();
@@ -179,7 +181,20 @@ export class CoreDriver {
     this.#tick();
   }
 
+  /** A driver whose core has only so many chunks of memory besides what it begins with. */
+  static small(specs: readonly QueueSpec[], chunkCount: number): CoreDriver {
+    const { usedBytes } = Core.load(MODULE, SIZES);
+    return new CoreDriver(specs, { ...SIZES, budgetBytes: usedBytes + chunkCount * MiB });
+  }
+
   send(queue: string, entries: readonly SendEntry[]): SentEntry[] {
+    const sent = this.trySend(queue, entries);
+    assert(sent !== "full", "the core has room");
+    return sent;
+  }
+
+  /** "full": memory is used up, and nothing has been sent. */
+  trySend(queue: string, entries: readonly SendEntry[]): SentEntry[] | "full" {
     const core = this.#core;
     core.beginSend();
     for (const entry of entries) {
@@ -199,7 +214,9 @@ export class CoreDriver {
         false,
       );
     }
-    assert(core.send(this.#index(queue), this.#instant()) === SEND.ok, "the core has room");
+    const code = core.send(this.#index(queue), this.#instant());
+    if (code === SEND.full) return "full";
+    assert(code === SEND.ok, "the tail has room");
     const sent = entries.map((_, i) => ({
       duplicate: core.sentDuplicate(i),
       sequence: core.sentSequence(i),
@@ -371,6 +388,10 @@ export class CoreDriver {
     return pages;
   }
 
+  get hasSendMemory(): boolean {
+    return this.#core.hasSendMemory;
+  }
+
   get liveMessages(): number {
     return this.#core.liveMessages;
   }
@@ -390,7 +411,7 @@ export class CoreDriver {
 
   /** The process ends after everything was written, and another begins. Those who waited have gone. */
   restart(): void {
-    const core = Core.load(MODULE, SIZES);
+    const core = Core.load(MODULE, this.#sizes);
     core.beginReplay(this.#instant());
     let endPosition = SEGMENT_HEADER_BYTES;
     const seen = new Map<number, DriverQueue>();
