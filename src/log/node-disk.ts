@@ -67,7 +67,10 @@ export class NodeDisk implements Disk {
     for (let path = this.directory; !(await isDirectory(path)); path = dirname(path)) missing.push(path);
     for (const path of missing.reverse()) {
       await fs.promises.mkdir(path).catch(async (error: NodeJS.ErrnoException) => {
-        if (error.code !== "EEXIST" || !(await isDirectory(path))) throw error; // somebody else made it meanwhile
+        if (error.code === "EEXIST" && (await isDirectory(path))) return; // somebody else made it meanwhile
+        if (error.code !== "ENOENT") throw error;
+        const text = `ENOENT: nothing can be made in ${dirname(path)}; choose another directory`;
+        throw Object.assign(new Error(text), { code: error.code });
       });
       await syncDirectory(dirname(path));
     }
