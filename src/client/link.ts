@@ -300,7 +300,7 @@ export class Link {
     if (request === undefined) return;
     this.#requests.delete(envelope.id);
     if (envelope.error === undefined) request.resolve(envelope);
-    else request.reject(new WasqError(codeOf(envelope.error.code), envelope.error.message));
+    else request.reject(new WasqError(codeOf(envelope.error.code), envelope.error.message || envelope.error.code));
   }
 
   #goAway(deadlineMs: number, reason: string): void {

@@ -86,8 +86,11 @@ export class LiveSubscription implements MessageStream, Member, Settler {
   readonly #waiting: Waiting[] = [];
   /** Everything that is ours on the server's side, by delivery number. */
   readonly #held = new Map<number, Message>();
-  /** Of those, the ones that nobody has taken yet. */
+  /** Of those, the ones that nobody has taken yet, */
   #buffer: Message[] = [];
+  /** and those of FIFO groups one of which is being given back, with how many are: the server calls them back. */
+  #aside: Message[] = [];
+  readonly #failingGroups = new Map<string, number>();
   #last = 0;
   #isOpen = false; // on this connection
   #isPaused = false;
@@ -182,11 +185,13 @@ export class LiveSubscription implements MessageStream, Member, Settler {
 
   settle(message: Message, settlement: Settlement): Promise<void> {
     if (message.revoked !== undefined) return Promise.reject(message.revoked);
-    if (this.#isFifo && settlement.kind === "nack") this.#setAside(message);
+    const isFailing = this.#isFifo && settlement.kind === "nack" && message.groupId !== undefined;
+    if (isFailing) this.#setAside(message.groupId ?? "");
     const done = this.#settling.add(message, settlement);
     if (settlement.kind === "touch") return done;
     const over = (): void => {
       if (this.#held.get(message.delivery) === message) this.#held.delete(message.delivery);
+      if (isFailing) this.#bringBack(message.groupId ?? "");
       this.#checkIdle();
     };
     return done.then(over, (error) => {
@@ -252,7 +257,7 @@ export class LiveSubscription implements MessageStream, Member, Settler {
   async #subscribe(): Promise<void> {
     const { fields = [], ...options } = this.#options;
     this.#isOpen = true; // its number can be used before the answer is there
-    const needsGroups = this.#worker !== undefined && (options.groupInFlight ?? 1) > 1;
+    const needsGroups = (options.groupInFlight ?? 1) > 1; // to know which ones a failure calls back
     try {
       const { subscribed } = await this.#link.request({
         subscribe: {
@@ -299,7 +304,7 @@ export class LiveSubscription implements MessageStream, Member, Settler {
       this.#last = delivery;
       const message = new Message(this, delivery, wire);
       this.#held.set(delivery, message);
-      this.#buffer.push(message);
+      (this.#failingGroups.has(message.groupId ?? "") ? this.#aside : this.#buffer).push(message);
     }
     if (this.#isGoingAway) this.#returnBuffer("the server stops");
     this.#handOut();
@@ -341,21 +346,39 @@ export class LiveSubscription implements MessageStream, Member, Settler {
     for (const message of this.#held.values()) message.revoke(error);
     this.#held.clear();
     this.#buffer = [];
+    this.#aside = [];
     this.#settling.fail(error);
     this.#checkIdle();
   }
 
   /** FIFO: those of the group behind one that is given back are called back in a moment; nobody is to begin with them. */
-  #setAside(failed: Message): void {
-    const { groupId } = failed;
-    if (groupId === undefined) return;
+  #setAside(groupId: string): void {
+    this.#failingGroups.set(groupId, (this.#failingGroups.get(groupId) ?? 0) + 1);
+    this.#aside.push(...this.#buffer.filter((message) => message.groupId === groupId));
     this.#buffer = this.#buffer.filter((message) => message.groupId !== groupId);
+  }
+
+  /** It has been given back: what is still ours of the group came behind it, or was not called back. */
+  #bringBack(groupId: string): void {
+    const count = (this.#failingGroups.get(groupId) ?? 0) - 1;
+    if (count > 0) {
+      this.#failingGroups.set(groupId, count);
+      return;
+    }
+    this.#failingGroups.delete(groupId);
+    const ours = this.#aside.filter((message) => message.groupId === groupId && message.revoked === undefined);
+    this.#aside = this.#aside.filter((message) => message.groupId !== groupId);
+    if (ours.length === 0) return;
+    this.#buffer = [...this.#buffer, ...ours].sort((a, b) => a.delivery - b.delivery);
+    if (this.#isClosing || this.#isGoingAway) this.#returnBuffer("the consumer closes");
+    else this.#handOut();
   }
 
   #returnBuffer(reason: string): void {
     const buffer = this.#buffer;
     this.#buffer = [];
-    for (const message of buffer) void message.nack({ reason });
+    // From the back: of a FIFO group none is then behind one that was given back.
+    for (const message of buffer.reverse()) void message.nack({ reason });
   }
 
   #next(): Promise<IteratorResult<Message, undefined>> {

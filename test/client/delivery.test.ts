@@ -69,7 +69,7 @@ describe("a delivery", () => {
       batchMessages: 5,
       lingerMs: 20,
       groupInFlight: 3,
-      fields: ["ATTRIBUTES", "SEQUENCE_NUMBER", "BODY_MD5"],
+      fields: ["ATTRIBUTES", "SEQUENCE_NUMBER", "BODY_MD5", "GROUP_ID"],
       credit: { messages: 7, bytes: 1_000, auto: true },
     });
     connection.send(
@@ -296,10 +296,18 @@ describe("a handler", () => {
     await settle(connection, "ack");
     await expect.poll(() => running).toEqual(["x1", "y1", "y2"]);
     finish.get("x1")?.(new Error("no"));
-    await settle(connection, "nack");
-    connection.send({ revoke: { subscription: 1, deliveries: [{ first: 2, last: 3 }], reason: "GROUP_FAILED" } });
-    connection.send(deliver(6, of("x", "x1 again")));
-    await expect.poll(() => running).toEqual(["x1", "y1", "y2", "x1 again"]);
+    const nack = await connection.next("nack");
+    connection.send(deliver(6, of("x", "x4"), of("y", "y3"))); // had been sent before the nack was read
+    connection.send({
+      revoke: { subscription: 1, deliveries: [{ first: 2, last: 3 }, { first: 6 }], reason: "GROUP_FAILED" },
+    });
+    connection.send(deliver(8, of("x", "x1 again")));
+    await expect.poll(() => running).toEqual(["x1", "y1", "y2"]);
+    finish.get("y2")?.();
+    await settle(connection, "ack");
+    await expect.poll(() => running).toEqual(["x1", "y1", "y2", "y3"]);
+    connection.send({ id: nack.id, settled: { subscription: 1, count: 1 } });
+    await expect.poll(() => running).toEqual(["x1", "y1", "y2", "y3", "x1 again"]);
   });
 });
 
