@@ -205,7 +205,8 @@ export function detach(cell: u32): void {
 /** Its queue has been purged, and is now at `q`: nothing is out any more. */
 export function moveTo(cell: u32, q: u32): void {
   const b = body(cell);
-  leaveRing(cell);
+  const wasPaused = has(b, PAUSED);
+  pause(cell); // so that nothing offers it to the old queue again
   const before = setCause(PURGED);
   for (let number = load<u64>(b, OLDEST); number < next(b); number++) {
     const slot = load<u32>(entry(b, number));
@@ -214,7 +215,7 @@ export function moveTo(cell: u32, q: u32): void {
   setCause(before);
   store<u64>(b, next(b), COMPOSED);
   store<u32>(at(cell), q, 16);
-  offer(cell);
+  if (!wasPaused) resume(cell);
 }
 
 // --- credit ------------------------------------------------------------------------------------------------------------

@@ -105,12 +105,14 @@ export class Publisher implements BrokerPublisher {
 
   #confirm(frame: Frame, sizeBytes: number): void {
     const { turn } = this.#parts;
-    const { number, failures } = frame;
+    const { failures } = frame;
+    // Where a number is missing the frame has not come as far as its own numbers.
+    const number = Math.min(frame.number - 1, this.last);
     const published = frame.published.length === 0 ? undefined : Buffer.concat(frame.published);
     // Also where nothing was sent: what it repeats may still be on its way to disk.
     turn.hold(turn.headPosition, {
       release: () => {
-        if (!this.#isClosed) this.#listener.confirmed(number - 1, failures, published, sizeBytes);
+        if (!this.#isClosed) this.#listener.confirmed(number, failures, published, sizeBytes);
       },
     });
   }

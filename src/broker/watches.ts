@@ -6,7 +6,10 @@ import type { CoreStreams } from "../core/streams.ts";
 import type { QueueEntry } from "./catalogue.ts";
 import type { BrokerWatch, QueueActivity, WatchEvent, WatchListener } from "./stream-types.ts";
 
-const SENT = 1; // the schema's EventKind
+// The schema's EventKind.
+const SENT = 1;
+const RETURNED = 4;
+const DEAD_LETTERED = 6;
 
 interface Watch {
   readonly entry: QueueEntry;
@@ -104,7 +107,8 @@ export class Watches {
           if (!watch.wantsEvents) continue;
           const record =
             watch.wantsBodies && event.kind === SENT ? core.record(place.position, place.recordBytes) : undefined;
-          const told: WatchEvent = { ...event, timeMs, body: record && bodyOf(record), reason };
+          const given = event.kind === RETURNED || event.kind === DEAD_LETTERED ? reason : "";
+          const told: WatchEvent = { ...event, timeMs, body: record && bodyOf(record), reason: given };
           watch.listener.event(told);
         }
       }

@@ -80,6 +80,7 @@ export class StreamDriver extends CoreDriver {
   readonly #subscriptions = new Map<string, Subscribed>();
   readonly #byToken = new Map<number, string>();
   #nextToken = 1;
+  onRevoke: (subscription: string, number: number) => void = () => {};
   onMessage: (subscription: string, number: number, message: DeliveredMessage) => void = () => {};
 
   constructor(specs: readonly QueueSpec[]) {
@@ -240,6 +241,9 @@ export class StreamDriver extends CoreDriver {
 
   #note(name: string, { deliver, revoke }: Envelope): string {
     if (revoke !== null) {
+      for (const { first, last } of revoke.deliveries) {
+        for (let number = first; number <= Math.max(first, last); number++) this.onRevoke(name, number);
+      }
       const ranges = revoke.deliveries.map(({ first, last }) => (last === 0 ? `${first}` : `${first}-${last}`));
       return `revoke ${ranges.join(" ")} ${REASONS[revoke.reason]}`;
     }
