@@ -73,7 +73,8 @@ export async function made(recipe: Recipe): Promise<string> {
   try {
     await recipe.fetch?.(place);
   } catch (error) {
-    throw new Missing(`${recipe.needs ?? recipe.name} (${String(error).trim().split("\n")[0]})`);
+    const [reason = ""] = String(error).split("\n");
+    throw new Missing(`${recipe.needs ?? recipe.name} (${reason.slice(0, 200)})`);
   }
   await recipe.build?.(place);
   writeFileSync(ready, "");
