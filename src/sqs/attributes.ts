@@ -14,7 +14,7 @@ import {
 import { invalidParameter, missingParameter, SqsError } from "./errors.ts";
 import { arnOf } from "./names.ts";
 import type { Context } from "./operation.ts";
-import { checkPolicy } from "./permissions.ts";
+import { normalPolicy } from "./permissions.ts";
 import {
   checkRedriveTarget,
   parseRedriveAllowPolicy,
@@ -192,10 +192,9 @@ export function parseBoolean(text: string, name: string): boolean {
   return lower === "true";
 }
 
-/** It is kept as it was written: clients compare documents, and some compare texts. */
 function readPolicy(settings: Mutable, text: string, name: string): void {
-  if (text !== "" && !checkPolicy(text)) throw badAttribute(name);
-  settings.policy = text === "" ? undefined : text;
+  settings.policy = text === "" ? undefined : normalPolicy(text);
+  if (text !== "" && settings.policy === undefined) throw badAttribute(name);
 }
 
 /**
@@ -255,7 +254,7 @@ export function firstDifference(
   return undefined;
 }
 
-/** Whether two documents say the same: white space and the order of members do not count. */
+/** Whether two documents say the same: the order of members does not count. */
 function areEqualJson(left: string | undefined, right: string | undefined): boolean {
   if (left === undefined || right === undefined) return left === right;
   return isDeepStrictEqual(JSON.parse(left), JSON.parse(right));

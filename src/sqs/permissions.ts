@@ -12,13 +12,21 @@ const PRINCIPAL_COUNT_MAX = 50; // of the whole document, like conditions
 const CONDITION_COUNT_MAX = 10;
 const ACTION_COUNT_MAX = 7; // of one statement
 
-/** @returns whether the text is a policy document. @throws SqsError OverLimit for a document that is too large */
-export function checkPolicy(text: string): boolean {
-  const bytes = Buffer.byteLength(text);
-  if (bytes > BYTES_MAX)
-    throw overLimit(`${bytes} bytes were found in the submitted policy, max allowed is ${BYTES_MAX}`);
+/**
+ * @returns the document as it is kept and read back: without white space, like the service's; undefined for what is none
+ * @throws SqsError OverLimit for a document that is too large
+ */
+export function normalPolicy(text: string): string | undefined {
   const document = parseJsonMap(text);
-  if (document === undefined) return false;
+  const normal = document === undefined ? text : JSON.stringify(Object.fromEntries(document));
+  const bytes = Buffer.byteLength(normal);
+  if (bytes > BYTES_MAX) {
+    throw overLimit(`${bytes} bytes were found in the submitted policy, max allowed is ${BYTES_MAX}`);
+  }
+  return document !== undefined && isPolicy(document) ? normal : undefined;
+}
+
+function isPolicy(document: ReadonlyMap<string, unknown>): boolean {
   const version = document.get("Version");
   if (version !== undefined && version !== "2012-10-17" && version !== "2008-10-17") return false;
   const statements = valuesOf(document.get("Statement"));

@@ -1,7 +1,7 @@
 import { invalidParameter, invalidValue, missingParameter } from "../errors.ts";
 import { arnOf } from "../names.ts";
 import { findQueue, inTurn, operationWithoutOutput, queueNameOf } from "../operation.ts";
-import { checkActionCount, checkPolicy, parseQueuePolicy, statementOf } from "../permissions.ts";
+import { checkActionCount, normalPolicy, parseQueuePolicy, statementOf } from "../permissions.ts";
 import { list, string } from "../shapes.ts";
 
 const GRANTABLE: ReadonlySet<string> = new Set([
@@ -53,7 +53,7 @@ export const addPermission = operationWithoutOutput(
         throw invalidValue(label, "Label", "Already exists.");
       }
       const changed = policy.render([...policy.statements, statementOf(label, accounts, actions, queueArn)]);
-      checkPolicy(changed);
+      normalPolicy(changed); // it may have become too large
       context.broker.setQueue(queue, { ...queue.settings, policy: changed }, queue.tags, () => done(() => undefined));
     }),
 );
