@@ -96,7 +96,11 @@ export class Reclaimer {
           `Cannot read segment ${segment} again: at offset ${offset} there is no valid record, where one was written before`,
         );
       }
-      if (stop === "tailFull") await this.#flushed();
+      if (stop === "tailFull") {
+        // Nothing on its way to disk that would make room: it is the next segment that lacks.
+        if (consumedBytes === 0 && this.#core.headPosition === this.#durablePosition()) return false;
+        await this.#flushed();
+      }
       // A record longer than the piece: more of it at a time, up to all that the core takes.
       pieceBytes = consumedBytes === 0 && stop === "more" ? this.#core.inputBytesMax & ~7 : PIECE_BYTES;
     }

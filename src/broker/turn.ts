@@ -66,6 +66,7 @@ export class Turn {
     this.#marked = parts.durablePosition;
     this.#drain = parts.drain;
     this.#onFatal = parts.onFatal;
+    this.#boundLog(); // before anything is written: a start may find a full disk
   }
 
   get durablePosition(): number {
@@ -103,19 +104,25 @@ export class Turn {
     this.#afterCommand();
   }
 
-  /** Tells the core how far it may write: past the end of this segment only when the next one is there. */
+  /**
+   * Tells the core how far it may write: to the end of the segment that is prepared after the one the log writes to, or
+   * to the end of this one. The core may be a segment ahead of the log already.
+   */
   #boundLog(): void {
-    const { headPosition } = this.#core;
-    const segmentEnd = (Math.floor(headPosition / this.#segmentBytes) + 1) * this.#segmentBytes;
-    const writableEnd = this.#log.hasSpare ? Number.POSITIVE_INFINITY : segmentEnd;
+    const { writableEnd } = this.#log;
     if (writableEnd === this.#writableEnd) return;
     this.#writableEnd = writableEnd;
     this.#core.setWritableEnd(writableEnd);
   }
 
+  /** Whether there is a segment after the one that the core writes to. */
+  get #hasNext(): boolean {
+    return this.#log.writableEnd - this.#core.headPosition > this.#segmentBytes;
+  }
+
   /** "wait": the next segment is still being prepared, and the rest of this one is what deletes and receives live on. */
   spaceForSends(): "yes" | "wait" | "no" {
-    if (this.#log.hasSpare || this.#core.segmentRoomBytes > this.#segmentBytes * RESERVE_SHARE) return "yes";
+    if (this.#hasNext || this.#core.segmentRoomBytes > this.#segmentBytes * RESERVE_SHARE) return "yes";
     return this.#log.isFull ? "no" : "wait";
   }
 
@@ -258,7 +265,7 @@ export class Turn {
       this.#againTimer = undefined;
       this.tick();
     };
-    this.#againTimer = setTimeout(again, this.#log.hasSpare ? 1 : SPACE_RETRY_MS);
+    this.#againTimer = setTimeout(again, this.#hasNext ? 1 : SPACE_RETRY_MS);
   }
 
   /** Ticks when this pass over the sockets is done. */

@@ -166,6 +166,11 @@ export class LocalLog implements Log {
     return this.#spare !== undefined;
   }
 
+  get writableEnd(): number {
+    const last = this.#spare?.segment ?? this.#current?.segment;
+    return last === undefined ? this.#endPosition : (last + 1) * this.#segmentBytes;
+  }
+
   get isFull(): boolean {
     return this.#spare === undefined && this.#spareProblem !== undefined;
   }

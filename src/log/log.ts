@@ -44,6 +44,8 @@ export interface Log {
   segments(): readonly number[];
   /** True while the next segment is preallocated, so that writing can go on past the end of the current one. */
   readonly hasSpare: boolean;
+  /** Where the last segment ends that can be written to now: the current one, or the next if it is preallocated. */
+  readonly writableEnd: number;
   /** True when the last try to prepare the next segment failed: no space, until another try succeeds. */
   readonly isFull: boolean;
   /** Stores a sealed segment's index behind its data, durable on return. */

@@ -81,11 +81,13 @@ test("a full disk: no spare, a note, and recovery without a restart", async () =
   const opened = await open(disk);
   const { log, notes } = opened;
   await settle(log);
+  expect(log.writableEnd).toBe(3 * SEGMENT_BYTES); // to the end of the spare
   disk.capacityBytes = 5 * SEGMENT_BYTES;
   await fillUpTo(opened, 2); // on into the spare; the next one finds no room
   await log.freeBytes();
   for (let turn = 0; turn < 100; turn++) await Promise.resolve();
   expect(log.hasSpare).toBe(false);
+  expect(log.writableEnd).toBe(3 * SEGMENT_BYTES); // which is the one being written now
   expect(notes).toHaveLength(1);
   expect(notes[0]).toContain("Cannot prepare segment 3");
   expect(disk.files().has("spare")).toBe(false); // its space was given back
