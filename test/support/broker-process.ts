@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const BUNDLE = fileURLToPath(new URL("../../build/out/wasq.cjs", import.meta.url));
+export const BUNDLE = fileURLToPath(new URL("../../build/out/wasq.cjs", import.meta.url));
 export const BINARY = fileURLToPath(
   new URL(`../../build/out/wasq${process.platform === "win32" ? ".exe" : ""}`, import.meta.url),
 );
