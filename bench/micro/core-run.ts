@@ -1,10 +1,8 @@
-// One run of the core, or of its rival, in a process of its own: filled to a depth, then send, receive and delete in
-// turns of ten at that depth. Nothing is written to disk. Prints JSON.
+// One run of the core, or of its rival, in a process of its own: with so many messages queued elsewhere, requests to send,
+// receive and delete in turns of ten. The core makes the log's records as well, which nobody writes. Prints JSON.
 import { createHash, randomFillSync } from "node:crypto";
 import { PerformanceObserver } from "node:perf_hooks";
 import { assert } from "../../src/base/assert.ts";
-import { type ReceivedHandle, SEND } from "../../src/core/core.ts";
-import { readStoredMessage } from "../../src/core/stored-message.ts";
 import { SEGMENT_HEADER_BYTES } from "../../src/limits.ts";
 import { BODY } from "../support.ts";
 import { loadCore } from "./load-core.ts";
@@ -25,106 +23,129 @@ export interface CoreResult {
   readonly longestPauseMs: number;
 }
 
-/** A turn of ten, each step by itself. */
+/** What a request in AWS JSON costs from its bytes to the bytes of its answer: no sockets, no disk. */
 interface Subject {
-  send(nowMs: number): void;
-  receive(nowMs: number): void;
-  delete(nowMs: number): void;
+  send(request: Buffer, nowMs: number): unknown;
+  receive(request: Buffer, nowMs: number): Buffer;
+  delete(request: Buffer, nowMs: number): unknown;
+  /** As send, to a queue that nobody receives from: what lies about. */
+  fill(request: Buffer, nowMs: number): void;
+  /** After ten requests: what was sent is on disk, what was due is done. */
+  turn(nowMs: number): void;
 }
 
 const TURN_COUNT = 10;
 const VISIBILITY_MS = 30_000;
 const START_MS = 1_800_000_000_000;
+const QueueUrl = "http://127.0.0.1:9324/000000000000/b";
 
 function wasmSubject(): Subject {
   const core = loadCore();
   core.beginReplay(START_MS);
   assert(core.finishReplay(START_MS, SEGMENT_HEADER_BYTES), "an empty core has room");
-  const queue = core.openQueue(1);
-  core.setQueue(queue, {
-    flags: 0,
-    delayMs: 0,
-    retentionMs: 345_600_000,
-    receiveMax: 0,
-    deadLetters: 0,
-    sourceNumber: 1,
-    inFlightMax: 120_000,
-    messageBytesMax: 1_048_576,
+  const open = (number: number): number => {
+    const opened = core.openQueue(number);
+    core.setQueue(opened, {
+      flags: 0,
+      delayMs: 0,
+      retentionMs: 345_600_000,
+      receiveMax: 0,
+      deadLetters: 0,
+      sourceNumber: number,
+      inFlightMax: 120_000,
+      messageBytesMax: 1_048_576,
+    });
+    core.logQueue(opened, Buffer.from("{}"));
+    return opened;
+  };
+  const queue = open(1);
+  const store = open(2);
+  const requests = core.requests({
+    fillRandom: (bytes) => randomFillSync(bytes),
+    digest: (algorithm, bytes) => createHash(algorithm).update(bytes).digest(),
   });
-  core.logQueue(queue, Buffer.from("{}"));
-  const ids = Buffer.alloc(16 * TURN_COUNT);
-  const digest = (algorithm: string, bytes: Uint8Array) => createHash(algorithm).update(bytes).digest();
-  let handles: ReceivedHandle[] = [];
-  const turn = (nowMs: number): void => {
-    core.takeExtents();
-    core.commit(core.headPosition, nowMs);
-    core.tick(nowMs);
+  requests.setSender("sender");
+  const { effects } = core;
+  const sendTo = (to: number, request: Buffer, nowMs: number): string => {
+    assert(requests.parseSend(request, false) !== undefined, "the request is a plain one");
+    const answer = requests.send(to, false, false, nowMs);
+    assert(answer !== undefined, "the core has room");
+    return answer;
   };
   return {
-    send(nowMs) {
-      randomFillSync(ids);
-      for (let i = 0; i < TURN_COUNT; i++) {
-        core.beginSend();
-        core.addMessage(
-          BODY,
-          undefined,
-          undefined,
-          undefined,
-          "sender",
-          undefined,
-          undefined,
-          ids,
-          i * 16,
-          digest,
-          false,
-        );
-        assert(core.send(queue, nowMs) === SEND.ok, "the core has room");
-        core.sentMessageId(0);
-        core.sentBodyMd5(0);
-      }
-      turn(nowMs);
+    send: (request, nowMs) => sendTo(queue, request, nowMs),
+    fill: (request, nowMs) => void sendTo(store, request, nowMs),
+    receive(request, nowMs) {
+      const asked = requests.parseReceive(request);
+      assert(asked !== undefined, "the request is a plain one");
+      core.receive(queue, asked.countMax ?? 1, VISIBILITY_MS, 0, 1, undefined, nowMs);
+      let answer: Buffer | undefined;
+      effects.drain(() => {
+        const composed = effects.compose(queue, asked.wanted);
+        if (composed !== undefined) answer = Buffer.from(composed);
+      });
+      assert(answer !== undefined, "the message is in memory");
+      return answer;
     },
-    receive(nowMs) {
-      handles = [];
-      for (let i = 0; i < TURN_COUNT; i++) {
-        core.receive(queue, 1, VISIBILITY_MS, 0, 1, undefined, nowMs);
-        core.effects.drain(() => {
-          for (const { slot, generation, receiveCount, position, recordBytes } of core.effects.deliveries()) {
-            const record = core.record(position, recordBytes);
-            if (record !== undefined) readStoredMessage(record);
-            handles.push({ slot, generation, receiveCount });
-          }
-        });
-      }
-      turn(nowMs);
+    delete(request, nowMs) {
+      assert(requests.parseDelete(request, false) !== undefined, "the request is a plain one");
+      return requests.delete(queue, false, nowMs);
     },
-    delete(nowMs) {
-      for (const handle of handles) core.delete(queue, [handle], nowMs);
-      turn(nowMs);
+    turn(nowMs) {
+      core.takeExtents();
+      core.commit(core.headPosition, nowMs);
+      core.tick(nowMs);
     },
   };
 }
 
 function plainSubject(): Subject {
   const queue = new PlainQueue();
-  let handles: string[] = [];
+  const store = new PlainQueue();
+  const parse = (request: Buffer) => JSON.parse(request.toString());
   return {
-    send(nowMs) {
-      for (let i = 0; i < TURN_COUNT; i++) queue.send(`${BODY.slice(8)}${String(nowMs % 1e8).padStart(8, "0")}`, nowMs);
-      queue.tick(nowMs);
+    send(request, nowMs) {
+      const { MessageBody }: { MessageBody: string } = parse(request);
+      const { id, bodyMd5 } = queue.send(MessageBody, nowMs);
+      return JSON.stringify({ MessageId: id, MD5OfMessageBody: bodyMd5 });
     },
-    receive(nowMs) {
-      handles = [];
-      for (let i = 0; i < TURN_COUNT; i++) {
-        for (const { handle } of queue.receive(1, VISIBILITY_MS, nowMs)) handles.push(handle);
-      }
-      queue.tick(nowMs);
+    fill(request, nowMs) {
+      const { MessageBody }: { MessageBody: string } = parse(request);
+      store.send(MessageBody, nowMs);
     },
-    delete(nowMs) {
-      for (const handle of handles) queue.delete(handle);
+    receive(request, nowMs) {
+      const { MaxNumberOfMessages = 1 }: { MaxNumberOfMessages?: number } = parse(request);
+      const Messages = queue.receive(MaxNumberOfMessages, VISIBILITY_MS, nowMs).map(({ handle, message }) => ({
+        MessageId: message.id,
+        ReceiptHandle: handle,
+        MD5OfBody: message.bodyMd5,
+        Body: message.body,
+      }));
+      return Buffer.from(JSON.stringify({ Messages }));
+    },
+    delete(request) {
+      const { ReceiptHandle }: { ReceiptHandle: string } = parse(request);
+      return queue.delete(ReceiptHandle);
+    },
+    turn(nowMs) {
       queue.tick(nowMs);
     },
   };
+}
+
+const bytesOf = (request: object): Buffer => Buffer.from(JSON.stringify({ QueueUrl, ...request }));
+// Bodies that differ, so that the plain queue cannot keep one string for all of them.
+const sends = Array.from({ length: 100 }, (_, i) =>
+  bytesOf({ MessageBody: BODY.slice(3) + String(i).padStart(3, "0") }),
+);
+const receive = bytesOf({ MaxNumberOfMessages: 1 });
+
+/** Ten times the same step. @returns how long it took, the turn's end with it */
+function turnOf(nowMs: number, step: (i: number) => void): number {
+  const stepMs = performance.now();
+  for (let i = 0; i < TURN_COUNT; i++) step(i);
+  subject.turn(nowMs);
+  return performance.now() - stepMs;
 }
 
 const job: CoreJob = JSON.parse(process.argv[2] ?? "");
@@ -132,7 +153,7 @@ const subject = job.kind === "core" ? wasmSubject() : plainSubject();
 let nowMs = START_MS;
 for (let i = 0; i < job.depth; i += TURN_COUNT) {
   nowMs += i % 1000 === 0 ? 1 : 0;
-  subject.send(nowMs);
+  turnOf(nowMs, (k) => subject.fill(sends[(i + k) % sends.length] as Buffer, nowMs));
 }
 
 const pausesMs: number[] = [];
@@ -145,11 +166,15 @@ const spentMs = { send: 0, receive: 0, delete: 0 };
 let turnCount = 0;
 while (performance.now() - beganMs < job.seconds * 1000) {
   nowMs += turnCount % 10 === 0 ? 1 : 0;
-  for (const step of ["send", "receive", "delete"] as const) {
-    const stepMs = performance.now();
-    subject[step](nowMs);
-    spentMs[step] += performance.now() - stepMs;
-  }
+  spentMs.send += turnOf(nowMs, (i) => subject.send(sends[(turnCount + i) % sends.length] as Buffer, nowMs));
+  const answers: Buffer[] = [];
+  spentMs.receive += turnOf(nowMs, () => answers.push(subject.receive(receive, nowMs)));
+  // The client's part, not counted.
+  const deletes = answers.map((answer) => {
+    const { Messages }: { Messages: { ReceiptHandle: string }[] } = JSON.parse(answer.toString());
+    return bytesOf({ ReceiptHandle: Messages[0]?.ReceiptHandle });
+  });
+  spentMs.delete += turnOf(nowMs, (i) => subject.delete(deletes[i] as Buffer, nowMs));
   turnCount++;
 }
 await new Promise((resolve) => setTimeout(resolve, 50)); // the observer tells a little later

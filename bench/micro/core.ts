@@ -1,4 +1,4 @@
-// The core through its door, against the same rules in plain objects, at two depths: operations and collector pauses.
+// Requests through the core, against the same rules in plain objects, at two depths: requests and collector pauses.
 import { median, runScript, table, whole } from "../support.ts";
 import type { CoreJob, CoreResult } from "./core-run.ts";
 
@@ -32,5 +32,5 @@ export async function core(): Promise<void> {
     ];
   });
   const head = ["rules", "queued", "sends/s", "receives/s", "deletes/s", "pauses", "pauses ms", "longest ms"];
-  table(`Core alone: medians of ${ROUND_COUNT} rounds of 3 s`, head, rows);
+  table(`Requests in AWS JSON, no sockets, no disk: medians of ${ROUND_COUNT} rounds of 3 s`, head, rows);
 }
