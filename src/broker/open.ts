@@ -94,6 +94,7 @@ function run(
   indexedSegments: readonly number[],
   onFatal: (error: Error) => void,
 ): OpenedBroker {
+  let closed = false;
   const broker = new LocalBroker({
     core,
     log,
@@ -101,7 +102,10 @@ function run(
     catalogue,
     durablePosition: endPosition,
     segmentBytes,
-    onFatal,
+    // Whoever asks after the end, or still reads a message, meets a closed log, and gets no answer.
+    onFatal: (error) => {
+      if (!closed) onFatal(error);
+    },
   });
   const reclaimer = new Reclaimer({
     core,
@@ -136,6 +140,7 @@ function run(
       clearInterval(housekeeping);
       await round;
       await broker.close();
+      closed = true;
       await log.close();
     },
   };

@@ -19,7 +19,14 @@ export class Reclaimer {
   readonly #flushed: () => Promise<void>;
   readonly #durablePosition: () => number;
   readonly #indexed: Set<number>;
+  /**
+   * Segments that may have been written again in part, and the first segment that may have copies of theirs. Whoever
+   * deletes a copy deletes it where the copy is: were that given up, or indexed, before the first record is gone, the
+   * message would be back at the next start.
+   */
+  readonly #begun = new Map<number, number>();
   #running = false;
+  #hasRun = false;
 
   constructor(parts: {
     core: Core;
@@ -47,7 +54,14 @@ export class Reclaimer {
       const sealed = this.#log
         .segments()
         .filter((segment) => (segment + 1) * this.#segmentBytes <= this.#durablePosition());
+      if (!this.#hasRun) {
+        // Of those that it finds, nobody knows how far the process before had come.
+        const unsure = sealed.filter((segment) => !this.#isWorthKeeping(segment, sealed));
+        for (const segment of unsure) this.#begun.set(segment, segment + 1);
+        this.#hasRun = true;
+      }
       for (const segment of sealed) {
+        if (this.#mayHaveCopies(segment)) continue;
         if (this.#isWorthKeeping(segment, sealed)) {
           if (!this.#indexed.has(segment)) await this.#index(segment);
         } else await this.#giveUp(segment);
@@ -70,12 +84,26 @@ export class Reclaimer {
     this.#indexed.add(segment);
   }
 
+  #mayHaveCopies(segment: number): boolean {
+    for (const copiesFrom of this.#begun.values()) if (copiesFrom <= segment) return true;
+    return false;
+  }
+
   async #giveUp(segment: number): Promise<void> {
+    const room = this.#core.liveBytes(segment) + this.#needed;
+    if (!this.#log.hasSpare && this.#core.segmentRoomBytes < room) return; // no space to begin
+    if (!this.#begun.has(segment)) this.#begun.set(segment, Math.floor(this.#core.headPosition / this.#segmentBytes));
     if (!(await this.#survey(segment, false, () => {}))) return; // no space to do it now
     await this.#flushed();
     this.#core.removeSegment(segment);
     this.#indexed.delete(segment);
     await this.#log.remove(segment);
+    this.#begun.delete(segment);
+  }
+
+  /** What is left to deletes and receives, whatever else wants to be written. */
+  get #needed(): number {
+    return Math.min(REWRITTEN_BYTES_MAX, this.#segmentBytes / 16);
   }
 
   async #survey(segment: number, forIndex: boolean, onIndex: (index: Uint8Array) => void): Promise<boolean> {
@@ -83,8 +111,7 @@ export class Reclaimer {
     let offset = this.#headerBytes;
     let pieceBytes = PIECE_BYTES;
     while (offset < this.#segmentBytes) {
-      const needed = Math.min(REWRITTEN_BYTES_MAX, this.#segmentBytes / 16);
-      if (!forIndex && !this.#log.hasSpare && this.#core.segmentRoomBytes < needed) return false;
+      if (!forIndex && !this.#log.hasSpare && this.#core.segmentRoomBytes < this.#needed) return false;
       const size = Math.min(pieceBytes, this.#segmentBytes - offset);
       const bytes = await this.#log.read(start + offset, size);
       const { consumedBytes, stop, index } = this.#core.survey(bytes, start + offset, forIndex);

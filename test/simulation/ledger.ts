@@ -77,6 +77,11 @@ export class Ledger {
   deliveredCount = 0;
   duplicateCount = 0;
   deadLetterCount = 0;
+  /** Dead-letter queues that a task has been asked to empty: from then on their messages may be back as new ones. */
+  readonly emptied = new Set<string>();
+  /** Messages that came back to their queue under another ID. */
+  readonly moved = new Set<string>();
+  readonly #bodyOf = new Map<string, string>(); // by message ID
 
   fault(text: string): void {
     this.faults.push(text);
@@ -147,15 +152,28 @@ export class Ledger {
       if (isDeadLetter && message.queue.deadLetters !== from.name) {
         this.fault(`${message} was sent to ${message.queue.name} and came from ${from.name}`);
       }
+      const mayBeNew = this.emptied.has(message.queue.deadLetters ?? "");
+      const isNew = message.messageId !== undefined && message.messageId !== delivered.messageId;
+      if (isNew && mayBeNew) this.moved.add(message.body);
+      if ((this.#bodyOf.get(delivered.messageId) ?? message.body) !== message.body) {
+        this.fault(`${message} and ${this.#bodyOf.get(delivered.messageId)?.slice(0, 40)} are ${delivered.messageId}`);
+      }
+      this.#bodyOf.set(delivered.messageId, message.body);
       const what = `${message} came from ${from.name} at ${nowMs}`;
       if (message.isDeleted) this.fault(`${what}, deleted`);
-      if (!isDeadLetter && askedMs >= message.purgedMs) this.fault(`${what}, purged at ${message.purgedMs}`);
+      if (!isDeadLetter && !mayBeNew && askedMs >= message.purgedMs)
+        this.fault(`${what}, purged at ${message.purgedMs}`);
       if (nowMs < message.notBeforeMs) this.fault(`${what}, before ${message.notBeforeMs}`);
       if (!isDeadLetter && askedMs > message.sentMs + from.retentionMs) this.fault(`${what}, after its retention`);
-      if (!isDeadLetter && message.hasDurableReceives && delivered.receiveCount <= message.lastReceiveCount) {
+      if (
+        !isDeadLetter &&
+        !mayBeNew &&
+        message.hasDurableReceives &&
+        delivered.receiveCount <= message.lastReceiveCount
+      ) {
         this.fault(`${what}, receive ${delivered.receiveCount} after receive ${message.lastReceiveCount}`);
       }
-      if (message.messageId !== undefined && message.messageId !== delivered.messageId) {
+      if (isNew && !mayBeNew) {
         this.fault(`${what} as ${delivered.messageId}, sent as ${message.messageId}`);
       }
       if (!isDeadLetter && from.fifo) this.#checkOrder(message, messages.slice(0, i), what);

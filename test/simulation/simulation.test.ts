@@ -17,6 +17,7 @@ test(
       deadLetterCount: 0,
       duplicateCount: 0,
       crashCount: 0,
+      movedCount: 0,
       segmentCount: 0,
     };
     for (let seed = FIRST_SEED; seed < FIRST_SEED + SEED_COUNT && failures.length < FAILURES_SHOWN_MAX; seed++) {
@@ -32,6 +33,7 @@ test(
     expect(total.deadLetterCount).toBeGreaterThan(SEED_COUNT);
     expect(total.duplicateCount).toBeGreaterThan(SEED_COUNT);
     expect(total.crashCount).toBeGreaterThan(SEED_COUNT);
+    expect(total.movedCount).toBeGreaterThan(SEED_COUNT / 4);
     expect(total.segmentCount).toBeGreaterThan(3 * SEED_COUNT);
   },
   SEED_COUNT * 5_000,

@@ -35,6 +35,7 @@ const QUEUES: readonly QueuePlan[] = [
   { name: "failing.fifo", fifo: true, deadLetters: "dead.fifo", receiveMax: 2, retentionMs: 4 * DAY_MS },
 ];
 /** Clients send here; to dead letters only the broker does. */
+const DEAD_LETTERS = QUEUES.filter(({ name }) => name.startsWith("dead"));
 const SENT_TO = QUEUES.filter(({ name }) => !name.startsWith("dead"));
 
 function settingsOf(plan: QueuePlan): QueueSettings {
@@ -59,6 +60,7 @@ export interface Outcome {
   readonly deadLetterCount: number;
   readonly duplicateCount: number;
   readonly crashCount: number;
+  readonly movedCount: number; // messages that a task brought back
   readonly segmentCount: number; // the number of the last one
 }
 
@@ -94,10 +96,12 @@ class World {
   #nextBody = 1;
   #crashCount = 0;
   readonly #orders = new Map<string, number>();
+  readonly #hasMoves: boolean; // and so less is certain of dead letters
 
   constructor(seed: number, loop: VirtualLoop, trial: Trial | undefined) {
     this.#loop = loop;
     this.#random = randomOf(seed);
+    this.#hasMoves = this.#random() < 0.5;
     this.#trial = trial;
     this.#disk.fault = trial?.fault;
     if (trial === undefined && this.#random() < 0.15) this.#disk.capacityBytes = (24 + this.#below(30)) * SEGMENT_BYTES;
@@ -120,6 +124,7 @@ class World {
       deadLetterCount,
       duplicateCount,
       crashCount: this.#crashCount,
+      movedCount: this.#ledger.moved.size,
       segmentCount: Math.max(0, ...[...this.#disk.files().keys()].map((name) => Number(/\d+/.exec(name)?.[0] ?? 0))),
     };
   }
@@ -265,7 +270,8 @@ class World {
       } else if (dice < 0.97 && held.length > 0) {
         const { plan, delivered } = this.#pick(held);
         await this.#changeVisibility(plan, delivered);
-      } else if (dice > 0.995) await this.#purge(this.#pick(SENT_TO));
+      } else if (dice > 0.97 && dice <= 0.99 && this.#hasMoves) await this.#move(this.#pick(DEAD_LETTERS));
+      else if (dice > 0.995) await this.#purge(this.#pick(SENT_TO));
     }
   }
 
@@ -354,6 +360,23 @@ class World {
     await purge(this.#broker, this.#queue(plan));
     for (const message of gone) message.purgedMs = Math.min(message.purgedMs, this.#nowMs() + 1);
     this.#note(`purged ${plan.name}`);
+  }
+
+  /** Starts a task, or stops the one that runs. */
+  async #move({ name }: QueuePlan): Promise<void> {
+    const queue = find(this.#broker, name);
+    this.#ledger.emptied.add(name);
+    const messagesPerSecond = this.#random() < 0.5 ? undefined : 1 + this.#below(100);
+    const [task] = this.#broker.moveTasks(queue);
+    if (task?.status === "failed") this.#ledger.fault(`a task of ${name} failed: ${task.failure}`);
+    const status = await new Promise<string>((resolve) => {
+      if (task?.status === "running") this.#broker.cancelMove(queue, task.id, (result) => resolve(result.status));
+      else
+        this.#broker.startMove(queue, { destinationArn: undefined, messagesPerSecond }, (result) =>
+          resolve(result.status),
+        );
+    });
+    this.#note(`moves from ${name} ${status}`);
   }
 
   // --- the end --------------------------------------------------------------------------------------------------
