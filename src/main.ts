@@ -2,10 +2,17 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
+import { Authenticator } from "./auth/authenticate.ts";
+import { Authorizer } from "./auth/authorize.ts";
+import { IdentitiesError } from "./auth/identities.ts";
+import { Sealer } from "./auth/sealing.ts";
+import type { Clock } from "./base/clock.ts";
 import { type OpenedBroker, openBroker } from "./broker/open.ts";
 import { readCommand, USAGE, UsageError } from "./cli/command.ts";
+import { KEYS_USAGE, KeysError, runKeys } from "./cli/keys.ts";
+import { readKeysCommand } from "./cli/keys-command.ts";
 import { runCommand } from "./cli/run.ts";
-import { type Config, ConfigError, HELP, readConfig } from "./config/config.ts";
+import { type Config, ConfigError, dataDirectoryOf, HELP, readConfig } from "./config/config.ts";
 import { LogError } from "./log/errors.ts";
 import { openLog } from "./log/local-log.ts";
 import { NodeDisk } from "./log/node-disk.ts";
@@ -17,10 +24,13 @@ import { type StreamServer, serveStreams } from "./net/websocket.ts";
 import { callerOf } from "./sqs/caller.ts";
 import { checkDeclaredQueue, declareQueues } from "./sqs/declared-queues.ts";
 import { createDirect } from "./sqs/direct.ts";
+import { CheckedGate, type Gate, openGate } from "./sqs/gate.ts";
 import { createSqs } from "./sqs/index.ts";
 import { parseQueueUrl } from "./sqs/names.ts";
 import { peekRoutes } from "./sqs/peek.ts";
 import { StreamHub } from "./stream/hub.ts";
+import { hasIdentities, readIdentities, secretsSealer, watchIdentities } from "./vault/identities-file.ts";
+import { MasterKeyError, readMasterKey } from "./vault/master-key.ts";
 
 declare const WASQ_VERSION: string; // put in by the bundler
 
@@ -57,18 +67,61 @@ function stop(text: string, code: number): never {
 
 /** What is ours to explain is explained; anything else shows where it came from. */
 function explain(error: unknown): string {
-  if (error instanceof LogError) return error.message;
+  const isOurs = [LogError, IdentitiesError, MasterKeyError, KeysError].some((kind) => error instanceof kind);
+  if (isOurs) return (error as Error).message;
   if (error instanceof Error)
     return error.message.startsWith("Cannot") ? error.message : (error.stack ?? error.message);
   return String(error);
 }
 
-function welcome(config: Config, server: Server): void {
+interface Entrance {
+  readonly gate: Gate;
+  readonly isChecked: boolean;
+  close(): void;
+}
+
+/** Signatures and policies are checked once there is a file with keys. Whoever can be reached must have one, or say why not. */
+function openEntrance(config: Config, clock: Clock): Entrance {
+  const { dataDirectory, account, region: defaultRegion } = config;
+  const defaults = { account, defaultRegion };
+  if (!hasIdentities(dataDirectory)) {
+    if (config.isExposed && !config.insecureNoAuth) {
+      throw new KeysError(
+        `Cannot listen on ${config.host} without keys: other machines could read, send and delete everything. ` +
+          `Make one: wasq keys create root --data-dir ${dataDirectory}; or listen on 127.0.0.1; ` +
+          "or add --insecure-no-auth if that is what you want",
+      );
+    }
+    return { gate: openGate(defaults), isChecked: false, close: () => {} };
+  }
+  const masterKey = readMasterKey(dataDirectory, process.env);
+  if (masterKey === undefined) {
+    throw new MasterKeyError(
+      `Cannot open the keys in ${dataDirectory}: there is no master key, in master.key or in WASQ_MASTER_KEY`,
+    );
+  }
+  const secrets = secretsSealer(masterKey);
+  const identities = readIdentities(dataDirectory, secrets);
+  const authenticator = new Authenticator(identities, new Sealer(masterKey, "session tokens"), ["sqs"]);
+  const authorizer = new Authorizer();
+  const close = watchIdentities(dataDirectory, () => {
+    try {
+      authenticator.renew(readIdentities(dataDirectory, secrets));
+      authorizer.forget();
+    } catch (error) {
+      onNote(`The keys stay as they were: ${explain(error)}`);
+    }
+  });
+  return { gate: new CheckedGate({ authenticator, authorizer, clock, defaults }), isChecked: true, close };
+}
+
+function welcome(config: Config, server: Server, isChecked: boolean): void {
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   const endpoint = `http://${host}:${server.port}`;
-  const aws = `AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region ${config.region} --endpoint-url ${endpoint} sqs`;
+  const credentials = isChecked ? "" : "AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x ";
+  const aws = `${credentials}aws --region ${config.region} --endpoint-url ${endpoint} sqs`;
   say(`wasq ${WASQ_VERSION} at ${endpoint}, data in ${resolve(config.dataDirectory)}`);
-  say("Any credentials are accepted. To try it with the AWS CLI:");
+  say(`${isChecked ? "Signatures are checked." : "Any credentials are accepted."} To try it with the AWS CLI:`);
   say(`  ${aws} create-queue --queue-name hello`);
   say(`  ${aws} send-message --queue-url ${endpoint}/${config.account}/hello --message-body hi`);
   say(`  ${aws} receive-message --queue-url ${endpoint}/${config.account}/hello`);
@@ -85,9 +138,7 @@ async function serve(config: Config): Promise<void> {
   });
   const onFault = (error: unknown) => process.stderr.write(`A request failed: ${explain(error)}\n`);
   const { account, region: defaultRegion, awsWaits, autoCreateQueues, publicUrl } = config;
-  const sqs = { account, defaultRegion, clock: opened.clock, awsWaits, autoCreateQueues, publicUrl, onFault };
-  const direct = createDirect(opened.broker, opened.direct, sqs);
-  const handle = createSqs(opened.broker, sqs);
+  let entrance: Entrance | undefined;
   const hub = new StreamHub(opened.streams, {
     clock: opened.clock,
     serverVersion: WASQ_VERSION,
@@ -104,17 +155,25 @@ async function serve(config: Config): Promise<void> {
   };
   let server: Server;
   try {
+    entrance = openEntrance(config, opened.clock);
+    const { gate, isChecked: withHeaders } = entrance;
+    const sqs = { account, defaultRegion, clock: opened.clock, awsWaits, autoCreateQueues, publicUrl, gate, onFault };
+    const direct = createDirect(opened.broker, opened.direct, sqs);
+    const handle = createSqs(opened.broker, sqs);
     await declareQueues(opened.broker, config.queues, onNote);
     const health = healthRoutes({ version: WASQ_VERSION, trouble: () => opened.trouble() });
     const routes = [...health, ...peekRoutes(opened.broker, sqs)];
-    server = await listen({ uws, host: config.host, port: config.port, handle, direct, routes, extend });
+    // Nobody is asked for a signature there yet: where keys are checked there are no streams.
+    const open = withHeaders ? {} : { extend };
+    server = await listen({ uws, host: config.host, port: config.port, handle, direct, routes, withHeaders, ...open });
     origins.listening(config.host, server.port);
   } catch (error) {
+    entrance?.close();
     await opened.close();
     throw error;
   }
   stopOnSignals(opened, server, hub, streams);
-  welcome(config, server);
+  welcome(config, server, entrance.isChecked);
 }
 
 function stopOnSignals(opened: OpenedBroker, server: Server, hub: StreamHub, streams: StreamServer | undefined): void {
@@ -150,6 +209,11 @@ async function main(): Promise<void> {
   outliveReaders();
   let config: Config;
   try {
+    const keys = readKeysCommand(process.argv.slice(2), { dataDirectory: dataDirectoryOf(process.env) });
+    if (keys !== undefined) {
+      process.stdout.write(runKeys(keys, process.env, Date.now()));
+      return;
+    }
     const command = readCommand(process.argv.slice(2), process.env);
     if (command !== undefined) process.exit(await runCommand(command, WASQ_VERSION));
     config = readConfig(process.argv.slice(2), process.env, checkDeclaredQueue);
@@ -158,7 +222,7 @@ async function main(): Promise<void> {
     if (isUsage) stop(`${error.message}\n\nwasq --help tells more`, 2);
     throw error;
   }
-  if (config.command === "help") process.stdout.write(`${HELP}\n${USAGE}`);
+  if (config.command === "help") process.stdout.write(`${HELP}\n${USAGE}${KEYS_USAGE}`);
   else if (config.command === "version") say(WASQ_VERSION);
   else await serve(config);
 }

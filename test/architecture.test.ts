@@ -23,8 +23,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
     typesOnly: ["src/broker/types.ts", "src/broker/stream-types.ts"],
     modules: ["node:crypto", "protobufjs/light.js"],
   },
+  auth: { may: ["base"], modules: ["node:crypto", "node:net"] },
+  vault: { may: ["base", "auth"], modules: ["node:crypto", "node:fs", "node:path"] },
   sqs: {
-    may: ["base", "limits"],
+    may: ["base", "limits", "auth"],
     typesOnly: ["src/broker/types.ts"],
     modules: ["node:buffer", "node:crypto", "node:util"],
   },
@@ -33,10 +35,13 @@ const ROOMS: Readonly<Record<string, Room>> = {
     modules: ["node:fs", "node:os", "node:path", "uWebSockets.js"],
   },
   client: { may: [], modules: ["protobufjs/minimal.js"] }, // it goes to other people's machines
-  cli: { may: ["base", "client"], modules: ["node:crypto", "node:stream", "node:tty", "node:util"] },
+  cli: {
+    may: ["base", "client", "auth", "vault"],
+    modules: ["node:crypto", "node:fs", "node:stream", "node:tty", "node:util"],
+  },
   config: { may: ["base", "limits"], modules: ["node:path", "node:util"] },
   main: {
-    may: ["base", "limits", "core", "log", "broker", "sqs", "stream", "net", "config", "cli"],
+    may: ["base", "limits", "core", "log", "broker", "sqs", "stream", "net", "config", "cli", "auth", "vault"],
     modules: ["node:fs", "node:module", "node:path", "node:sea"],
   },
 };

@@ -20,6 +20,10 @@ export interface Config {
   readonly host: string;
   readonly port: number; // 0: any that is free
   readonly dataDirectory: string;
+  /** Other machines can reach it. */
+  readonly isExposed: boolean;
+  /** Nobody is asked for a key, although other machines can reach it. */
+  readonly insecureNoAuth: boolean;
   /** AWS's 60 seconds before a deleted queue's name, or a purge, can be repeated. */
   readonly awsWaits: boolean;
   readonly autoCreateQueues: boolean;
@@ -58,7 +62,7 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
   --public-url URL         what queue URLs begin with                  (WASQ_PUBLIC_URL, as the caller has it)
   --allow-origins LIST     pages of these origins may open streams, * for all         (WASQ_ALLOW_ORIGINS, its own)
   --auto-create-queues     create a queue that is asked for and is not there     (WASQ_AUTO_CREATE_QUEUES)
-  --insecure-no-auth       listen beyond this machine although nobody is asked for a key:
+  --insecure-no-auth       listen beyond this machine although there are no keys:
                            whoever reaches the port may read, send and delete everything (WASQ_INSECURE_NO_AUTH)
   --aws-waits              refuse for 60 s what AWS refuses for 60 s: the name of a deleted queue,
                            a second purge                              (WASQ_AWS_WAITS)
@@ -98,7 +102,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     mistakes.push(
       command === undefined
         ? "No command: did you mean `wasq serve`?"
-        : `Unknown command "${command}": the commands are serve, tail and publish`,
+        : `Unknown command "${command}": the commands are serve, tail, publish and keys`,
     );
   }
   if (rest.length > 0) mistakes.push(`Too many words: "${rest.join(" ")}"`);
@@ -108,12 +112,6 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
   const text = (name: SettingName, otherwise: string): string => given.get(name)?.text ?? otherwise;
 
   const host = given.get("host");
-  if (host !== undefined && !LOOPBACK.test(host.text) && text("insecureNoAuth", "false") !== "true") {
-    mistakes.push(
-      `${host.place} is "${host.text}": other machines could read, send and delete everything, for signatures are not ` +
-        "checked yet; listen on 127.0.0.1, or add --insecure-no-auth if that is what you want",
-    );
-  }
   const allowed = text("allowOrigins", "");
   const account = text("account", "000000000000");
   const region = text("region", "us-east-1");
@@ -126,6 +124,8 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     host: text("host", "127.0.0.1"),
     port: Number(text("port", "9324")),
     dataDirectory: text("dataDirectory", defaultDataDirectory(env)),
+    isExposed: host !== undefined && !LOOPBACK.test(host.text),
+    insecureNoAuth: text("insecureNoAuth", "false") === "true",
     awsWaits: text("awsWaits", "false") === "true",
     autoCreateQueues: text("autoCreateQueues", "false") === "true",
     account,
@@ -182,6 +182,11 @@ function checkQueues(queues: readonly DeclaredQueue[], check: QueueCheck, mistak
       mistakes.push(`${place}: queue ${queue.name}: ${text}`);
     }
   }
+}
+
+/** Where the queues are when no flag and no file says so. */
+export function dataDirectoryOf(env: NodeJS.ProcessEnv): string {
+  return env["WASQ_DATA_DIR"] || defaultDataDirectory(env);
 }
 
 function defaultDataDirectory(env: NodeJS.ProcessEnv): string {

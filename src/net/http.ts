@@ -14,6 +14,7 @@ const ANSWERING_MS_MAX = 5_000;
 const FLUSHING_MS = 100;
 
 const NO_BODY: Buffer = Buffer.alloc(0);
+const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
 /** LIBUS_LISTEN_EXCLUSIVE_PORT: a second broker is told that the port is taken, not given half of the requests. */
 const EXCLUSIVE_PORT = 1;
@@ -43,11 +44,13 @@ export interface ListenOptions {
   readonly routes?: readonly Route[];
   /** Adds what is not plain HTTP, before anything else is served. */
   readonly extend?: (app: TemplatedApp) => void;
+  /** Give handlers every header and the client's address: who checks signatures needs them, nobody else pays for them. */
+  readonly withHeaders?: boolean;
   readonly gatheringBytesMax?: number;
 }
 
 export function listen(options: ListenOptions): Promise<Server> {
-  const { uws, host, port } = options;
+  const { uws, host, port, withHeaders = false } = options;
   const app: TemplatedApp = uws.App();
   const traffic = new Traffic();
   const shared: Shared = {
@@ -75,6 +78,8 @@ export function listen(options: ListenOptions): Promise<Server> {
         accept: req.getHeader("accept"),
         traceHeader: req.getHeader("x-amzn-trace-id"),
         body: NO_BODY,
+        headers: withHeaders ? headersOf(req) : NO_HEADERS,
+        remoteAddress: withHeaders ? Buffer.from(res.getRemoteAddressAsText()).toString("latin1") : "",
       };
       new Exchange(res, request, declared === "" ? 0 : Number(declared), shared, handle, direct, servesHead).start();
     });
@@ -111,4 +116,13 @@ export function listen(options: ListenOptions): Promise<Server> {
     ) => void;
     listenAt.call(app, host, port, EXCLUSIVE_PORT, onListen);
   });
+}
+
+function headersOf(req: HttpRequest): ReadonlyMap<string, string> {
+  const headers = new Map<string, string>();
+  req.forEach((name, value) => {
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before},${value}`);
+  });
+  return headers;
 }

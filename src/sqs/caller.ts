@@ -1,6 +1,7 @@
 // Who asks, and where: read from the credential scope, `<key>/<yyyymmdd>/<region>/sqs/aws4_request`, of the Authorization
 // header or the query string. Nobody checks the signature here.
 
+import type { Principal } from "../auth/principal.ts";
 import type { SqsRequest } from "./exchange.ts";
 import { regionOfHost } from "./names.ts";
 
@@ -8,6 +9,8 @@ export interface Caller {
   readonly account: string; // 12 digits
   readonly region: string;
   readonly senderId: string;
+  /** Who he is, where signatures are checked. */
+  readonly principal?: Principal;
 }
 
 /** What of a request tells who asks. */

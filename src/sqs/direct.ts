@@ -3,8 +3,10 @@
 import { randomUUID } from "node:crypto";
 import type { Broker, DirectBroker, HeldAnswer, Queue, Received, Receiver } from "../broker/types.ts";
 import { receivedOutput, receiveMessage } from "./actions/receive-message.ts";
-import { type Caller, callerOf } from "./caller.ts";
-import type { Client, Direct, DirectReply } from "./exchange.ts";
+import type { Caller } from "./caller.ts";
+import { SqsError } from "./errors.ts";
+import type { Client, Direct, DirectReply, SqsRequest } from "./exchange.ts";
+import { type Gate, openGate } from "./gate.ts";
 import { JSON_RENDERER, JSON_TYPE } from "./json.ts";
 import { selectionOf } from "./message-attributes.ts";
 import { nameOfUrl } from "./operation.ts";
@@ -20,30 +22,45 @@ const ALL = selectionOf(["All"]);
 export interface DirectOptions {
   readonly account: string; // as for createSqs, like the next one
   readonly defaultRegion: string;
+  readonly gate?: Gate;
   readonly onFault: (error: unknown) => void;
 }
 
-type Way = (body: Buffer, caller: Caller, client: Client) => ReturnType<Direct>;
+type Way = (request: SqsRequest, caller: Caller, client: Client) => ReturnType<Direct>;
 
 /** @returns a Direct for the five actions that it has a way for */
 export function createDirect(broker: Broker, direct: DirectBroker, options: DirectOptions): Direct {
   const queues = new QueuesByUrl(broker, direct);
+  const gate = options.gate ?? openGate(options);
   const taken = (done: boolean): undefined | false => (done ? undefined : false);
+  /** @returns undefined when there is no such queue. @throws SqsError when the caller may not */
+  const enter = (url: string | undefined, caller: Caller, request: SqsRequest, action: string): Queue | undefined => {
+    const queue = queues.find(url, caller);
+    if (queue === undefined) return undefined;
+    gate.permit(caller, request, action, {
+      name: queue,
+      policy: queue.settings.policy,
+      queueTags: queue.tags,
+      requestTags: undefined,
+    });
+    return queue;
+  };
   const send =
     (batch: boolean): Way =>
-    (body, caller, client) => {
-      const queue = queues.find(direct.parseSend(body, batch, caller.senderId), caller);
+    (request, caller, client) => {
+      const url = direct.parseSend(request.body, batch, caller.senderId);
+      const queue = enter(url, caller, request, "sqs:SendMessage");
       return taken(queue !== undefined && direct.send(queue, batch, new DirectAnswer(client)));
     };
   const remove =
     (batch: boolean): Way =>
-    (body, caller, client) => {
-      const queue = queues.find(direct.parseDelete(body, batch), caller);
+    (request, caller, client) => {
+      const queue = enter(direct.parseDelete(request.body, batch), caller, request, "sqs:DeleteMessage");
       return taken(queue !== undefined && direct.delete(queue, batch, new DirectAnswer(client)));
     };
-  const receive: Way = (body, caller, client) => {
-    const request = direct.parseReceive(body);
-    const queue = queues.find(request?.queueUrl, caller);
+  const receive: Way = (http, caller, client) => {
+    const request = direct.parseReceive(http.body);
+    const queue = enter(request?.queueUrl, caller, http, "sqs:ReceiveMessage");
     if (request === undefined || queue === undefined) return false;
     const { settings } = queue;
     const countMax = request.countMax ?? 1;
@@ -64,7 +81,12 @@ export function createDirect(broker: Broker, direct: DirectBroker, options: Dire
     if (request.contentType !== JSON_TYPE || request.traceHeader !== "") return false;
     const way = ways.get(request.target);
     if (way === undefined) return false;
-    return way(request.body, callerOf(request, options.account, options.defaultRegion), client);
+    try {
+      return way(request, gate.admit(request), client);
+    } catch (error) {
+      if (error instanceof SqsError) return false; // told on the other way, where errors have their words
+      throw error;
+    }
   };
 }
 

@@ -13,6 +13,9 @@ export interface SqsRequest {
   readonly accept: string;
   readonly traceHeader: string; // X-Amzn-Trace-Id
   readonly body: Buffer;
+  /** All headers by their names in lower case, of one that came twice the values joined by ","; empty where nobody checks. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly remoteAddress: string; // "" where nobody checks
 }
 
 export interface SqsReply {

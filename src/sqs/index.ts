@@ -1,13 +1,14 @@
 // The SQS API: one HTTP request in, one reply out.
 
 import type { Clock } from "../base/clock.ts";
-import type { Broker } from "../broker/types.ts";
+import type { Broker, QueueName } from "../broker/types.ts";
 import { createMissing, missingQueue } from "./auto-create.ts";
-import { callerOf } from "./caller.ts";
 import { isTraceHeader } from "./characters.ts";
 import { invalidParameter, type SqsError } from "./errors.ts";
 import type { Handle } from "./exchange.ts";
+import { type Gate, openGate } from "./gate.ts";
 import { isJson, readJson } from "./json.ts";
+import { needsOf, requestTagsOf } from "./needs.ts";
 import type { Context, Reply } from "./operation.ts";
 import { PendingReply } from "./pending-reply.ts";
 import { readQuery } from "./query.ts";
@@ -24,6 +25,8 @@ export interface SqsOptions {
   readonly autoCreateQueues?: boolean;
   /** What queue URLs begin with, without a slash at the end; undefined: what the caller used. */
   readonly publicUrl?: string | undefined;
+  /** Who may come in and do what; everybody and everything, if there is none. */
+  readonly gate?: Gate;
   /** Told of what should not have been thrown. The client has been answered, with InternalFailure. */
   readonly onFault?: (error: unknown) => void;
 }
@@ -31,11 +34,13 @@ export interface SqsOptions {
 export function createSqs(broker: Broker, options: SqsOptions): Handle {
   const state = new State(options.awsWaits ?? false);
   const onFault = options.onFault ?? ((): void => {});
+  const gate = options.gate ?? openGate(options);
 
   return (request, answer) => {
     const exchange = new PendingReply(rendererOf(request), answer, onFault);
     let cancel: (() => void) | undefined;
     try {
+      const caller = gate.admit(request);
       const call = isJson(request) ? readJson(request) : readQuery(request);
       if (call === undefined) {
         exchange.noAction();
@@ -43,7 +48,6 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
       }
       exchange.operation = call.operation;
       if (request.traceHeader !== "" && !isTraceHeader(request.traceHeader)) throw badTraceHeader(request.traceHeader);
-      const caller = callerOf(request, options.account, options.defaultRegion);
       const context: Context = {
         broker,
         clock: options.clock,
@@ -54,13 +58,24 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
         senderId: caller.senderId,
         traceHeader: request.traceHeader,
       };
+      const input = call.input as { readonly [member: string]: unknown }; // whatever its description says, an object
+      const permit = (action: string, name: QueueName | undefined): void => {
+        const queue = name === undefined ? undefined : broker.find(name);
+        const requestTags = requestTagsOf(input);
+        gate.permit(caller, request, action, {
+          name,
+          policy: queue?.settings.policy,
+          queueTags: queue?.tags,
+          requestTags,
+        });
+      };
+      for (const need of needsOf(context, call.operation, input)) permit(need.action, need.queue);
       const run = (): void => {
         // The two types `never` stand for are the ones the description gave: input is what it decoded.
         cancel = call.operation.run(context, call.input as never, exchange as Reply<never>);
       };
-      const missing = options.autoCreateQueues
-        ? missingQueue(context, call.operation, call.input as { readonly [member: string]: unknown })
-        : undefined;
+      const missing = options.autoCreateQueues ? missingQueue(context, call.operation, input) : undefined;
+      if (missing !== undefined) permit("sqs:CreateQueue", missing);
       if (missing === undefined) run();
       else createMissing(context, missing, (error) => exchange.proceed(error, run));
     } catch (error) {

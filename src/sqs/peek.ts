@@ -11,9 +11,10 @@
 import type { Broker, Delivered, PeekCursor, Peeked, PeekResult, QueueName } from "../broker/types.ts";
 import { PEEK_BYTES_MAX, PEEK_COUNT_MAX } from "../limits.ts";
 import { ALL_SYSTEM_ATTRIBUTES, messageOutput, receivedMessage, receiveMessage } from "./actions/receive-message.ts";
-import { callerOf } from "./caller.ts";
+import type { Caller } from "./caller.ts";
 import { invalidParameter, queueDoesNotExist, SqsError } from "./errors.ts";
 import type { Handle, SqsRequest } from "./exchange.ts";
+import { type Gate, openGate } from "./gate.ts";
 import { compileEncode, isJson, JSON_RENDERER, JSON_TYPE, malformed, type Renderer, readJson } from "./json.ts";
 import { selectionOf } from "./message-attributes.ts";
 import { isQueuePath } from "./names.ts";
@@ -33,6 +34,8 @@ const ALL_MESSAGE_ATTRIBUTES = selectionOf(["All"]);
 export interface PeekRouteOptions {
   readonly account: string;
   readonly defaultRegion: string;
+  /** To look takes the permission to receive. */
+  readonly gate?: Gate;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -53,14 +56,20 @@ export function peekRoutes(
   broker: Broker,
   options: PeekRouteOptions,
 ): readonly { readonly path: string; readonly handle: Handle }[] {
+  const gate = options.gate ?? openGate(options);
   const handle: Handle = (request, answer) => {
     const renderer = isJson(request) ? PEEK_JSON_RENDERER : textRenderer(request);
     const exchange = new PendingReply(renderer, answer, options.onFault);
     exchange.operation = OPERATION;
     let cancel: (() => void) | undefined;
     try {
+      const caller = gate.admit(request);
       const parameters = parametersOf(request);
-      const queue = broker.find(nameOf(broker, request, parameters, options));
+      const name = nameOf(broker, request, parameters, caller);
+      const queue = broker.find(name);
+      const { settings, tags: queueTags } = queue ?? { settings: undefined, tags: undefined };
+      const wanted = { name, policy: settings?.policy, queueTags, requestTags: undefined };
+      gate.permit(caller, request, "sqs:ReceiveMessage", wanted);
       if (queue === undefined) throw queueDoesNotExist();
       const held = isSet(parameters.get("ShowInvisible"));
       const delayed = isSet(parameters.get("ShowDelayed"));
@@ -113,9 +122,8 @@ function nameOf(
   broker: Broker,
   request: SqsRequest,
   parameters: ReadonlyMap<string, string>,
-  options: PeekRouteOptions,
+  { account, region }: Caller,
 ): QueueName {
-  const { account, region } = callerOf(request, options.account, options.defaultRegion);
   const below = request.path.slice(PEEK_PATH.length + 1).replace(/\/$/, "");
   if (below !== "") {
     const parts = below.split("/").map(decodePart);

@@ -18,6 +18,8 @@ test("serve alone has a default for everything, and cannot be changed", () => {
   expect(config).toEqual({
     command: "serve",
     host: "127.0.0.1",
+    isExposed: false,
+    insecureNoAuth: false,
     port: 9324,
     dataDirectory: "/home/someone/.local/share/wasq",
     awsWaits: false,
@@ -113,12 +115,11 @@ test("data go where the desktop standard says", () => {
 test("all mistakes are told at once, each by the name it was given under", () => {
   const args = ["serve", "extra", "--prot", "--host", "0.0.0.0", "--data-dir=", "--version=1"];
   const mistakes = mistakesOf(args, { ...HOME, WASQ_PORT: "65536" });
-  expect(mistakes).toHaveLength(6);
+  expect(mistakes).toHaveLength(5);
   expect(mistakes.join("\n")).toMatch(/Unknown flag --prot/);
   expect(mistakes.join("\n")).toMatch(/--version takes no value/);
   expect(mistakes.join("\n")).toMatch(/Too many words: "extra"/);
   expect(mistakes.join("\n")).toMatch(/WASQ_PORT is "65536": a number from 0 to 65535 is needed/);
-  expect(mistakes.join("\n")).toMatch(/--host is "0\.0\.0\.0".*--insecure-no-auth/);
   expect(mistakes.join("\n")).toMatch(/--data-dir is empty/);
 });
 
@@ -136,16 +137,21 @@ test.each([["--port"], ["--host"], ["--data-dir"]])("%s needs a value", (flag) =
 });
 
 test.each(["0.0.0.0", "::", "10.0.0.1", "example.org", "127.0.0.1.example.org"])(
-  "%s can be reached from elsewhere: only with the flag that names the risk",
+  "%s can be reached from elsewhere, which takes keys, or the flag that names the risk",
   (host) => {
-    expect(mistakesOf(["serve", "--host", host])).toHaveLength(1);
-    expect(readConfig(["serve", "--host", host, "--insecure-no-auth"], HOME).host).toBe(host);
+    const exposed = readConfig(["serve", "--host", host], HOME);
+    expect(exposed).toMatchObject({ host, isExposed: true, insecureNoAuth: false });
+    expect(readConfig(["serve", "--host", host, "--insecure-no-auth"], HOME).insecureNoAuth).toBe(true);
   },
 );
 
+test.each(["127.0.0.1", "127.1.2.3", "::1", "localhost"])("%s is this machine's own", (host) => {
+  expect(readConfig(["serve", "--host", host], HOME).isExposed).toBe(false);
+});
+
 test("no command, and another command, are mistakes; help and version are not", () => {
   expect(mistakesOf([])).toEqual(["No command: did you mean `wasq serve`?"]);
-  expect(mistakesOf(["server"])).toEqual(['Unknown command "server": the commands are serve, tail and publish']);
+  expect(mistakesOf(["server"])).toEqual(['Unknown command "server": the commands are serve, tail, publish and keys']);
   expect(readConfig(["--help"], {}).command).toBe("help");
   expect(readConfig(["serve", "--version"], {}).command).toBe("version");
   expect(readConfig(["serve", "--port", "x", "--help"], {}).command).toBe("help");

@@ -30,6 +30,8 @@ const NO_REQUEST: SqsRequest = {
   accept: "",
   traceHeader: "",
   body: Buffer.alloc(0),
+  headers: new Map(),
+  remoteAddress: "",
 };
 
 function ask(request: Partial<SqsRequest>): SqsReply {

@@ -1,5 +1,5 @@
-// The service's errors that a broker without accounts to check can meet, as its reference has them: written down here a
-// second time, so that a slip in src/sqs/errors.ts is seen.
+// The service's errors that a broker can meet, as its reference has them: written down here a second time, so that a slip in
+// src/sqs/errors.ts is seen.
 interface ServiceError {
   readonly type: string; // __type
   readonly status: number;
@@ -31,4 +31,9 @@ export const SERVICE_ERRORS: { readonly [code: string]: ServiceError } = {
   MissingParameter: coral("MissingRequiredParameterException"),
   InvalidAction: coral("UnknownOperationException"),
   MalformedInput: coral("SerializationException"),
+  AccessDenied: coral("AccessDeniedException", 403),
+  InvalidClientTokenId: coral("UnrecognizedClientException", 403),
+  SignatureDoesNotMatch: coral("InvalidSignatureException", 403),
+  IncompleteSignature: coral("IncompleteSignatureException"),
+  ExpiredToken: coral("ExpiredTokenException", 403),
 };

@@ -28,6 +28,8 @@ export const NO_REQUEST: SqsRequest = {
   accept: "",
   traceHeader: "",
   body: Buffer.alloc(0),
+  headers: new Map(),
+  remoteAddress: "",
 };
 
 export class SqsClient {

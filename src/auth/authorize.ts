@@ -1,0 +1,147 @@
+// Whether a principal may do a thing to a queue: identity, session and queue policies together.
+//
+//   a Deny anywhere                                       no
+//   same account      identity or queue policy allows     yes    the account's root needs no policy
+//   another account   both allow                          yes    but never what only an owner may do
+//   anonymous         the queue policy allows             yes
+//
+// A session's policy narrows what its role may do, and what a queue policy gives to the role; what a queue policy gives to
+// the session itself by its ARN it does not narrow.
+import type { Context } from "./policy/context.ts";
+import { type Policy, parsePolicy } from "./policy/document.ts";
+import { evaluate, type PolicyRequest, type Verdict } from "./policy/evaluate.ts";
+import type { Principal } from "./principal.ts";
+
+/** What no policy can give to another account; lower case, without "sqs:". */
+const OWNER_ONLY: ReadonlySet<string> = new Set([
+  "addpermission",
+  "cancelmessagemovetask",
+  "createqueue",
+  "deletequeue",
+  "listmessagemovetasks",
+  "listqueues",
+  "listqueuetags",
+  "removepermission",
+  "setqueueattributes",
+  "startmessagemovetask",
+  "tagqueue",
+  "untagqueue",
+]);
+
+const DECISIONS_KEPT_MAX = 10_000;
+const POLICIES_KEPT_MAX = 1_000;
+
+export interface Resource {
+  readonly arn: string; // or "*"
+  readonly account: string;
+  readonly policy: string | undefined; // the queue's, as it is stored
+}
+
+/** @returns undefined: he may; else why not, in the service's words */
+export type Decision = string | undefined;
+
+export class Authorizer {
+  readonly #decisions = new Map<string, Decision>();
+  readonly #policies = new Map<string, Policy>();
+
+  /**
+   * @param action an IAM action such as "sqs:SendMessage"; batches have the single action's
+   * @param context asked for only when a policy may want it
+   */
+  decide(principal: Principal, action: string, resource: Resource, context: () => Context): Decision {
+    const { arn, account, policy: text } = resource;
+    if (principal.kind === "root" && principal.account === account && text === undefined) return undefined;
+    const queuePolicy = text === undefined ? undefined : this.#parsed(text);
+    const policies = [...principal.identityPolicies, ...(principal.sessionPolicies ?? [])];
+    if (queuePolicy !== undefined) policies.push(queuePolicy);
+    // What depends on the request's circumstances is decided each time anew.
+    const isFixed = policies.every(isUnconditional);
+    const key = `${principal.key}\n${action}\n${arn}\n${account}\n${text}`;
+    if (isFixed && this.#decisions.has(key)) return this.#decisions.get(key);
+    const request = { principal: principal.names, action, resource: arn, context: context() };
+    const decision = decide(principal, account, queuePolicy, request);
+    if (!isFixed) return decision;
+    if (this.#decisions.size >= DECISIONS_KEPT_MAX) this.#decisions.clear();
+    this.#decisions.set(key, decision);
+    return decision;
+  }
+
+  /** Principals' policies have changed. Queues' need no telling: their text is part of what was decided. */
+  forget(): void {
+    this.#decisions.clear();
+  }
+
+  #parsed(text: string): Policy {
+    const known = this.#policies.get(text);
+    if (known !== undefined) return known;
+    const policy = parsePolicy(text, "resource");
+    if (this.#policies.size >= POLICIES_KEPT_MAX) this.#policies.clear();
+    this.#policies.set(text, policy);
+    return policy;
+  }
+}
+
+function isUnconditional({ statements }: Policy): boolean {
+  return statements.every(
+    ({ conditions, resource }) =>
+      conditions.length === 0 && !(resource?.values.some((value) => value.includes("${")) ?? false),
+  );
+}
+
+function decide(
+  principal: Principal,
+  account: string,
+  queuePolicy: Policy | undefined,
+  request: PolicyRequest,
+): Decision {
+  const identity = strongest(principal.identityPolicies, request);
+  const session = principal.sessionPolicies && strongest(principal.sessionPolicies, request);
+  const queue = queuePolicy && evaluate(queuePolicy, request);
+  const who = `User: ${principal.arn} is not authorized to perform: ${request.action.toLowerCase()} on resource: ${request.resource}`;
+  if (identity === "Deny") return `${who} with an explicit deny in an identity-based policy`;
+  if (session === "Deny") return `${who} with an explicit deny in a session policy`;
+  if (queue === "Deny") return `${who} with an explicit deny in a resource-based policy`;
+
+  const action = request.action.toLowerCase();
+  if (principal.kind === "anonymous") {
+    return queue === "Allow" ? undefined : `Access to the resource ${request.resource} is denied.`;
+  }
+  const isOwner = principal.account === account;
+  const isNarrowed = principal.sessionPolicies !== undefined && session !== "Allow";
+  const mayByIdentity = (principal.kind === "root" || identity === "Allow") && !isNarrowed;
+  // What a queue policy gives to the account of the queue, the account's own policies have yet to hand on.
+  const mayByQueue = allowsTo(isNarrowed ? [principal.arn] : principal.directNames, queuePolicy, principal, request);
+  if (isOwner) {
+    if (mayByIdentity || mayByQueue) return undefined;
+    if (isNarrowed && (identity === "Allow" || queue === "Allow")) {
+      return `${who} because no session policy allows the ${action} action`;
+    }
+    return `${who} because no identity-based policy allows the ${action} action`;
+  }
+  if (OWNER_ONLY.has(action.slice("sqs:".length))) {
+    return `${who} because no resource-based policy allows the ${action} action`;
+  }
+  if (queue !== "Allow") return `${who} because no resource-based policy allows the ${action} action`;
+  if (mayByIdentity) return undefined;
+  return `${who} because no ${isNarrowed ? "session" : "identity-based"} policy allows the ${action} action`;
+}
+
+function strongest(policies: readonly Policy[], request: PolicyRequest): Verdict {
+  let verdict: Verdict;
+  for (const policy of policies) {
+    const one = evaluate(policy, request);
+    if (one === "Deny") return one;
+    verdict ??= one;
+  }
+  return verdict;
+}
+
+/** Whether the queue's policy allows it to one of the names, or to everybody. */
+function allowsTo(
+  aws: readonly string[],
+  policy: Policy | undefined,
+  { names }: Principal,
+  request: PolicyRequest,
+): boolean {
+  return policy !== undefined && evaluate(policy, { ...request, principal: { ...names, aws } }) === "Allow";
+}

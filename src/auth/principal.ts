@@ -1,0 +1,109 @@
+// Who somebody is, once his signature has been found right.
+import type { Policy } from "./policy/document.ts";
+import type { PolicyPrincipal } from "./policy/evaluate.ts";
+
+export interface Principal {
+  readonly kind: "anonymous" | "root" | "user" | "role";
+  readonly account: string; // 12 digits; "" for whoever is anonymous
+  readonly arn: string; // of a role: of the session
+  /** What SenderId says: AIDA… of a user, AROA…:session of a role, the account of its root. */
+  readonly userId: string;
+  readonly userName: string | undefined;
+  /** Names that mean him in a policy: his own, and his account's, which mean everybody in it. */
+  readonly names: PolicyPrincipal;
+  /** Those of them that mean him alone, or his role. */
+  readonly directNames: readonly string[];
+  readonly identityPolicies: readonly Policy[];
+  /** What a session was narrowed to; undefined: it was not. */
+  readonly sessionPolicies: readonly Policy[] | undefined;
+  readonly sessionIssuedMs: number | undefined; // of temporary credentials
+  /** Equal for two principals only if they may do the same. */
+  readonly key: string;
+}
+
+export const ANONYMOUS: Principal = {
+  kind: "anonymous",
+  account: "",
+  arn: "*",
+  userId: "anonymous",
+  userName: undefined,
+  names: { aws: [], service: undefined, isAnonymous: true },
+  directNames: [],
+  identityPolicies: [],
+  sessionPolicies: undefined,
+  sessionIssuedMs: undefined,
+  key: "anonymous",
+};
+
+/** An account is meant by its number, and by its root's ARN: both are everybody in it. */
+function accountNames(account: string): readonly string[] {
+  return [account, `arn:aws:iam::${account}:root`];
+}
+
+export function rootOf(account: string): Principal {
+  return {
+    ...ANONYMOUS,
+    kind: "root",
+    account,
+    arn: `arn:aws:iam::${account}:root`,
+    userId: account,
+    names: { aws: accountNames(account), service: undefined, isAnonymous: false },
+    directNames: accountNames(account),
+    key: `root ${account}`,
+  };
+}
+
+export interface UserParts {
+  readonly account: string;
+  readonly name: string;
+  readonly id: string; // AIDA…
+  readonly policies: readonly Policy[];
+}
+
+export function userOf({ account, name, id, policies }: UserParts): Principal {
+  const arn = `arn:aws:iam::${account}:user/${name}`;
+  return {
+    ...ANONYMOUS,
+    kind: "user",
+    account,
+    arn,
+    userId: id,
+    userName: name,
+    names: { aws: [...accountNames(account), arn, id], service: undefined, isAnonymous: false },
+    directNames: [arn, id],
+    identityPolicies: policies,
+    key: `user ${arn}`,
+  };
+}
+
+export interface SessionParts {
+  readonly account: string;
+  readonly roleName: string;
+  readonly roleId: string; // AROA…
+  readonly sessionName: string;
+  readonly policies: readonly Policy[];
+  readonly sessionPolicies: readonly Policy[] | undefined;
+  readonly issuedMs: number;
+  /** Tells this session from others of the same name. */
+  readonly accessKeyId: string;
+}
+
+export function roleSessionOf(parts: SessionParts): Principal {
+  const { account, roleName, roleId, sessionName } = parts;
+  const arn = `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`;
+  const role = `arn:aws:iam::${account}:role/${roleName}`;
+  const directNames = [arn, role, roleId, `${roleId}:${sessionName}`];
+  return {
+    ...ANONYMOUS,
+    kind: "role",
+    account,
+    arn,
+    userId: `${roleId}:${sessionName}`,
+    names: { aws: [...accountNames(account), ...directNames], service: undefined, isAnonymous: false },
+    directNames,
+    identityPolicies: parts.policies,
+    sessionPolicies: parts.sessionPolicies,
+    sessionIssuedMs: parts.issuedMs,
+    key: `session ${parts.accessKeyId}`,
+  };
+}

@@ -1,0 +1,102 @@
+// Who comes in, and what he may do there. There are two gates: one that is open to everybody, and one that checks
+// signatures and policies. Everything of this room that answers a request asks the one it was given.
+
+import type { Authenticator } from "../auth/authenticate.ts";
+import type { Authorizer, Resource } from "../auth/authorize.ts";
+import { contextOf } from "../auth/request-context.ts";
+import type { SignedRequest } from "../auth/sigv4.ts";
+import type { Clock } from "../base/clock.ts";
+import type { QueueName } from "../broker/types.ts";
+import { type Caller, callerOf } from "./caller.ts";
+import { SqsError } from "./errors.ts";
+import type { SqsRequest } from "./exchange.ts";
+import { arnOf, regionOfHost } from "./names.ts";
+
+/** What a caller wants to do it to. */
+export interface Wanted {
+  readonly name: QueueName | undefined; // undefined: to no queue in particular
+  readonly policy: string | undefined;
+  readonly queueTags: ReadonlyMap<string, string> | undefined;
+  readonly requestTags: ReadonlyMap<string, string> | undefined;
+}
+
+export interface Gate {
+  /** @throws SqsError when he is not who he says */
+  admit(request: SqsRequest): Caller;
+  /**
+   * @param action an IAM action, "sqs:SendMessage"; a batch has the name of its single action
+   * @throws SqsError when he may not
+   */
+  permit(caller: Caller, request: SqsRequest, action: string, wanted: Wanted): void;
+}
+
+export interface GateDefaults {
+  readonly account: string; // 12 digits; for every caller whose key names no other
+  readonly defaultRegion: string; // for requests that name none
+}
+
+/** Takes everybody for whom he says he is, and lets him do anything. */
+export function openGate({ account, defaultRegion }: GateDefaults): Gate {
+  return { admit: (request) => callerOf(request, account, defaultRegion), permit: () => {} };
+}
+
+export class CheckedGate implements Gate {
+  readonly #authenticator: Authenticator;
+  readonly #authorizer: Authorizer;
+  readonly #clock: Clock;
+  readonly #defaults: GateDefaults;
+
+  constructor(parts: {
+    authenticator: Authenticator;
+    authorizer: Authorizer;
+    clock: Clock;
+    defaults: GateDefaults;
+  }) {
+    this.#authenticator = parts.authenticator;
+    this.#authorizer = parts.authorizer;
+    this.#clock = parts.clock;
+    this.#defaults = parts.defaults;
+  }
+
+  admit(request: SqsRequest): Caller {
+    const result = this.#authenticator.authenticate(signedRequest(request), this.#clock.nowMs());
+    if ("refused" in result) throw new SqsError(result.refused, result.text);
+    const { principal, region } = result;
+    const { account, defaultRegion } = this.#defaults;
+    return {
+      account: principal.kind === "anonymous" ? account : principal.account,
+      region: region ?? regionOfHost(request.host) ?? defaultRegion,
+      senderId: principal.userId,
+      principal,
+    };
+  }
+
+  permit(caller: Caller, request: SqsRequest, action: string, { name, policy, queueTags, requestTags }: Wanted): void {
+    const { principal } = caller;
+    if (principal === undefined) throw new Error("A caller that this gate admitted has a principal");
+    const resource: Resource = {
+      arn: name === undefined ? "*" : arnOf(name),
+      account: name?.account ?? caller.account,
+      policy,
+    };
+    const decision = this.#authorizer.decide(principal, action, resource, () =>
+      contextOf({
+        principal,
+        nowMs: this.#clock.nowMs(),
+        remoteAddress: request.remoteAddress,
+        isSecure: request.scheme === "https",
+        userAgent: request.headers.get("user-agent") ?? "",
+        region: caller.region,
+        resourceAccount: resource.account,
+        queueTags,
+        requestTags,
+      }),
+    );
+    if (decision !== undefined) throw new SqsError("AccessDeniedException", decision);
+  }
+}
+
+function signedRequest(request: SqsRequest): SignedRequest {
+  const { method, path, query, body, headers } = request;
+  return { method, path, query, body, header: (name) => headers.get(name) ?? "" };
+}
