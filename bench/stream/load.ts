@@ -26,7 +26,7 @@ export interface LoadResult {
 }
 
 const job: LoadJob = JSON.parse(process.argv[2] ?? "");
-const WARM_MS = 500;
+const WARM_MS = 1_500;
 const MICROS_COUNT = 16;
 
 /** The present as digits, which a body may have. */
