@@ -18,7 +18,7 @@ import { valid } from "./replay";
 import * as segments from "./segments";
 import * as tail from "./tail";
 
-const BLOCK_BYTES_MIN: u32 = 16 << 10;
+const BLOCK_BYTES_MIN: u32 = 32 << 10;
 const BLOCK_BYTES: u32 = 256 << 10;
 const PIECE_BYTES: u32 = 40;
 const PIECE_COUNT: u32 = 1024; // a power of two

@@ -243,19 +243,21 @@ function rows(p: usize, segment: u32): bool {
   const start = <u64>segment * tail.segmentBytes;
   const end = p + r.ROWS_HEAD_BYTES + <usize>load<u32>(p, 48) * r.PLAIN_ROW_BYTES;
   if (queueNumber > highestQueue) highestQueue = queueNumber;
+  let lastSequence: u64 = 0;
+  let lastMs: u64 = 0;
   for (let row = p + r.ROWS_HEAD_BYTES; row < end; row += r.PLAIN_ROW_BYTES) {
     const slot = load<u32>(row);
     const sequence = firstSequence + <u64>load<u32>(row, 4);
     const sentMs = firstMs + <u64>load<u32>(row, 8);
-    tail.sawSequence(sequence);
-    sawTime(<f64>sentMs);
-    if (!slab.ensureSlot(slot)) return false;
-    if (message.state(slot) != FREE && sequenceAt(slot) > sequence) continue;
+    if (sequence > lastSequence) lastSequence = sequence;
+    if (sentMs > lastMs) lastMs = sentMs;
+    if (slot - 1 >= slab.slotBound() - 1 && !slab.ensureSlot(slot)) return false;
     const cell = slab.at(slot);
-    message.setPosition(slot, start + (<u64>load<u32>(row, 16) << 3), VISIBLE);
-    message.setSent(slot, sentMs, load<u32>(row, 20) << 3);
+    if (load<u8>(cell, 7) != FREE && sequenceAt(slot) > sequence) continue;
+    store<u64>(cell, (start + (<u64>load<u32>(row, 16) << 3)) | (<u64>VISIBLE << 56));
+    store<u64>(cell, sentMs | (<u64>load<u32>(row, 20) << message.SIZE_SHIFT), 8);
     store<u32>(cell, q, 16);
-    store<u32>(cell, slab.NONE, 20);
+    store<u32>(cell, slab.NONE, 20); // group
     store<u32>(cell, <u32>sequence, 24);
     store<u32>(cell, 0, 28); // receives
     store<u32>(cell, load<u32>(row, 12), 32); // visible when its delay is over
@@ -265,6 +267,8 @@ function rows(p: usize, segment: u32): bool {
     store<u32>(cell, <u32>(sequence >> 32), 52);
     store<u64>(cell, 0, 56);
   }
+  tail.sawSequence(lastSequence);
+  sawTime(<f64>lastMs);
   return true;
 }
 

@@ -11,8 +11,10 @@ import { SteadyClock } from "./steady-clock.ts";
 import type { StreamBroker } from "./stream-types.ts";
 import type { Broker, DirectBroker } from "./types.ts";
 
-/** How often sealed segments are looked at, and a quiet log is marked. */
+/** How often a quiet log is marked and the next segment is prepared, if it could not be before. */
 const HOUSEKEEPING_MS = 1_000;
+/** How often sealed segments are looked at: soon, for a start reads every byte of those that have no index yet. */
+const RECLAIM_MS = 250;
 
 export interface OpenBrokerOptions {
   readonly coreWasm: Uint8Array;
@@ -122,10 +124,12 @@ function run(
     broker.markQuiet();
     log.maintain();
     broker.tick();
+  }, HOUSEKEEPING_MS);
+  const reclaiming = setInterval(() => {
     round = reclaimer.run().catch((error: Error) => {
       if (!closing) onFatal(error);
     });
-  }, HOUSEKEEPING_MS);
+  }, RECLAIM_MS);
   return {
     broker,
     direct: broker.direct,
@@ -138,6 +142,7 @@ function run(
     async close() {
       closing = true;
       clearInterval(housekeeping);
+      clearInterval(reclaiming);
       await round;
       await broker.close();
       closed = true;

@@ -25,7 +25,7 @@ export class Reclaimer {
    * message would be back at the next start.
    */
   readonly #begun = new Map<number, number>();
-  #running = false;
+  #round: Promise<void> | undefined; // under way
   #hasRun = false;
 
   constructor(parts: {
@@ -46,28 +46,29 @@ export class Reclaimer {
     this.#indexed = new Set(parts.indexedSegments);
   }
 
-  /** One round: indexes what was sealed, gives up what can be. Harmless while another round is under way. */
-  async run(): Promise<void> {
-    if (this.#running) return;
-    this.#running = true;
-    try {
-      const sealed = this.#log
-        .segments()
-        .filter((segment) => (segment + 1) * this.#segmentBytes <= this.#durablePosition());
-      if (!this.#hasRun) {
-        // Of those that it finds, nobody knows how far the process before had come.
-        const unsure = sealed.filter((segment) => !this.#isWorthKeeping(segment, sealed));
-        for (const segment of unsure) this.#begun.set(segment, segment + 1);
-        this.#hasRun = true;
-      }
-      for (const segment of sealed) {
-        if (this.#mayHaveCopies(segment)) continue;
-        if (this.#isWorthKeeping(segment, sealed)) {
-          if (!this.#indexed.has(segment)) await this.#index(segment);
-        } else await this.#giveUp(segment);
-      }
-    } finally {
-      this.#running = false;
+  /** One round: indexes what was sealed, gives up what can be. While one is under way it is that one. */
+  run(): Promise<void> {
+    this.#round ??= this.#oneRound().finally(() => {
+      this.#round = undefined;
+    });
+    return this.#round;
+  }
+
+  async #oneRound(): Promise<void> {
+    const sealed = this.#log
+      .segments()
+      .filter((segment) => (segment + 1) * this.#segmentBytes <= this.#durablePosition());
+    if (!this.#hasRun) {
+      // Of those that it finds, nobody knows how far the process before had come.
+      const unsure = sealed.filter((segment) => !this.#isWorthKeeping(segment, sealed));
+      for (const segment of unsure) this.#begun.set(segment, segment + 1);
+      this.#hasRun = true;
+    }
+    for (const segment of sealed) {
+      if (this.#mayHaveCopies(segment)) continue;
+      if (this.#isWorthKeeping(segment, sealed)) {
+        if (!this.#indexed.has(segment)) await this.#index(segment);
+      } else await this.#giveUp(segment);
     }
   }
 

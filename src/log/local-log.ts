@@ -15,8 +15,9 @@ import { damaged, ioError, LogError } from "./errors.ts";
 import type { Extent, Log, RecordCodec } from "./log.ts";
 import { MANIFEST, ManifestFile, readManifest } from "./manifest.ts";
 import { ReadFiles } from "./read-files.ts";
-import { expectUnused, recover } from "./recovery.ts";
+import { expectUnused, recover, SPARE_CHECKED_BYTES } from "./recovery.ts";
 import { encodeHeader, encodeIndex, loadIndex, recordSeed, SPARE, segmentName, segmentOfName } from "./segment.ts";
+import { SegmentReader } from "./segment-reader.ts";
 
 export interface LogOptions {
   readonly segmentBytes: number; // header page included; fixed when the log is made
@@ -158,8 +159,31 @@ export class LocalLog implements Log {
       this.#current = await this.#openWritable(current);
     }
     const next = this.#manifest.current.segments.at(-1);
-    if (next !== undefined && !this.#segments.has(next)) this.#spare = await this.#openWritable(next);
+    if (next !== undefined && !this.#segments.has(next)) {
+      const spare = await this.#openWritable(next);
+      if (this.#segmentBytes <= SPARE_CHECKED_BYTES) this.#spare = spare;
+      else this.#preparing = this.#checkSpare(spare);
+    }
     this.maintain();
+  }
+
+  /** The start has looked at the spare's front only: the rest must be zeros, too, before it is used. */
+  async #checkSpare(spare: Writable): Promise<void> {
+    const name = segmentName(spare.segment);
+    try {
+      const reader = new SegmentReader(spare.file, spare.segment, this.#segmentBytes);
+      const offset = await attempt("check the next segment", name, () => reader.nextNonZero(SPARE_CHECKED_BYTES));
+      if (offset !== undefined) {
+        const text = `Cannot go on with the log: ${name} is damaged at offset ${offset}: there is something, though it was not begun`;
+        throw new LogError("damaged", `${text}; restore the directory from a copy`, { file: name, offset });
+      }
+      this.#spare = spare;
+    } catch (error) {
+      this.#failure ??= error;
+      await spare.file.close().catch(() => {});
+    } finally {
+      this.#preparing = undefined;
+    }
   }
 
   get hasSpare(): boolean {

@@ -4,7 +4,8 @@
 //   zeros                               zeros                                         clean: go on from there
 //   zeros, or what is no record         no record, or only of writes begun before it  torn: cut, said in a note
 //   zeros, or what is no record         a record of a later write                     damaged: what precedes it was synced
-//   any of these                        (in a later segment) anything but zeros       damaged: likewise
+//   any of these                        (in a later segment) anything but zeros       damaged: likewise; the start looks at
+//                                                                                     its first MiB, the log at the rest
 //
 // Nothing is changed before everything has been checked, and nothing is damaged in a way that is guessed around.
 import { RECORD_BYTES_MAX, SEGMENT_HEADER_BYTES } from "../limits.ts";
@@ -13,7 +14,7 @@ import { damaged, ioError, systemCode } from "./errors.ts";
 import { REPLAY_BYTES_MAX, type RecordCodec } from "./log.ts";
 import { MANIFEST, type Manifest } from "./manifest.ts";
 import { checkHeader, indexPieces, lastNonZero, loadIndex, segmentName } from "./segment.ts";
-import { SegmentReader } from "./segment-reader.ts";
+import { Buffers, PIECE_BUFFER_COUNT, SegmentReader } from "./segment-reader.ts";
 
 export interface Recovered {
   /** Where the next record goes. */
@@ -25,6 +26,8 @@ export interface Recovered {
 }
 
 const ADVICE = "restore the directory from a copy";
+/** Whoever goes on in the spare begins at its front; LocalLog looks at the rest before it is used. */
+export const SPARE_CHECKED_BYTES = 1024 * 1024;
 const SCAN_STEP_BYTES = REPLAY_BYTES_MAX - RECORD_BYTES_MAX - SEGMENT_HEADER_BYTES; // a record that begins here is whole
 
 export async function recover(
@@ -33,39 +36,36 @@ export async function recover(
   codec: RecordCodec,
   onNote: (text: string) => void,
 ): Promise<Recovered> {
+  const buffers = new Buffers(PIECE_BUFFER_COUNT);
   let previous: number | undefined;
   let tail: { readonly segment: number; readonly offset: number } | undefined;
   let spare: number | undefined;
-  // The last segments end in zeros, tens of megabytes: looked for while the others are replayed.
-  const dataEnds = new Map(manifest.segments.slice(-2).map((segment) => [segment, dataEndOf(disk, segment, manifest)]));
-  const endOf = async (segment: number) => (await dataEnds.get(segment)) ?? manifest.segmentBytes;
-
-  try {
-    for await (const { segment, file, seed, index } of opened(disk, manifest)) {
-      codec.begin(segment, seed);
-      const reader = new SegmentReader(file, segment, manifest.segmentBytes);
-      if (tail === undefined) {
-        const isIndexed = index !== undefined && replayIndex(index, segment, codec, onNote);
-        const offset = isIndexed ? "sealed" : await explained(segment, () => replayRecords(reader, codec));
-        if (offset === "sealed") previous = segment;
-        else tail = { segment, offset };
-        continue;
-      }
-      // Writing into a segment begins when the one before it has been sealed and synced.
-      if (segment !== tail.segment + 1 || (await endOf(segment)) > SEGMENT_HEADER_BYTES) {
-        const met = `no record here, though ${segmentName(segment)}, which follows, was begun`;
-        throw damaged(segmentName(tail.segment), tail.offset, met, `acknowledged records are missing; ${ADVICE}`);
-      }
-      spare = segment;
+  for await (const { segment, file, seed, index } of opened(disk, manifest)) {
+    codec.begin(segment, seed);
+    const reader = new SegmentReader(file, segment, manifest.segmentBytes);
+    if (tail === undefined) {
+      const isIndexed = index !== undefined && replayIndex(index, segment, codec, onNote);
+      const offset = isIndexed ? "sealed" : await explained(segment, () => replayRecords(reader, codec, buffers));
+      if (offset === "sealed") previous = segment;
+      else tail = { segment, offset };
+      continue;
     }
-    if (tail !== undefined) {
-      const isTorn = (await endOf(tail.segment)) > tail.offset;
-      if (isTorn) await expectTorn(disk, tail.segment, tail.offset, manifest, codec);
-      if (isTorn) await cut(disk, tail.segment, tail.offset, manifest.segmentBytes, onNote);
-      else await syncSegment(disk, tail.segment);
+    // Writing into a segment begins when the one before it has been sealed and synced.
+    const isBegun = async () => (await reader.nextNonZero(SEGMENT_HEADER_BYTES, SPARE_CHECKED_BYTES)) !== undefined;
+    if (segment !== tail.segment + 1 || (await explained(segment, isBegun))) {
+      const met = `no record here, though ${segmentName(segment)}, which follows, was begun`;
+      throw damaged(segmentName(tail.segment), tail.offset, met, `acknowledged records are missing; ${ADVICE}`);
     }
-  } finally {
-    await Promise.allSettled(dataEnds.values());
+    spare = segment;
+  }
+  if (tail !== undefined) {
+    const { segment, offset } = tail;
+    const isTorn = await withFile(disk, segment, async (file) => {
+      return (await new SegmentReader(file, segment, manifest.segmentBytes).dataEnd(offset)) > offset;
+    });
+    if (isTorn) await expectTorn(disk, tail.segment, tail.offset, manifest, codec);
+    if (isTorn) await cut(disk, tail.segment, tail.offset, manifest.segmentBytes, onNote);
+    else await syncSegment(disk, tail.segment);
   }
   // After a kill the bytes just read may be in the system's cache only, and are built upon from here on.
   if (previous !== undefined) await syncSegment(disk, previous);
@@ -98,13 +98,15 @@ interface OpenedSegment {
 
 /** Every segment with its header checked and its index loaded, the next one while one is in use. Closes them. */
 async function* opened(disk: Disk, manifest: Manifest): AsyncGenerator<OpenedSegment> {
-  const { segments } = manifest;
+  const { segments, segmentBytes } = manifest;
+  const buffers = new Buffers(2); // one in use, one being read into
+  const bufferOf = (sizeBytes: number) => buffers.take(sizeBytes);
   const open = (segment: number): Promise<OpenedSegment> =>
     explained(segment, async () => {
       const file = await disk.open(segmentName(segment), "read");
       try {
         const seed = await checkHeader(file, segment, manifest);
-        return { segment, file, seed, index: await loadIndex(file, segment, manifest.segmentBytes) };
+        return { segment, file, seed, index: await loadIndex(file, segment, segmentBytes, bufferOf) };
       } catch (error) {
         await file.close().catch(() => {});
         throw error;
@@ -126,15 +128,6 @@ async function* opened(disk: Disk, manifest: Manifest): AsyncGenerator<OpenedSeg
   } finally {
     await next?.then(({ file }) => file.close()).catch(() => {});
   }
-}
-
-/** Where the zeros at the end of its data area begin. */
-function dataEndOf(disk: Disk, segment: number, { segmentBytes }: Manifest): Promise<number> {
-  const end = withFile(disk, segment, (file) =>
-    new SegmentReader(file, segment, segmentBytes).dataEnd(SEGMENT_HEADER_BYTES),
-  );
-  end.catch(() => {}); // met when it is asked for
-  return end;
 }
 
 async function withFile<T>(disk: Disk, segment: number, work: (file: DiskFile) => Promise<T>): Promise<T> {
@@ -176,11 +169,11 @@ function replayIndex(
 }
 
 /** @returns "sealed", or the offset of the first byte that is not part of a record */
-async function replayRecords(reader: SegmentReader, codec: RecordCodec): Promise<number | "sealed"> {
+async function replayRecords(reader: SegmentReader, codec: RecordCodec, buffers: Buffers): Promise<number | "sealed"> {
   let offset = SEGMENT_HEADER_BYTES;
   let rest: Uint8Array = new Uint8Array(0); // of a record that goes on in the next piece
   const roomBytes = Math.min(REPLAY_BYTES_MAX, reader.endOffset);
-  for await (const { buffer, startInBuffer, sizeBytes } of reader.pieces(SEGMENT_HEADER_BYTES, roomBytes)) {
+  for await (const { buffer, startInBuffer, sizeBytes } of reader.pieces(SEGMENT_HEADER_BYTES, roomBytes, buffers)) {
     buffer.set(rest, startInBuffer - rest.byteLength);
     rest = buffer.subarray(startInBuffer - rest.byteLength, startInBuffer + sizeBytes);
     for (;;) {

@@ -5,6 +5,30 @@ import { firstNonZero, lastNonZero, segmentName } from "./segment.ts";
 
 const PIECE_BYTES = 1024 * 1024;
 
+/** Buffers that are used again, in turn: fresh ones by the megabyte cost a start page faults and collections. */
+export class Buffers {
+  readonly #buffers: Uint8Array[];
+  #turn = 0;
+
+  /** @param count how many of the last ones taken stay as they are */
+  constructor(count: number) {
+    this.#buffers = Array.from({ length: count }, () => new Uint8Array(0));
+  }
+
+  take(sizeBytes: number): Uint8Array {
+    const turn = this.#turn++ % this.#buffers.length;
+    let buffer = this.#buffers[turn] as Uint8Array;
+    if (buffer.byteLength < sizeBytes) {
+      buffer = new Uint8Array(sizeBytes);
+      this.#buffers[turn] = buffer;
+    }
+    return buffer.subarray(0, sizeBytes);
+  }
+}
+
+/** For pieces: one being read into, one in use, and the one before it, of which the user may keep the end. */
+export const PIECE_BUFFER_COUNT = 3;
+
 export class SegmentReader {
   readonly #file: DiskFile;
   readonly segment: number;
@@ -28,23 +52,20 @@ export class SegmentReader {
    * The data area from `fromOffset` on, piece by piece.
    * @param roomBytes left free in front of each piece, for the caller: a piece is the end of its buffer's used part
    */
-  async *pieces(fromOffset: number, roomBytes = 0): AsyncGenerator<Piece> {
+  async *pieces(fromOffset: number, roomBytes = 0, buffers = new Buffers(PIECE_BUFFER_COUNT)): AsyncGenerator<Piece> {
     const pieceBytes = Math.min(PIECE_BYTES, this.endOffset - fromOffset);
-    // One being read into, one in use, and the one before it, of which the user may keep the end.
-    const buffers = Array.from({ length: 3 }, () => new Uint8Array(roomBytes + pieceBytes));
-    const readAt = async (offset: number, turn: number): Promise<Piece> => {
-      const buffer = buffers[turn % 3] as Uint8Array;
+    const readAt = async (offset: number): Promise<Piece> => {
+      const buffer = buffers.take(roomBytes + pieceBytes);
       const sizeBytes = Math.min(pieceBytes, this.endOffset - offset);
       await this.read(buffer.subarray(roomBytes, roomBytes + sizeBytes), offset);
       return { offset, buffer, startInBuffer: roomBytes, sizeBytes };
     };
-    let turn = 0;
-    let next = fromOffset < this.endOffset ? readAt(fromOffset, turn) : undefined;
+    let next = fromOffset < this.endOffset ? readAt(fromOffset) : undefined;
     try {
       while (next !== undefined) {
         const piece: Piece = await next;
         const after = piece.offset + piece.sizeBytes;
-        next = after < this.endOffset ? readAt(after, ++turn) : undefined;
+        next = after < this.endOffset ? readAt(after) : undefined;
         next?.catch(() => {}); // met when its turn comes
         yield piece;
       }
@@ -75,8 +96,10 @@ export class SegmentReader {
     return fromOffset;
   }
 
-  async nextNonZero(fromOffset: number): Promise<number | undefined> {
+  /** @param toOffset the end of what is looked at, more or less */
+  async nextNonZero(fromOffset: number, toOffset = this.endOffset): Promise<number | undefined> {
     for await (const { offset, buffer, startInBuffer, sizeBytes } of this.pieces(fromOffset)) {
+      if (offset >= toOffset) return undefined;
       const found = firstNonZero(buffer.subarray(startInBuffer, startInBuffer + sizeBytes));
       if (found >= 0) return offset + found;
     }

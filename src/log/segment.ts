@@ -122,17 +122,21 @@ export function encodeIndex(segment: number, index: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** @returns undefined when there is none; a text when there is one that cannot be used: it says why */
+/**
+ * @param bufferOf gives a buffer of that size, in which the index is returned
+ * @returns undefined when there is none; a text when there is one that cannot be used: it says why
+ */
 export async function loadIndex(
   file: DiskFile,
   segment: number,
   segmentBytes: number,
+  bufferOf: (sizeBytes: number) => Uint8Array = (sizeBytes) => new Uint8Array(sizeBytes),
 ): Promise<Uint8Array | string | undefined> {
   const behindBytes = (await file.sizeBytes()) - segmentBytes;
   if (behindBytes <= 0) return undefined;
   if (behindBytes < FOOTER_BYTES) return "it has no footer";
-  const bytes = new Uint8Array(behindBytes);
-  await file.read(bytes, segmentBytes);
+  const bytes = bufferOf(behindBytes);
+  if ((await file.read(bytes, segmentBytes)) < behindBytes) return "the file ends within it";
   const index = bytes.subarray(0, behindBytes - FOOTER_BYTES);
   const footer = bytes.subarray(behindBytes - FOOTER_BYTES);
   const view = viewOf(footer);

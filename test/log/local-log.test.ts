@@ -181,3 +181,27 @@ test("a full disk costs an index, not the log", async () => {
   opened.writer.add("goes on");
   await commit(opened);
 });
+
+test("the next segment is looked at to its end before it is used", async () => {
+  const MiB = 1024 * 1024;
+  const disk = new FakeDisk();
+  const first = await open(disk, 2 * MiB);
+  await settle(first.log);
+  first.writer.add("a");
+  await commit(first);
+  await first.log.close();
+  const files = disk.files();
+  const whole = await open(FakeDisk.of(files), 2 * MiB);
+  await settle(whole.log);
+  expect(whole.log.hasSpare).toBe(true);
+  await whole.log.close();
+
+  (files.get(segmentName(2)) as Uint8Array)[2 * MiB - 100] = 1;
+  const damaged = await open(FakeDisk.of(files), 2 * MiB);
+  await settle(damaged.log);
+  expect(damaged.log.hasSpare).toBe(false);
+  damaged.writer.add("b");
+  const place = `segment-0000000002.log is damaged at offset ${2 * MiB - 100}`;
+  await expect(damaged.log.append(damaged.writer.take())).rejects.toThrow(place);
+  await damaged.log.close();
+});
