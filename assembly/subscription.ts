@@ -191,6 +191,13 @@ function forget(cell: u32): void {
   giveAux(cell);
 }
 
+/** Nothing of its batch is left to be told: what it is given next waits for the disk anew. */
+function dropBatch(cell: u32): void {
+  const b = body(cell);
+  if (has(b, HELD)) removeWaiting(cell);
+  store<u64>(b, next(b), COMPOSED);
+}
+
 /** Its connection is gone: no credit; what it was not sent goes back, what it was sent stays out. */
 export function detach(cell: u32): void {
   const b = body(cell);
@@ -198,7 +205,7 @@ export function detach(cell: u32): void {
   lower(b, AUTO);
   store<u64>(b, next(b) - 1, LIMIT);
   giveBackFrom(b, composed(b));
-  store<u64>(b, next(b), COMPOSED);
+  dropBatch(cell);
   advance(b);
 }
 
@@ -213,7 +220,7 @@ export function moveTo(cell: u32, q: u32): void {
     if (slot != NONE) left(slot, false);
   }
   setCause(before);
-  store<u64>(b, next(b), COMPOSED);
+  dropBatch(cell);
   store<u32>(at(cell), q, 16);
   if (!wasPaused) resume(cell);
 }

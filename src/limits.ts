@@ -48,9 +48,12 @@ export const STREAM_SPAN_MAX = 131_072; // delivery numbers from the oldest outs
 export const STREAM_GROUP_IN_FLIGHT_MAX = 100;
 export const STREAM_NUMBERS_MAX = 10_000; // named in one Ack, Nack, Touch or DeadLetter
 export const STREAM_PUBLISH_BYTES_MAX = 4 * MiB; // unconfirmed, of a publisher
+export const STREAM_PUBLISH_MESSAGES_MAX = 10_000; // of one Publish
 export const STREAM_BUFFERED_BYTES_MAX = 1 * MiB; // for a slow reader
 export const STREAM_STALLED_MS_MAX = 30_000; // without progress of such a reader
 export const STREAM_REQUESTS_MAX = 10_000; // of a connection that wait for their answers
+export const STREAM_REQUEST_NUMBERS = 100; // named in a request that make it count as one more
+export const STREAM_ANSWERS_BYTES_MAX = 16 * MiB; // that wait for a connection to take them
 
 // Relations the design leans on, checked at import: a bad edit never boots.
 assert(MESSAGE_BYTES_MAX <= BATCH_BYTES_MAX, "a full-size message fits a batch of one");

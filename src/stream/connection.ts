@@ -1,6 +1,11 @@
 // One WebSocket connection: frames in, frames out, and how much may wait for a slow reader. It has a session from its
 // Hello on.
-import { STREAM_BUFFERED_BYTES_MAX, STREAM_FRAME_BYTES_MAX, STREAM_REQUESTS_MAX } from "../limits.ts";
+import {
+  STREAM_ANSWERS_BYTES_MAX,
+  STREAM_BUFFERED_BYTES_MAX,
+  STREAM_FRAME_BYTES_MAX,
+  STREAM_REQUESTS_MAX,
+} from "../limits.ts";
 import type { Codec } from "./codec.ts";
 import { CLOSE, ConnectionError, type Incoming, type Outgoing, RequestError, type Requests } from "./envelope.ts";
 import { ErrorCode } from "./schema.ts";
@@ -48,6 +53,7 @@ export class Connection {
   readonly #socket: StreamSocket;
   readonly #host: ConnectionHost;
   #outbox: Uint8Array[] = [];
+  #outboxBytes = 0;
   #isFlushing = false;
   #bufferedBytes = 0;
 
@@ -112,6 +118,9 @@ export class Connection {
     if (session.waitingCount > STREAM_REQUESTS_MAX || this.#outbox.length > STREAM_REQUESTS_MAX) {
       throw new ConnectionError(CLOSE.tooManyRequests, `More than ${STREAM_REQUESTS_MAX} requests wait for an answer`);
     }
+    if (this.#outboxBytes > STREAM_ANSWERS_BYTES_MAX) {
+      throw new ConnectionError(CLOSE.tooManyRequests, `More than ${STREAM_ANSWERS_BYTES_MAX} bytes of answers wait`);
+    }
   }
 
   // --- out --------------------------------------------------------------------------------------------------------
@@ -128,6 +137,7 @@ export class Connection {
   pushBytes(bytes: Uint8Array): void {
     if (this.isEnded) return;
     this.#outbox.push(bytes);
+    this.#outboxBytes += bytes.byteLength;
     if (this.#isFlushing) return;
     this.#isFlushing = true;
     queueMicrotask(() => {
@@ -147,6 +157,7 @@ export class Connection {
     if (this.#outbox.length === 0 || this.isEnded) return;
     const envelopes = this.#outbox;
     this.#outbox = [];
+    this.#outboxBytes = 0;
     this.#send(this.codec.join(envelopes));
   }
 

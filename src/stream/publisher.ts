@@ -100,7 +100,7 @@ export class SessionPublisher {
   ): void {
     if (sizeBytes > 0) this.#refusedFrom = Number.POSITIVE_INFINITY;
     if (number > this.#confirmed) this.#confirmed = number;
-    this.#failures.push(...failures);
+    for (const failure of failures) this.#failures.push(failure); // too many for arguments
     if (published !== undefined) this.#published.push(published);
     this.#confirmedBytes += sizeBytes;
     this.#isOwing = true;

@@ -5,6 +5,7 @@ import type { Queue } from "../broker/types.ts";
 import {
   STREAM_CREDIT_BYTES_MAX,
   STREAM_CREDIT_MESSAGES_MAX,
+  STREAM_PUBLISH_MESSAGES_MAX,
   STREAM_PUBLISHERS_MAX,
   STREAM_SUBSCRIPTIONS_MAX,
   STREAM_WATCHES_MAX,
@@ -45,7 +46,7 @@ export class Session {
   connection: Connection | undefined;
   /** When the wait is over. */
   graceEndsMs = Number.POSITIVE_INFINITY;
-  /** Requests that wait for the disk. */
+  /** Requests that wait for the disk, each as often as it counts. */
   waitingCount = 0;
   isGoingAway = false;
   #isEnded = false;
@@ -69,7 +70,6 @@ export class Session {
   /** After a resume, once the client has been told what it has. */
   resume(): void {
     for (const publisher of this.publishers.values()) publisher.flush();
-    if (this.isGoingAway) return;
     for (const subscription of [...this.subscriptions.values()]) {
       if (this.connection?.isBlocked !== false) return;
       subscription.broker.resume();
@@ -139,11 +139,11 @@ export class Session {
     if (id !== 0) this.connection?.push({ id, [name]: body });
   }
 
-  /** An answer that waits for the disk. */
-  later(id: number, name: string): (body: object) => void {
-    this.waitingCount++;
+  /** An answer that waits for the disk; one that may be long counts more than once. */
+  later(id: number, name: string, weight = 1): (body: object) => void {
+    this.waitingCount += weight;
     return (body) => {
-      this.waitingCount--;
+      this.waitingCount -= weight;
       this.#answer(id, name, body);
     };
   }
@@ -152,7 +152,10 @@ export class Session {
     if (this.isGoingAway) throw new RequestError("GOING_AWAY", "The server is about to stop");
     const queue = this.#host.findQueue(text, this.caller);
     if (queue === undefined)
-      throw new RequestError("QUEUE_DOES_NOT_EXIST", `There is no queue ${JSON.stringify(text)}`);
+      throw new RequestError(
+        "QUEUE_DOES_NOT_EXIST",
+        `There is no queue ${JSON.stringify(text.slice(0, NAME_SHOWN_MAX))}`,
+      );
     return queue;
   }
 
@@ -232,6 +235,12 @@ export class Session {
     if (!(head.first >= 1 && head.first + head.count <= Number.MAX_SAFE_INTEGER)) {
       throw new RequestError("INVALID_PARAMETER", `first is ${head.first}: a number from 1 on is needed`);
     }
+    if (head.count > STREAM_PUBLISH_MESSAGES_MAX) {
+      throw new RequestError(
+        "LIMIT_EXCEEDED",
+        `A Publish has ${head.count} messages: at most ${STREAM_PUBLISH_MESSAGES_MAX} are allowed`,
+      );
+    }
     publisher.publish(offset, sizeBytes, head.first);
   }
 
@@ -271,6 +280,9 @@ const HANDLERS: {
   watch: (session, id, body) => session.watch(id, body),
   unwatch: (session, id, body) => session.unwatch(id, body),
 };
+
+/** Of a name that is wrong, what is repeated. */
+const NAME_SHOWN_MAX = 200;
 
 /** A number that a client gives to something it opens. */
 function checkNumber(number: number, open: ReadonlyMap<number, unknown>, countMax: number, what: string): void {

@@ -12,6 +12,7 @@ import {
   STREAM_BATCH_MESSAGES_MAX,
   STREAM_GROUP_IN_FLIGHT_MAX,
   STREAM_NUMBERS_MAX,
+  STREAM_REQUEST_NUMBERS,
   VISIBILITY_MS_MAX,
 } from "../limits.ts";
 import { type CreditMessage, type RangeMessage, RequestError, type Requests } from "./envelope.ts";
@@ -34,6 +35,7 @@ function within(name: string, value: number, min: number, max: number): number {
 function rulesOf(request: Requests["subscribe"], queue: Queue): SubscriptionRules {
   if (request.credit !== null) {
     checkCredit(request.credit);
+    checkNumber("beyond", request.credit.beyond);
     if (!request.credit.auto && request.credit.beyond > 0) {
       throw new RequestError("INVALID_PARAMETER", `beyond is ${request.credit.beyond}: nothing has been delivered yet`);
     }
@@ -105,6 +107,7 @@ export class SessionSubscription {
   setCredit(credit: CreditMessage): void {
     checkCredit(credit);
     const { messages, bytes, beyond, auto } = credit;
+    checkNumber("beyond", beyond);
     if (this.#session.isGoingAway) return;
     if (!this.broker.setCredit(messages, bytes, beyond, auto)) {
       throw new RequestError("INVALID_PARAMETER", `beyond is ${beyond}: the newest delivery is ${this.broker.last}`);
@@ -130,9 +133,10 @@ export class SessionSubscription {
 
   settle(id: number, outcome: Outcome, deliveries: readonly RangeMessage[], visibilityMs: number, reason = ""): void {
     const ranges = rangesOf(deliveries);
-    const answer = this.#session.later(id, "settled");
-    this.broker.settle(outcome, ranges, visibilityMs, reason, ({ count, failures }) => {
-      answer({ subscription: this.number, count, failures });
+    const count = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+    const answer = this.#session.later(id, "settled", 1 + Math.floor(count / STREAM_REQUEST_NUMBERS));
+    this.broker.settle(outcome, ranges, visibilityMs, reason, (result) => {
+      answer({ subscription: this.number, count: result.count, failures: result.failures });
     });
   }
 }
@@ -145,12 +149,20 @@ function checkReason(reason: string): void {
   );
 }
 
+/** @throws RequestError for what no delivery has as its number: JSON brings fractions and texts, 64 bits more than 2^53 - 1 */
+function checkNumber(what: string, number: number): void {
+  if (Number.isSafeInteger(number) && number >= 0) return;
+  throw new RequestError("INVALID_PARAMETER", `${what} is ${number}: a whole number to 2^53 - 1 is needed`);
+}
+
 /** @throws RequestError for ranges that run backwards, or name too many numbers */
 function rangesOf(deliveries: readonly RangeMessage[]): DeliveryRange[] {
   let count = 0;
   return deliveries.map((range) => {
     const { first } = range;
     const last = range.last === 0 ? first : range.last;
+    checkNumber("A delivery", first);
+    checkNumber("A delivery", last);
     if (last < first) throw new RequestError("INVALID_PARAMETER", `The range ${first} to ${last} runs backwards`);
     count += last - first + 1;
     if (count > STREAM_NUMBERS_MAX) {

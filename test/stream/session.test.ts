@@ -248,14 +248,6 @@ describe("the end", () => {
       { goAway: { deadlineMs: 1_000, reason: "upgrade" } },
       { confirm: { publisher: 1, number: 2 } },
     ]);
-    client.isStuck = true; // blocked, and reading again: still no deliveries
-    client.bufferedBytes = 2_000_000;
-    client.send({ id: 99, unwatch: { watch: 1 } });
-    await rig.settle();
-    client.isStuck = false;
-    client.drain();
-    await rig.settle();
-    expect(client.bodies()).toBe("");
     expect(await client.ask(subscribe({ subscription: 2 }))).toBe("GOING_AWAY");
     expect(await client.ask({ ack: { subscription: 1, deliveries: [{ first: 1 }] } })).toMatchObject({ count: 1 });
     const late = await rig.connect();
@@ -331,4 +323,24 @@ describe("what cannot be read", () => {
     await rig.settle();
     expect(client.got()).toMatchObject([{ id: 50, error: { code: "NOT_FOUND" } }]);
   });
+});
+
+test("a session that is taken over while a delivery waits for the disk leaves nobody waiting for ever", async () => {
+  await rig.create("orders.fifo", { fifo: true, contentBasedDeduplication: true });
+  const credit = (messages: number) => ({ credit: { subscription: 1, messages, bytes: 1_000_000 } });
+  const one = await rig.connect();
+  const other = await rig.connect();
+  await one.ask({ openPublisher: { publisher: 1, queue: "orders.fifo" } });
+  const messages = ["a", "b"].map((text) => ({ text, groupId: text }));
+  await one.ask({ publish: { publisher: 1, first: 1, messages } });
+  for (const each of [one, other]) await each.ask({ subscribe: { subscription: 1, queue: "orders.fifo" } });
+  // Both have been given something that the log does not have yet; then, before it has, one connects again.
+  one.send(credit(1));
+  other.send(credit(1));
+  const again = rig.client();
+  again.send({ id: 1, hello: { sessionToken: one.welcome.sessionToken } }, credit(2));
+  await rig.settle();
+  expect(one.closed).toBe(4409);
+  expect(other.bodies()).toBe("1:b");
+  expect(again.bodies()).toBe("2:a");
 });
