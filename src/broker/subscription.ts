@@ -9,6 +9,10 @@ import type {
 } from "./stream-types.ts";
 import type { StreamParts } from "./streams.ts";
 
+/** How much of one subscription goes out before others have their turn. */
+const ROUNDS_MAX = 16;
+const PUMP_BYTES = 64 * 1024;
+
 export class Subscription implements BrokerSubscription {
   readonly entry: QueueEntry;
   readonly #parts: StreamParts;
@@ -45,8 +49,24 @@ export class Subscription implements BrokerSubscription {
     return this.#parts.streams.lastDelivery(this.#cell);
   }
 
-  /** Composes what there is. @returns how many bytes went out */
+  /**
+   * Composes what there is, and what it is given next when that is done, a few times over: others of the queue are given
+   * theirs in between. @returns how many bytes went out
+   */
   pump(nowMs: number): number {
+    let sizeBytes = 0;
+    this.#listener.together(() => {
+      for (let round = 0; round < ROUNDS_MAX; round++) {
+        const composedBytes = this.#compose(nowMs);
+        sizeBytes += composedBytes;
+        if (composedBytes === 0 || sizeBytes >= PUMP_BYTES || this.#isClosed || this.#isPaused) break;
+        this.#parts.streams.serve(nowMs);
+      }
+    });
+    return sizeBytes;
+  }
+
+  #compose(nowMs: number): number {
     const { streams, catalogue, reader, turn } = this.#parts;
     let sizeBytes = 0;
     while (!this.#isClosed && !this.#isLoading) {

@@ -20,6 +20,8 @@ export interface StreamSocket {
   readonly bufferedBytes: number;
   /** One WebSocket message. The bytes are the caller's again afterwards. */
   send(bytes: Uint8Array, isText: boolean): void;
+  /** What `run` sends may leave together. */
+  cork(run: () => void): void;
   end(code: number, reason: string): void;
 }
 
@@ -144,6 +146,11 @@ export class Connection {
       this.#isFlushing = false;
       if (!this.isBlocked) this.#flush();
     });
+  }
+
+  together(run: () => void): void {
+    if (this.isEnded) run();
+    else this.#socket.cork(run);
   }
 
   /** An envelope that the core has composed, a view. */

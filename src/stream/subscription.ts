@@ -82,6 +82,10 @@ export class SessionSubscription {
   ): SessionSubscription {
     const subscription = new SessionSubscription(session, rulesOf(request, queue));
     subscription.#broker = broker.subscribe(queue, subscription.rules, {
+      together: (compose) => {
+        if (session.connection === undefined) compose();
+        else session.connection.together(compose);
+      },
       frame: (bytes) => session.connection?.frame(bytes),
       ended: () => subscription.#ended(),
     });
