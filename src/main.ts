@@ -20,6 +20,7 @@ import { loadUws } from "./net/addon.ts";
 import { healthRoutes } from "./net/health.ts";
 import { listen, type Server } from "./net/http.ts";
 import { Origins } from "./net/origins.ts";
+import { PageGuard } from "./net/pages.ts";
 import { type StreamServer, serveStreams } from "./net/websocket.ts";
 import { callerOf } from "./sqs/caller.ts";
 import { checkDeclaredQueue, declareQueues } from "./sqs/declared-queues.ts";
@@ -165,7 +166,10 @@ async function serve(config: Config): Promise<void> {
     const routes = [...health, ...peekRoutes(opened.broker, sqs)];
     // Nobody is asked for a signature there yet: where keys are checked there are no streams.
     const open = withHeaders ? {} : { extend };
-    server = await listen({ uws, host: config.host, port: config.port, handle, direct, routes, withHeaders, ...open });
+    // Signatures keep pages out; a link that is signed may stand on any.
+    const pages = withHeaders ? undefined : new PageGuard({ origins, publicUrl, isLocal: !config.isExposed });
+    const { host, port } = config;
+    server = await listen({ uws, host, port, handle, direct, routes, withHeaders, pages, ...open });
     origins.listening(config.host, server.port);
   } catch (error) {
     entrance?.close();

@@ -32,7 +32,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   net: {
     may: ["base", "limits", "sqs", "stream"],
-    modules: ["node:fs", "node:os", "node:path", "uWebSockets.js"],
+    modules: ["node:fs", "node:net", "node:os", "node:path", "uWebSockets.js"],
   },
   client: { may: [], modules: ["protobufjs/minimal.js"] }, // it goes to other people's machines
   cli: {

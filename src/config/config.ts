@@ -60,7 +60,7 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
   --account DIGITS         account of callers who name none            (WASQ_ACCOUNT, 000000000000)
   --region NAME            region of requests that name none           (WASQ_REGION, us-east-1)
   --public-url URL         what queue URLs begin with                  (WASQ_PUBLIC_URL, as the caller has it)
-  --allow-origins LIST     pages of these origins may open streams, * for all         (WASQ_ALLOW_ORIGINS, its own)
+  --allow-origins LIST     pages of these origins may use it and open streams, * for all (WASQ_ALLOW_ORIGINS, its own)
   --auto-create-queues     create a queue that is asked for and is not there     (WASQ_AUTO_CREATE_QUEUES)
   --insecure-no-auth       listen beyond this machine although there are no keys:
                            whoever reaches the port may read, send and delete everything (WASQ_INSECURE_NO_AUTH)

@@ -66,6 +66,11 @@ export class Exchange implements Client {
     else this.#refuseMethod();
   }
 
+  /** Says no before anything of the body has been read. */
+  deny(text: string): void {
+    this.#refuse("AccessDeniedException", text);
+  }
+
   #take(chunk: ArrayBuffer, isLast: boolean): void {
     if (this.#over) return;
     if (isLast && this.#gathering === undefined && chunk.byteLength <= REQUEST_BYTES_MAX) {

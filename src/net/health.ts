@@ -12,8 +12,8 @@ export interface HealthOptions {
 /** GET /health, and LocalStack's path for it: 200 while sends are taken, 503 with the reason while they are not. */
 export function healthRoutes(options: HealthOptions): readonly Route[] {
   return [
-    { path: "/health", handle: health(options, false) },
-    { path: "/_localstack/health", handle: health(options, true) },
+    { path: "/health", handle: health(options, false), isHarmless: true },
+    { path: "/_localstack/health", handle: health(options, true), isHarmless: true },
   ];
 }
 

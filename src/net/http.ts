@@ -4,6 +4,7 @@ import type { Direct, Handle } from "../sqs/exchange.ts";
 import type { Uws } from "./addon.ts";
 import { Exchange, type Shared } from "./exchange.ts";
 import { GatheringBudget } from "./gathering.ts";
+import type { PageGuard } from "./pages.ts";
 import { Traffic } from "./traffic.ts";
 
 /** Bodies that are still coming in may hold this much memory together; a further one is told to come again. */
@@ -32,6 +33,8 @@ export interface Server {
 export interface Route {
   readonly path: string;
   readonly handle: Handle;
+  /** Tells nothing that a web page could not know, so none is kept away. */
+  readonly isHarmless?: boolean;
 }
 
 export interface ListenOptions {
@@ -46,6 +49,8 @@ export interface ListenOptions {
   readonly extend?: (app: TemplatedApp) => void;
   /** Give handlers every header and the client's address: who checks signatures needs them, nobody else pays for them. */
   readonly withHeaders?: boolean;
+  /** Keeps web pages of other origins away; nobody does, if there is none. */
+  readonly pages?: PageGuard | undefined;
   readonly gatheringBytesMax?: number;
 }
 
@@ -63,7 +68,13 @@ export function listen(options: ListenOptions): Promise<Server> {
   };
   app.filter(onConnection);
 
-  const serve = (path: string, handle: Handle, direct: Direct | undefined, servesHead: boolean): void => {
+  const serve = (
+    path: string,
+    handle: Handle,
+    direct: Direct | undefined,
+    servesHead: boolean,
+    pages: PageGuard | undefined,
+  ): void => {
     app.any(path, (res: HttpResponse, req: HttpRequest): void => {
       const declared = req.getHeader("content-length");
       const request = {
@@ -81,15 +92,20 @@ export function listen(options: ListenOptions): Promise<Server> {
         headers: withHeaders ? headersOf(req) : NO_HEADERS,
         remoteAddress: withHeaders ? Buffer.from(res.getRemoteAddressAsText()).toString("latin1") : "",
       };
-      new Exchange(res, request, declared === "" ? 0 : Number(declared), shared, handle, direct, servesHead).start();
+      const declaredBytes = declared === "" ? 0 : Number(declared);
+      const exchange = new Exchange(res, request, declaredBytes, shared, handle, direct, servesHead);
+      const problem = pages?.problemOf(request.method, req);
+      if (problem === undefined) exchange.start();
+      else exchange.deny(problem);
     });
   };
   options.extend?.(app);
-  for (const { path, handle } of options.routes ?? []) {
-    serve(path, handle, undefined, true);
-    if (!path.endsWith("/*")) serve(`${path}/`, handle, undefined, true);
+  for (const { path, handle, isHarmless } of options.routes ?? []) {
+    const pages = isHarmless ? undefined : options.pages;
+    serve(path, handle, undefined, true, pages);
+    if (!path.endsWith("/*")) serve(`${path}/`, handle, undefined, true, pages);
   }
-  serve("/*", options.handle, options.direct, false);
+  serve("/*", options.handle, options.direct, false, options.pages);
 
   const close = async (listening: Parameters<Uws["us_listen_socket_close"]>[0]): Promise<void> => {
     uws.us_listen_socket_close(listening);

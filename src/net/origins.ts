@@ -1,4 +1,4 @@
-// Which pages may open streams: those of the broker's own origin, and those that the operator names.
+// Which pages may use the broker: those of its own origin, and those that the operator names.
 
 /** Names under which this machine is its own origin, whatever the Host header says. */
 const OWN_HOSTS = ["127.0.0.1", "localhost", "[::1]"];
@@ -19,6 +19,11 @@ export class Origins {
       this.#own.add(`http://${each}:${port}`);
       this.#own.add(`https://${each}:${port}`);
     }
+  }
+
+  /** @param name without a port, in lower case. @returns whether pages of that host may use the broker */
+  hasHost(name: string): boolean {
+    return [...this.#named, ...this.#own].some((origin) => origin === "*" || new URL(origin).hostname === name);
   }
 
   /** A Host header that is trusted to be ours would let any name that resolves to us in: it is not looked at. */
