@@ -5,10 +5,10 @@
 //   another account   both allow                          yes    but never what only an owner may do
 //   anonymous         the queue policy allows             yes
 //
-// A session's policy narrows what its role may do, and what a queue policy gives to the role; what a queue policy gives to
-// the session itself by its ARN it does not narrow.
+// A session's policy narrows what its role may do, and what a queue policy gives to the role or to everybody; what a queue
+// policy gives to the session itself by its ARN it does not narrow.
 import type { Context } from "./policy/context.ts";
-import { type Policy, parsePolicy } from "./policy/document.ts";
+import { type Policy, PolicyError, parsePolicy } from "./policy/document.ts";
 import { evaluate, type PolicyRequest, type Verdict } from "./policy/evaluate.ts";
 import type { Principal } from "./principal.ts";
 
@@ -42,7 +42,7 @@ export type Decision = string | undefined;
 
 export class Authorizer {
   readonly #decisions = new Map<string, Decision>();
-  readonly #policies = new Map<string, Policy>();
+  readonly #policies = new Map<string, Policy | PolicyError>();
 
   /**
    * @param action an IAM action such as "sqs:SendMessage"; batches have the single action's
@@ -52,6 +52,7 @@ export class Authorizer {
     const { arn, account, policy: text } = resource;
     if (principal.kind === "root" && principal.account === account && text === undefined) return undefined;
     const queuePolicy = text === undefined ? undefined : this.#parsed(text);
+    if (queuePolicy instanceof PolicyError) return ofUnreadable(principal, action, resource);
     const policies = [...principal.identityPolicies, ...(principal.sessionPolicies ?? [])];
     if (queuePolicy !== undefined) policies.push(queuePolicy);
     // What depends on the request's circumstances is decided each time anew.
@@ -71,14 +72,33 @@ export class Authorizer {
     this.#decisions.clear();
   }
 
-  #parsed(text: string): Policy {
+  #parsed(text: string): Policy | PolicyError {
     const known = this.#policies.get(text);
     if (known !== undefined) return known;
-    const policy = parsePolicy(text, "resource");
+    const policy = parsedOrError(text);
     if (this.#policies.size >= POLICIES_KEPT_MAX) this.#policies.clear();
     this.#policies.set(text, policy);
     return policy;
   }
+}
+
+function parsedOrError(text: string): Policy | PolicyError {
+  try {
+    return parsePolicy(text, "resource");
+  } catch (error) {
+    if (error instanceof PolicyError) return error;
+    throw error;
+  }
+}
+
+/** A policy of old that is not understood might deny anything to anybody; somebody has to be able to mend it. */
+function ofUnreadable(principal: Principal, action: string, { arn, account }: Resource): Decision {
+  if (principal.kind === "root" && principal.account === account) return undefined;
+  return `${whoMayNot(principal, action, arn)} because the resource-based policy cannot be read`;
+}
+
+function whoMayNot({ arn }: Principal, action: string, resource: string): string {
+  return `User: ${arn} is not authorized to perform: ${action.toLowerCase()} on resource: ${resource}`;
 }
 
 function isUnconditional({ statements }: Policy): boolean {
@@ -97,7 +117,7 @@ function decide(
   const identity = strongest(principal.identityPolicies, request);
   const session = principal.sessionPolicies && strongest(principal.sessionPolicies, request);
   const queue = queuePolicy && evaluate(queuePolicy, request);
-  const who = `User: ${principal.arn} is not authorized to perform: ${request.action.toLowerCase()} on resource: ${request.resource}`;
+  const who = whoMayNot(principal, request.action, request.resource);
   if (identity === "Deny") return `${who} with an explicit deny in an identity-based policy`;
   if (session === "Deny") return `${who} with an explicit deny in a session policy`;
   if (queue === "Deny") return `${who} with an explicit deny in a resource-based policy`;
@@ -110,7 +130,10 @@ function decide(
   const isNarrowed = principal.sessionPolicies !== undefined && session !== "Allow";
   const mayByIdentity = (principal.kind === "root" || identity === "Allow") && !isNarrowed;
   // What a queue policy gives to the account of the queue, the account's own policies have yet to hand on.
-  const mayByQueue = allowsTo(isNarrowed ? [principal.arn] : principal.directNames, queuePolicy, principal, request);
+  const grantee = isNarrowed
+    ? { names: principal.names.own, everyone: false }
+    : { names: principal.directNames, everyone: true };
+  const mayByQueue = queuePolicy !== undefined && evaluate(queuePolicy, request, grantee) === "Allow";
   if (isOwner) {
     if (mayByIdentity || mayByQueue) return undefined;
     if (isNarrowed && (identity === "Allow" || queue === "Allow")) {
@@ -134,14 +157,4 @@ function strongest(policies: readonly Policy[], request: PolicyRequest): Verdict
     verdict ??= one;
   }
   return verdict;
-}
-
-/** Whether the queue's policy allows it to one of the names, or to everybody. */
-function allowsTo(
-  aws: readonly string[],
-  policy: Policy | undefined,
-  { names }: Principal,
-  request: PolicyRequest,
-): boolean {
-  return policy !== undefined && evaluate(policy, { ...request, principal: { ...names, aws } }) === "Allow";
 }

@@ -27,7 +27,7 @@ export const ANONYMOUS: Principal = {
   arn: "*",
   userId: "anonymous",
   userName: undefined,
-  names: { aws: [], service: undefined, isAnonymous: true },
+  names: { aws: [], own: [], service: undefined },
   directNames: [],
   identityPolicies: [],
   sessionPolicies: undefined,
@@ -41,14 +41,15 @@ function accountNames(account: string): readonly string[] {
 }
 
 export function rootOf(account: string): Principal {
+  const aws = accountNames(account);
   return {
     ...ANONYMOUS,
     kind: "root",
     account,
     arn: `arn:aws:iam::${account}:root`,
     userId: account,
-    names: { aws: accountNames(account), service: undefined, isAnonymous: false },
-    directNames: accountNames(account),
+    names: { aws, own: aws, service: undefined },
+    directNames: aws,
     key: `root ${account}`,
   };
 }
@@ -69,7 +70,7 @@ export function userOf({ account, name, id, policies }: UserParts): Principal {
     arn,
     userId: id,
     userName: name,
-    names: { aws: [...accountNames(account), arn, id], service: undefined, isAnonymous: false },
+    names: { aws: [...accountNames(account), arn, id], own: [arn, id], service: undefined },
     directNames: [arn, id],
     identityPolicies: policies,
     key: `user ${arn}`,
@@ -92,14 +93,15 @@ export function roleSessionOf(parts: SessionParts): Principal {
   const { account, roleName, roleId, sessionName } = parts;
   const arn = `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`;
   const role = `arn:aws:iam::${account}:role/${roleName}`;
-  const directNames = [arn, role, roleId, `${roleId}:${sessionName}`];
+  const own = [arn, `${roleId}:${sessionName}`];
+  const directNames = [...own, role, roleId];
   return {
     ...ANONYMOUS,
     kind: "role",
     account,
     arn,
     userId: `${roleId}:${sessionName}`,
-    names: { aws: [...accountNames(account), ...directNames], service: undefined, isAnonymous: false },
+    names: { aws: [...accountNames(account), ...directNames], own, service: undefined },
     directNames,
     identityPolicies: parts.policies,
     sessionPolicies: parts.sessionPolicies,

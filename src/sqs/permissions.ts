@@ -1,6 +1,7 @@
-// The queue policy: what a document must be to be stored, and how AddPermission and RemovePermission edit it. Nobody
-// evaluates it in this room.
+// The queue policy: what a document must be to be stored, and how AddPermission and RemovePermission edit it. src/auth
+// evaluates it, so what that cannot read is not stored.
 
+import { PolicyError, parsePolicy } from "../auth/policy/document.ts";
 import { SqsError } from "./errors.ts";
 import { parseJsonMap } from "./redrive.ts";
 
@@ -23,7 +24,7 @@ export function normalPolicy(text: string): string | undefined {
   if (bytes > BYTES_MAX) {
     throw overLimit(`${bytes} bytes were found in the submitted policy, max allowed is ${BYTES_MAX}`);
   }
-  return document !== undefined && isPolicy(document) ? normal : undefined;
+  return document !== undefined && isPolicy(document) && isReadable(normal) ? normal : undefined;
 }
 
 function isPolicy(document: ReadonlyMap<string, unknown>): boolean {
@@ -43,6 +44,16 @@ function isPolicy(document: ReadonlyMap<string, unknown>): boolean {
   checkCount(principals, "principals", PRINCIPAL_COUNT_MAX);
   checkCount(conditions, "conditions", CONDITION_COUNT_MAX);
   return true;
+}
+
+function isReadable(text: string): boolean {
+  try {
+    parsePolicy(text, "resource");
+    return true;
+  } catch (error) {
+    if (error instanceof PolicyError) return false;
+    throw error;
+  }
 }
 
 /** @throws SqsError */

@@ -4,6 +4,9 @@ import { ANY, ONE, type Pattern, patternOf, type Wildcard } from "./wildcard.ts"
 /** Values by key; keys are lower case. A key that is absent is absent, one with no values is an empty list. */
 export type Context = ReadonlyMap<string, readonly string[]>;
 
+/** Keys that may have several values: only ForAnyValue and ForAllValues compare them. */
+export const MULTI_VALUED: ReadonlySet<string> = new Set(["aws:tagkeys"]);
+
 const VARIABLE = /\$\{([^{}]*)\}/g;
 const SPECIAL: Readonly<Record<string, string>> = { "*": "*", "?": "?", $: "$" };
 
@@ -49,6 +52,6 @@ export function fill(value: string, context: Context, hasVariables: boolean): Fi
 function variable(inside: string, context: Context): string | undefined {
   if (Object.hasOwn(SPECIAL, inside)) return SPECIAL[inside];
   const [, key = "", otherwise] = /^\s*([^,\s]+)\s*(?:,\s*'([^']*)'\s*)?$/.exec(inside) ?? [];
-  const values = context.get(key.toLowerCase());
+  const values = MULTI_VALUED.has(key.toLowerCase()) ? undefined : context.get(key.toLowerCase());
   return values?.length === 1 ? values[0] : otherwise;
 }

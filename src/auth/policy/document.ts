@@ -13,7 +13,7 @@ export interface Statement {
   readonly effect: "Allow" | "Deny";
   readonly principal: PrincipalElement | undefined; // identity policies have none
   readonly action: Element;
-  readonly resource: Element | undefined; // trust policies have none
+  readonly resource: Element | undefined; // undefined: what the policy is attached to
   readonly conditions: readonly Condition[];
 }
 
@@ -128,7 +128,7 @@ function readStatement(value: unknown, what: string, kind: PolicyKind): Statemen
   const action = elementOf(source, "Action", what);
   if (action === undefined) throw new PolicyError(`${what} must have an Action or a NotAction`);
   const resource = elementOf(source, "Resource", what);
-  if (resource === undefined && kind !== "trust")
+  if (resource === undefined && (kind === "identity" || kind === "session"))
     throw new PolicyError(`${what} must have a Resource or a NotResource`);
   const principal = principalOf(source, what);
   const needsPrincipal = kind === "resource" || kind === "trust";
@@ -136,6 +136,9 @@ function readStatement(value: unknown, what: string, kind: PolicyKind): Statemen
     throw new PolicyError(`${what} must have a Principal or a NotPrincipal`);
   if (!needsPrincipal && principal !== undefined)
     throw new PolicyError(`${what}: this kind of policy has no Principal`);
+  if (principal?.not && (effect === "Allow" || kind === "trust")) {
+    throw new PolicyError(`${what}: NotPrincipal is only for the Deny of a resource's policy`);
+  }
   return {
     sid: optionalText(source["Sid"], `${what}: Sid`),
     effect,

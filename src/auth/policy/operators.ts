@@ -1,6 +1,6 @@
 // Condition operators: how a value of the policy is held against a value of the request.
 import { BlockList, isIP } from "node:net";
-import { matches, type Pattern } from "./wildcard.ts";
+import { ARN_PARTS, arnPatterns, matches, matchesParts, type Pattern } from "./wildcard.ts";
 
 /** How one value of a policy compares with one value of the context. */
 type Compare = (pattern: Pattern, text: string, value: string) => boolean;
@@ -34,37 +34,10 @@ function instantOf(text: string): number {
   return /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
 }
 
-const ARN_PARTS = 6;
-
-function arnParts(text: string): readonly string[] {
-  const parts = text.split(":");
-  return [...parts.slice(0, ARN_PARTS - 1), parts.slice(ARN_PARTS - 1).join(":")];
-}
-
-/** Each of the six parts by itself: no wildcard reaches over a colon but in the last one. */
+/** Both have all of an ARN's parts, and each part compares. */
 function isArnLike(pattern: Pattern, value: string): boolean {
-  const parts = splitPattern(pattern);
-  const texts = arnParts(value);
-  return parts.length === texts.length && parts.every((part, i) => matches(part, texts[i] as string));
-}
-
-function splitPattern(pattern: Pattern): readonly Pattern[] {
-  const parts: (string | Pattern[number])[][] = [[]];
-  for (const piece of pattern) {
-    if (typeof piece !== "string") {
-      (parts.at(-1) as Pattern[number][]).push(piece);
-      continue;
-    }
-    const texts = piece.split(":");
-    texts.forEach((text, i) => {
-      if (i > 0) {
-        if (parts.length < ARN_PARTS) parts.push([]);
-        else (parts.at(-1) as Pattern[number][]).push(":");
-      }
-      if (text !== "") (parts.at(-1) as Pattern[number][]).push(text);
-    });
-  }
-  return parts;
+  const parts = arnPatterns(pattern);
+  return parts.length === ARN_PARTS && value.split(":").length >= ARN_PARTS && matchesParts(parts, value);
 }
 
 function isInRange(range: string, address: string): boolean {

@@ -47,3 +47,36 @@ export function matches(pattern: Pattern, text: string): boolean {
     } else return false;
   }
 }
+
+/** arn:partition:service:region:account:resource, the last of which may have colons in it. */
+export const ARN_PARTS = 6;
+
+/**
+ * Whether `arn` is what the pattern says: a wildcard stays within its part of the ARN, but for the last part of the
+ * pattern, where it reaches to the end. "arn:aws:sqs:*" is every queue, "arn:aws:sqs:*:orders" none.
+ */
+export function matchesArn(pattern: Pattern, arn: string): boolean {
+  return matchesParts(arnPatterns(pattern), arn);
+}
+
+/** @param parts of an ARN's pattern: as many as there are, the last one for all the rest */
+export function matchesParts(parts: readonly Pattern[], arn: string): boolean {
+  const texts = arn.split(":");
+  const rest = texts.splice(parts.length - 1).join(":");
+  return texts.length === parts.length - 1 && parts.every((part, i) => matches(part, texts[i] ?? rest));
+}
+
+/** A pattern at its colons, in six parts at most. */
+export function arnPatterns(pattern: Pattern): readonly Pattern[] {
+  const parts: (string | Wildcard)[][] = [[]];
+  for (const piece of pattern) {
+    const texts = typeof piece === "string" ? piece.split(":") : [];
+    if (typeof piece !== "string") parts.at(-1)?.push(piece);
+    texts.forEach((text, i) => {
+      if (i > 0 && parts.length < ARN_PARTS) parts.push([]);
+      else if (i > 0) parts.at(-1)?.push(":");
+      if (text !== "") parts.at(-1)?.push(text);
+    });
+  }
+  return parts;
+}

@@ -238,7 +238,12 @@ conformance(
     ),
     accepted(
       "NotPrincipal and NotAction",
-      policy(statement({ Principal: undefined, Action: undefined, NotPrincipal: "*", NotAction: "sqs:SendMessage" })),
+      policy(
+        statement({
+          ...{ Effect: "Deny", Principal: undefined, NotPrincipal: { AWS: "123456789012" } },
+          ...{ Action: undefined, NotAction: "sqs:SendMessage" },
+        }),
+      ),
     ),
     accepted("a condition", policy(statement({ Condition: { ArnLike: { "aws:SourceArn": "arn:aws:sns:*:*:t" } } }))),
     accepted("20 statements", policy(...many(20, () => statement()))),
@@ -268,6 +273,14 @@ conformance(
     refused("no effect", policy(statement({ Effect: undefined }))),
     refused("an effect that is none", policy(statement({ Effect: "allow" }))),
     refused("no principal", policy(statement({ Principal: undefined }))),
+    refused(
+      "what is allowed to all but some, which the language no longer has",
+      policy(statement({ Principal: undefined, NotPrincipal: { AWS: "123456789012" } })),
+    ),
+    refused("a condition by no operator", policy(statement({ Condition: { StringIs: { "aws:SourceArn": "x" } } }))),
+    refused("a number that is none", policy(statement({ Condition: { NumericEquals: { "aws:TokenAge": "x" } } }))),
+    refused("a principal of no kind", policy(statement({ Principal: { aws: "123456789012" } }))),
+    refused("a member of no kind", policy(statement({ Conditions: {} }))),
     refused("a principal and its opposite", policy(statement({ NotPrincipal: "*" }))),
     refused("no action", policy(statement({ Action: undefined }))),
     refused("an empty list of actions", policy(statement({ Action: [] }))),
