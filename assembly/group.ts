@@ -1,6 +1,6 @@
-// A message group. Of a standard queue: fair.ts. Of a FIFO queue: every one of its messages in order, received ones included. It may be received from
-// while its first message is visible; then it is in its queue's ring. So a message in flight holds back what was sent
-// after it, and nothing ever searches a blocked backlog.
+// A message group. Of a standard queue: fair.ts. Of a FIFO queue: every one of its messages in order, received ones
+// included. It may be received from while its first message is visible; then it is in its queue's ring. So a message in
+// flight holds back what was sent after it, and nothing ever searches a blocked backlog.
 //
 //   cell: 8 key · 24 queue number · 28 table link · 32 messages (list) · 40 message count, pending ones included
 //         44 queue index · 48 ring links · 56 what held.ts has of it

@@ -3,7 +3,8 @@
 //   offset  size  field          meaning
 //        0     4  number         never given out again while the log may tell of it; 0: this entry is free
 //        4     4  flags          FIFO, SCOPE_GROUP, DEAD
-//        8     8  visible        list of visible messages (standard; fair.ts: groups too) or of groups whose first message is visible (FIFO)
+//        8     8  visible        list of visible messages (standard; fair.ts: of groups as well), or of groups whose first
+//                                message is visible (FIFO)
 //       16     8  waiters        list of long polls, first come first
 //       24     4  visibleCount   FIFO: counts messages behind a locked group as well, as SQS does
 //       28     4  inFlightCount

@@ -71,6 +71,7 @@ export class Message {
 export class Ledger {
   readonly faults: string[] = [];
   readonly messages = new Map<string, Message>(); // by body
+  retriedCount = 0;
   readonly #groups = new Map<string, Message[]>(); // FIFO, by queue and group, in the order of their sends
   readonly #known = new Map<string, Message>(); // by queue and deduplication ID: the one that counts, acknowledged
   readonly #unsure = new Set<string>(); // IDs whose window may have begun without our knowing
@@ -89,7 +90,7 @@ export class Ledger {
 
   add(message: Message): void {
     this.messages.set(message.body, message);
-    if (message.group === undefined) return;
+    if (!message.queue.fifo) return;
     const key = `${message.queue.name} ${message.group}`;
     const group = this.#groups.get(key) ?? [];
     group.push(message);
@@ -139,6 +140,7 @@ export class Ledger {
     askedMs: number,
     visibilityMs: number,
     nowMs: number,
+    isRetry = false,
   ): void {
     messages.forEach((delivered, i) => {
       this.deliveredCount++;
@@ -160,6 +162,14 @@ export class Ledger {
       }
       this.#bodyOf.set(delivered.messageId, message.body);
       const what = `${message} came from ${from.name} at ${nowMs}`;
+      if (delivered.groupId !== message.group)
+        this.fault(`${what} in group ${delivered.groupId}, not ${message.group}`);
+      if (isRetry && delivered.receiptHandle === message.lastHandle) {
+        // The same receive once more.
+        this.retriedCount++;
+        message.notBeforeMs = askedMs + visibilityMs;
+        return;
+      }
       if (message.isDeleted) this.fault(`${what}, deleted`);
       if (!isDeadLetter && !mayBeNew && askedMs >= message.purgedMs)
         this.fault(`${what}, purged at ${message.purgedMs}`);

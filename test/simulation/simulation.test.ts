@@ -16,6 +16,7 @@ test(
       deliveredCount: 0,
       deadLetterCount: 0,
       duplicateCount: 0,
+      retriedCount: 0,
       crashCount: 0,
       movedCount: 0,
       segmentCount: 0,
@@ -32,6 +33,7 @@ test(
     expect(total.deliveredCount).toBeGreaterThan(100 * SEED_COUNT);
     expect(total.deadLetterCount).toBeGreaterThan(SEED_COUNT);
     expect(total.duplicateCount).toBeGreaterThan(SEED_COUNT);
+    expect(total.retriedCount).toBeGreaterThan(SEED_COUNT);
     expect(total.crashCount).toBeGreaterThan(SEED_COUNT);
     expect(total.movedCount).toBeGreaterThan(SEED_COUNT / 4);
     expect(total.segmentCount).toBeGreaterThan(3 * SEED_COUNT);

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import type { OpenedBroker } from "../../src/broker/open.ts";
 import { SteadyClock } from "../../src/broker/steady-clock.ts";
-import type { Delivered, Outgoing, Queue, QueueSettings } from "../../src/broker/types.ts";
+import type { Delivered, Outgoing, Queue, QueueSettings, Received } from "../../src/broker/types.ts";
 import { LogError } from "../../src/log/errors.ts";
 import { openLog } from "../../src/log/local-log.ts";
 import { FakeDisk, type Fault, randomOf } from "../support/fake-disk.ts";
@@ -59,6 +59,7 @@ export interface Outcome {
   readonly deliveredCount: number;
   readonly deadLetterCount: number;
   readonly duplicateCount: number;
+  readonly retriedCount: number; // messages that came again by an attempt ID
   readonly crashCount: number;
   readonly movedCount: number; // messages that a task brought back
   readonly segmentCount: number; // the number of the last one
@@ -97,6 +98,9 @@ class World {
   #crashCount = 0;
   readonly #orders = new Map<string, number>();
   readonly #hasMoves: boolean; // and so less is certain of dead letters
+  readonly #attempts = new Map<string, { readonly id: string; readonly life: number }>(); // by queue, the last one
+  #nextAttempt = 1;
+  #life = 0;
 
   constructor(seed: number, loop: VirtualLoop, trial: Trial | undefined) {
     this.#loop = loop;
@@ -113,7 +117,7 @@ class World {
     if (this.#ledger.faults.length === 0) await this.#drain();
     const { eventCount } = this.#loop;
     if (eventCount > EVENT_COUNT_MAX) this.#ledger.fault(`${eventCount} events: something asks again and again`);
-    const { faults, messages, deliveredCount, deadLetterCount, duplicateCount } = this.#ledger;
+    const { faults, messages, deliveredCount, deadLetterCount, duplicateCount, retriedCount } = this.#ledger;
     return {
       faults,
       trace: this.#trace.digest("hex"),
@@ -123,6 +127,7 @@ class World {
       deliveredCount,
       deadLetterCount,
       duplicateCount,
+      retriedCount,
       crashCount: this.#crashCount,
       movedCount: this.#ledger.moved.size,
       segmentCount: Math.max(0, ...[...this.#disk.files().keys()].map((name) => Number(/\d+/.exec(name)?.[0] ?? 0))),
@@ -199,6 +204,7 @@ class World {
   /** @returns whether it was open in time */
   async #open(disk: SimulatedDisk, forMs: number): Promise<boolean> {
     const loop = this.#loop;
+    this.#life++;
     const clock = new SteadyClock(
       () => START_MS + loop.nowMs + this.#skippedMs,
       () => loop.nowMs,
@@ -258,7 +264,9 @@ class World {
       if (dice < 0.4) await this.#send(this.#pick(SENT_TO));
       else if (dice < 0.75) {
         const plan = this.#pick(QUEUES);
-        for (const delivered of await this.#receive(plan)) held.push({ plan, delivered });
+        const isTwice = plan.fifo && this.#random() < 0.3;
+        const messages = await (isTwice ? this.#receiveTwice(plan) : this.#receive(plan));
+        for (const delivered of messages) held.push({ plan, delivered });
       } else if (dice < 0.92 && held.length > 0) {
         const { plan } = this.#pick(held);
         const some = held.filter((each) => each.plan === plan).slice(-1 - this.#below(10));
@@ -280,7 +288,7 @@ class World {
     const messages: Message[] = [];
     const count = this.#random() < 0.5 ? 1 : 1 + this.#below(10);
     const batch: Outgoing[] = Array.from({ length: count }, () => {
-      const group = plan.fifo ? `group-${this.#below(3)}` : undefined;
+      const group = plan.fifo || this.#random() < 0.7 ? `group-${this.#below(3)}` : undefined;
       const order = (this.#orders.get(`${plan.name} ${group}`) ?? 0) + 1;
       this.#orders.set(`${plan.name} ${group}`, order);
       const bodyBytes = this.#random() < 0.9 ? this.#below(600) : this.#below(12_000);
@@ -308,13 +316,54 @@ class World {
     const askedMs = this.#nowMs();
     const visibilityMs = this.#below(VISIBILITY_MS_MAX);
     const received = await receive(this.#broker, this.#queue(plan), countMax, visibilityMs, waitMs);
+    return this.#received(plan, received, askedMs, visibilityMs, false);
+  }
+
+  #received(
+    plan: QueuePlan,
+    received: Received,
+    askedMs: number,
+    visibilityMs: number,
+    isRetry: boolean,
+  ): readonly Delivered[] {
     if (received.status !== "ok") {
       this.#note(`${plan.name} ${received.status}`);
       return [];
     }
-    this.#ledger.delivered(plan, received.messages, askedMs, visibilityMs, this.#nowMs());
+    this.#ledger.delivered(plan, received.messages, askedMs, visibilityMs, this.#nowMs(), isRetry);
     for (const { body, receiveCount } of received.messages) this.#note(`received ${body} ${receiveCount}`);
     return received.messages;
+  }
+
+  /** With an attempt ID, sometimes one of a life before; then perhaps again, as if the answer had not come. */
+  async #receiveTwice(plan: QueuePlan): Promise<readonly Delivered[]> {
+    const countMax = 1 + this.#below(10);
+    const visibilityMs = this.#below(VISIBILITY_MS_MAX);
+    const waitMs = this.#waitMs();
+    const last = this.#attempts.get(plan.name);
+    const isOld = last !== undefined && last.life !== this.#life && this.#random() < 0.5;
+    const attemptId = isOld ? last.id : `try-${this.#nextAttempt++}`;
+    this.#attempts.set(plan.name, { id: attemptId, life: this.#life });
+    const ask = async (): Promise<[readonly Delivered[], number]> => {
+      const askedMs = this.#nowMs();
+      const received = await receive(this.#broker, this.#queue(plan), countMax, visibilityMs, waitMs, attemptId);
+      return [this.#received(plan, received, askedMs, visibilityMs, true), askedMs];
+    };
+    const [first, askedMs] = await ask();
+    if (first.length === 0 || this.#random() < 0.5) return first;
+    const [second] = await ask();
+    const mustBeSame = this.#nowMs() < askedMs + visibilityMs && !first.some(({ body }) => this.#mayBeTouched(body));
+    const handles = (messages: readonly Delivered[]) => messages.map(({ receiptHandle }) => receiptHandle).join();
+    if (mustBeSame && handles(second) !== handles(first)) {
+      this.#ledger.fault(`${attemptId} gave ${first.length} messages of ${plan.name} and, again, ${second.length}`);
+    }
+    return second.length > 0 ? second : first;
+  }
+
+  /** By somebody else, who has its handle; or it is gone. */
+  #mayBeTouched(body: string): boolean {
+    const message = this.#ledger.messages.get(body) as Message;
+    return message.isDeleteAsked || message.mayBeGone;
   }
 
   #waitMs(): number {

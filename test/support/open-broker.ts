@@ -74,8 +74,9 @@ export function receive(
   countMax = 10,
   visibilityMs = 30_000,
   waitMs = 0,
+  attemptId?: string,
 ): Promise<Received> {
-  return new Promise((resolve) => broker.receive(queue, { countMax, visibilityMs, waitMs }, resolve));
+  return new Promise((resolve) => broker.receive(queue, { countMax, visibilityMs, waitMs, attemptId }, resolve));
 }
 
 /** A receive with an attempt ID, of a minute. @returns receipt handles, or why there are none */
