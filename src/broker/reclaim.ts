@@ -1,6 +1,7 @@
 // Gives disk back: a sealed segment gets its index once, and one with little left in it is written again at the tail
 // and removed. One step at a time, and none before what it relies on is on disk.
 import type { Core } from "../core/core.ts";
+import { LogError } from "../log/errors.ts";
 import type { Log } from "../log/log.ts";
 
 /** A segment is given up when less than this share of it is live messages. */
@@ -66,9 +67,14 @@ export class Reclaimer {
     }
     for (const segment of sealed) {
       if (this.#mayHaveCopies(segment)) continue;
-      if (this.#isWorthKeeping(segment, sealed)) {
-        if (!this.#indexed.has(segment)) await this.#index(segment);
-      } else await this.#giveUp(segment);
+      try {
+        if (this.#isWorthKeeping(segment, sealed)) {
+          if (!this.#indexed.has(segment)) await this.#index(segment);
+        } else await this.#giveUp(segment);
+      } catch (error) {
+        // A full disk has no room for an index, or for the manifest without the segment: it is tried again.
+        if (!(error instanceof LogError && error.code === "noSpace")) throw error;
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 // A disk without space: sends are refused, deletes and receives go on, and it is over when there is room again.
 import { afterEach, expect, test, vi } from "vitest";
 import type { OpenedBroker } from "../../src/broker/open.ts";
+import { segmentName } from "../../src/log/segment.ts";
 import { FakeDisk } from "../support/fake-disk.ts";
 import { create, find, openOn, outgoing, receive, remove, SMALL_SEGMENT_BYTES, send } from "../support/open-broker.ts";
 
@@ -69,4 +70,23 @@ test("room from elsewhere is enough, and a restart on the full disk finds everyt
     },
     { timeout: 20_000, interval: 100 },
   );
+});
+
+test("an index that finds no room stops nothing, and is written when there is some", async () => {
+  const disk = new FakeDisk();
+  opened = await openOn(disk);
+  await create(opened.broker, "q");
+  for (let i = 0; disk.files().get(segmentName(3)) === undefined; i++) {
+    await send(opened.broker, find(opened.broker, "q"), [outgoing(`${i} ${BODY}`)]);
+  }
+  const sizeOf = () => disk.bytesOf(segmentName(1)).byteLength;
+  expect(sizeOf()).toBe(SMALL_SEGMENT_BYTES);
+  disk.capacityBytes = 0;
+  const refusedAt = disk.calls.length;
+  const isTried = () => disk.calls.slice(refusedAt).filter((call) => call.startsWith(`write ${segmentName(1)}`)).length;
+  await vi.waitFor(() => expect(isTried()).toBeGreaterThan(1), { timeout: 20_000, interval: 50 });
+  const received = await receive(opened.broker, find(opened.broker, "q"), 1);
+  expect(received.status === "ok" && received.messages).toHaveLength(1);
+  disk.capacityBytes = Number.POSITIVE_INFINITY;
+  await vi.waitFor(() => expect(sizeOf()).toBeGreaterThan(SMALL_SEGMENT_BYTES), { timeout: 20_000, interval: 50 });
 });
