@@ -27,7 +27,13 @@ export async function publishLines(
   { input, errors }: PublishStreams,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const publisher = await client.publisher(command.queue);
+  let hasWaited = false;
+  const publisher = await client.publisher(command.queue, {
+    onRefused: ({ code }) => {
+      if (!hasWaited) progress.say(`The broker takes nothing for now (${code}); trying again`);
+      hasWaited = true;
+    },
+  });
   const counts: Counts = { published: 0, refused: 0, empty: 0 };
   const progress = new Progress(
     errors,

@@ -57,29 +57,32 @@ const CLOSE_MS = 30_000;
 export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Client> {
   throwIfAborted(options.signal);
   const settings = settingsOf(url, options);
-  const link = new Link(settings);
+  const link = new Link({
+    ...settings,
+    onChange: (change) => {
+      if (change.kind === "closed") options.signal?.removeEventListener("abort", onAbort);
+      options.onChange?.(change);
+    },
+  });
   const onAbort = (): void => void link.bye(new WasqError("CLOSED", "the client's signal was aborted"));
   options.signal?.addEventListener("abort", onAbort, { once: true });
   try {
     await link.start();
   } catch (error) {
-    options.signal?.removeEventListener("abort", onAbort);
     throwIfAborted(options.signal);
     throw error;
   }
-  return new LiveClient(link, () => options.signal?.removeEventListener("abort", onAbort));
+  return new LiveClient(link);
 }
 
 class LiveClient implements Client {
   readonly #link: Link;
-  readonly #onClosed: () => void;
   readonly #publishers = new Map<string, LivePublisher>();
   readonly #closers = new Set<{ close(): Promise<void> }>();
   #closing: Promise<void> | undefined;
 
-  constructor(link: Link, onClosed: () => void) {
+  constructor(link: Link) {
     this.#link = link;
-    this.#onClosed = onClosed;
   }
 
   get isConnected(): boolean {
@@ -141,7 +144,6 @@ class LiveClient implements Client {
     await Promise.race([Promise.allSettled(everything), late]);
     clearTimeout(timer);
     await this.#link.bye(new WasqError("CLOSED", "the client is closed"));
-    this.#onClosed();
   }
 
   #shared(queue: string): LivePublisher {

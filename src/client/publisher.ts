@@ -2,7 +2,7 @@
 // numbers, by which the server knows what it has already.
 
 import type { Parts } from "./codec.ts";
-import { codeOf, type FailedMessage, PublishError, throwIfAborted, WasqError } from "./errors.ts";
+import { codeOf, type ErrorCode, type FailedMessage, PublishError, throwIfAborted, WasqError } from "./errors.ts";
 import type { Link, Member, Session } from "./link.ts";
 import { sequenceText, uuidOf } from "./message.ts";
 import { inRange } from "./options.ts";
@@ -24,6 +24,8 @@ export interface PublisherOptions {
   readonly ids?: boolean;
   /** `ready()` waits while more than this is unconfirmed. Default 8 MiB. */
   readonly bufferBytes?: number;
+  /** The server takes nothing for now (FULL: memory or disk); what was refused is sent again in `retryMs`. */
+  readonly onRefused?: (refusal: { readonly code: ErrorCode; readonly retryMs: number }) => void;
   /** 16 bytes by which the server knows this producer. Default: random ones. Not for two publishers at a time. */
   readonly producerId?: Uint8Array;
 }
@@ -99,6 +101,7 @@ export class LivePublisher implements Publisher, Member {
   readonly #ids: boolean;
   readonly #bufferBytes: number;
   readonly #producerId: Uint8Array;
+  readonly #onRefused: PublisherOptions["onRefused"];
   /** From the oldest that is not confirmed; the first `#sentCount` have been sent on this connection, in order. */
   #entries: Entry[] = [];
   #sentCount = 0;
@@ -126,6 +129,7 @@ export class LivePublisher implements Publisher, Member {
     this.#number = number;
     this.queue = queue;
     this.#ids = options.ids ?? false;
+    this.#onRefused = options.onRefused;
     this.#bufferBytes = inRange("bufferBytes", options.bufferBytes ?? BUFFER_BYTES, 1, 2 ** 40);
     this.#producerId = options.producerId ?? crypto.getRandomValues(new Uint8Array(16));
     if (this.#producerId.length !== 16) throw new WasqError("INVALID_PARAMETER", "producerId needs 16 bytes");
@@ -387,6 +391,7 @@ export class LivePublisher implements Publisher, Member {
     this.#sent = this.#sent.filter(({ last }) => last < from);
     this.#sentBytes = this.#sent.reduce((sum, { bytes }) => sum + bytes, 0);
     if (code === "OUT_OF_ORDER") this.#continueBehind(from - 1);
+    else this.#onRefused?.({ code: codeOf(code), retryMs });
     this.#tell();
     this.#isHolding = true;
     clearTimeout(this.#retry);

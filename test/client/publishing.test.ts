@@ -193,7 +193,8 @@ describe("publishing", () => {
 
 describe("what is refused for now", () => {
   test("is sent again from there, in order, after the wait", async () => {
-    const { connection, publisher } = await opened();
+    const refusals: unknown[] = [];
+    const { connection, publisher } = await opened({ onRefused: (refusal) => refusals.push(refusal) });
     const all = [publisher.publish("a"), publisher.publish("b")];
     await connection.next("publish");
     all.push(publisher.publish("c"));
@@ -207,6 +208,7 @@ describe("what is refused for now", () => {
     all.push(publisher.publish("d")); // waits behind
     expect(await texts(connection)).toEqual([2, ["b", "c", "d"]]);
     expect(performance.now() - refusedMs).toBeGreaterThan(50);
+    expect(refusals).toEqual([{ code: "FULL", retryMs: 60 }]);
     connection.send({ confirm: { publisher: 1, number: 4 } });
     await Promise.all(all);
   });

@@ -1,5 +1,6 @@
 // The session from the client's side: greeting, resuming, giving up, and what a server can do to it.
 import { describe, expect, test } from "vitest";
+import { WebSocket as WebSocketOfPackage } from "ws";
 import { type ConnectOptions, connect } from "../../src/client/index.ts";
 import { backoffMs } from "../../src/client/link.ts";
 import { atEnd, codeOf, connected, endAfterEach, startFake } from "../support/fake-client.ts";
@@ -61,6 +62,24 @@ describe("connecting", () => {
     expect(second.headers["x-signed"]).toBe("yes 2");
     expect(await second.next("hello")).toMatchObject({ ticket: "tkt_2", sessionToken: "ses_1" });
     await client.close({ timeoutMs: 0 });
+  });
+
+  test("takes another WebSocket, such as that of the package ws", async () => {
+    const server = await startFake();
+    const connecting = connect(server.url, {
+      authorize: () => ({ headers: { "x-signed": "yes" } }),
+      webSocket: (url, protocols, headers) => new WebSocketOfPackage(url, protocols, { headers }),
+    });
+    const connection = await server.welcomed();
+    const client = await connecting;
+    atEnd(() => client.close({ timeoutMs: 0 }));
+    expect(connection.headers["x-signed"]).toBe("yes");
+    const publishing = client.publish("hello", "grüße");
+    const { id } = await connection.next("openPublisher");
+    connection.send({ id, publisherOpened: { publisher: 1, creditBytes: 1_000 } });
+    expect((await connection.next("publish")).messages[0]?.text).toBe("grüße");
+    connection.send({ confirm: { publisher: 1, number: 1 } });
+    await publishing;
   });
 
   test("fails where nobody listens, or waits if it was told to", async () => {

@@ -179,6 +179,46 @@ test("kill -9 of the broker under publish load: all that was confirmed is there,
   expect(proxy.connectionCount).toBeGreaterThan(3);
 });
 
+test("kill -9 of the broker under consumers: what was acked never comes again, and nothing is lost", {
+  timeout: 90_000,
+}, async () => {
+  const all = await behindProxy();
+  const { client, directory, QueueUrl, proxy } = all;
+  const bodies = Array.from({ length: 30_000 }, (_, index) => `m${index}`);
+  for (let start = 0; start < bodies.length; start += 1_000) {
+    await client.publishBatch("hello", bodies.slice(start, start + 1_000));
+  }
+  const acked = new Set<string>();
+  const unknown = new Set<string>(); // acks that were on their way when the broker died: done or not
+  const again: string[] = [];
+  const stream = await client.subscribe("hello", { prefetch: 500, visibilityMs: 1_000 });
+  const consuming = (async () => {
+    for (;;) {
+      const messages = await stream.take(100);
+      if (messages.length === 0) return; // closed
+      for (const message of messages) {
+        if (acked.has(message.body)) again.push(message.body);
+        message.ack().then(
+          () => acked.add(message.body),
+          () => unknown.add(message.body),
+        );
+      }
+    }
+  })();
+  for (const share of [0.2, 0.5]) {
+    await expect.poll(() => acked.size, { timeout: 20_000, interval: 2 }).toBeGreaterThan(bodies.length * share);
+    await all.broker.stop("SIGKILL");
+    all.broker = await startBroker(directory);
+    proxy.leadTo(all.broker.endpoint);
+  }
+  await expect.poll(() => countOf(all.broker.endpoint, QueueUrl), { timeout: 30_000 }).toEqual([0, 0]);
+  await stream.close();
+  await consuming;
+  expect(again).toEqual([]);
+  expect(bodies.filter((body) => !acked.has(body) && !unknown.has(body))).toEqual([]);
+  expect(acked.size).toBeGreaterThan(bodies.length * 0.9);
+});
+
 test("an orderly stop: what runs is finished, what waits goes back, and the client comes again", {
   timeout: 60_000,
 }, async () => {
