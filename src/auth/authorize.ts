@@ -3,7 +3,7 @@
 //   a Deny anywhere                                       no
 //   same account      identity or queue policy allows     yes    the account's root needs no policy
 //   another account   both allow                          yes    but never what only an owner may do
-//   anonymous         the queue policy allows             yes
+//   anonymous         the queue policy allows             yes    the same
 //
 // A session's policy narrows what its role may do, and what a queue policy gives to the role or to everybody; what a queue
 // policy gives to the session itself by its ARN it does not narrow.
@@ -12,7 +12,7 @@ import { type Policy, PolicyError, parsePolicy } from "./policy/document.ts";
 import { evaluate, type PolicyRequest, type Verdict } from "./policy/evaluate.ts";
 import type { Principal } from "./principal.ts";
 
-/** What no policy can give to another account; lower case, without "sqs:". */
+/** What no policy can give to anybody outside of the account; lower case, without "sqs:". */
 const OWNER_ONLY: ReadonlySet<string> = new Set([
   "addpermission",
   "cancelmessagemovetask",
@@ -123,8 +123,9 @@ function decide(
   if (queue === "Deny") return `${who} with an explicit deny in a resource-based policy`;
 
   const action = request.action.toLowerCase();
+  const isOwnerOnly = OWNER_ONLY.has(action.slice("sqs:".length));
   if (principal.kind === "anonymous") {
-    return queue === "Allow" ? undefined : `Access to the resource ${request.resource} is denied.`;
+    return queue === "Allow" && !isOwnerOnly ? undefined : `Access to the resource ${request.resource} is denied.`;
   }
   const isOwner = principal.account === account;
   const isNarrowed = principal.sessionPolicies !== undefined && session !== "Allow";
@@ -141,10 +142,7 @@ function decide(
     }
     return `${who} because no identity-based policy allows the ${action} action`;
   }
-  if (OWNER_ONLY.has(action.slice("sqs:".length))) {
-    return `${who} because no resource-based policy allows the ${action} action`;
-  }
-  if (queue !== "Allow") return `${who} because no resource-based policy allows the ${action} action`;
+  if (queue !== "Allow" || isOwnerOnly) return `${who} because no resource-based policy allows the ${action} action`;
   if (mayByIdentity) return undefined;
   return `${who} because no ${isNarrowed ? "session" : "identity-based"} policy allows the ${action} action`;
 }

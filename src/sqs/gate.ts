@@ -10,6 +10,7 @@ import type { QueueName } from "../broker/types.ts";
 import { type Caller, callerOf } from "./caller.ts";
 import { SqsError } from "./errors.ts";
 import type { SqsRequest } from "./exchange.ts";
+import { isJson } from "./json.ts";
 import { arnOf, regionOfHost } from "./names.ts";
 
 /** What a caller wants to do it to. */
@@ -61,6 +62,13 @@ export class CheckedGate implements Gate {
   admit(request: SqsRequest): Caller {
     const result = this.#authenticator.authenticate(signedRequest(request), this.#clock.nowMs());
     if ("refused" in result) throw new SqsError(result.refused, result.text);
+    // A Content-Type need not be signed: whoever changes it on the way must not get a JSON body read as a form.
+    if (request.target !== "" && !isJson(request)) {
+      throw new SqsError(
+        "UnknownOperationException",
+        "X-Amz-Target names an action of the JSON protocol, but the request is none of it.",
+      );
+    }
     const { principal, region } = result;
     const { account, defaultRegion } = this.#defaults;
     return {

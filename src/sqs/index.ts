@@ -69,7 +69,10 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
           requestTags,
         });
       };
-      for (const need of needsOf(context, call.operation, input)) permit(need.action, need.queue);
+      const permitAll = (): void => {
+        for (const need of needsOf(context, call.operation, input)) permit(need.action, need.queue);
+      };
+      permitAll();
       const run = (): void => {
         // The two types `never` stand for are the ones the description gave: input is what it decoded.
         cancel = call.operation.run(context, call.input as never, exchange as Reply<never>);
@@ -77,7 +80,14 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
       const missing = options.autoCreateQueues ? missingQueue(context, call.operation, input) : undefined;
       if (missing !== undefined) permit("sqs:CreateQueue", missing);
       if (missing === undefined) run();
-      else createMissing(context, missing, (error) => exchange.proceed(error, run));
+      else {
+        createMissing(context, missing, (error) =>
+          exchange.proceed(error, () => {
+            permitAll(); // somebody else may have created it meanwhile, with a policy
+            run();
+          }),
+        );
+      }
     } catch (error) {
       exchange.fail(error);
     }

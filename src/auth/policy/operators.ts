@@ -41,18 +41,18 @@ function isArnLike(pattern: Pattern, value: string): boolean {
 }
 
 function isInRange(range: string, address: string): boolean {
-  const family = isIP(address);
-  if (family === 0) return false;
-  const list = new BlockList();
   const [base = "", bits] = range.split("/");
-  const type = isIP(base) === 4 ? "ipv4" : "ipv6";
+  const family = isIP(address);
+  if (family === 0 || family !== isIP(base)) return false; // the library takes every IPv4 address for one in ::/0
+  const list = new BlockList();
+  const type = family === 4 ? "ipv4" : "ipv6";
   try {
     if (bits === undefined) list.addAddress(base, type);
     else list.addSubnet(base, Number(bits), type);
   } catch {
     return false;
   }
-  return list.check(address, family === 4 ? "ipv4" : "ipv6");
+  return list.check(address, type);
 }
 
 const fine = (): undefined => undefined;
