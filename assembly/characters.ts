@@ -7,12 +7,8 @@ export function isText(start: usize, bytes: u32): bool {
   let p = start;
   const end = start + bytes;
   while (p < end) {
-    // Eight at a time, while all are ASCII and none is a control character.
-    while (p + 8 <= end) {
-      const word = load<u64>(p);
-      if (((word | (word - 0x2020_2020_2020_2020)) & 0x8080_8080_8080_8080) != 0) break;
-      p += 8;
-    }
+    // Sixteen at a time, while all are ASCII and none is a control character: as signed bytes, none is below 0x20.
+    while (p + 16 <= end && !v128.any_true(i8x16.lt_s(v128.load(p), i8x16.splat(0x20)))) p += 16;
     if (p >= end) return true;
     const first = <u32>load<u8>(p);
     if (first < 0x80) {

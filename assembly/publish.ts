@@ -219,20 +219,21 @@ function putId(p: usize): void {
   store<u64>(p, (mix(seedHigh) & 0xffff_ffff_ffff_ff3f) | 0x80, 8); // variant
 }
 
-/** The message that was read, as an entry for send.ts. @returns the entry's size */
+/** The message that was read, as an entry for send.ts; its body stays where it is. */
 function putEntry(cell: u32): void {
   const entry = inputStart();
   const sender = load<u32>(at(cell), 40);
   const senderBytes = load<u32>(at(cell), 28);
   store<u32>(entry, hasDelay ? <u32>delayMs : sending.QUEUE_DELAY, 4);
   // Nobody may ever ask for the body's MD5: who does computes it.
-  store<u32>(entry, sending.GIVES_MD5, 8);
+  store<u32>(entry, sending.GIVES_MD5 | sending.BODY_ELSEWHERE, 8);
   store<u32>(entry, bodyBytes, 12);
   store<u32>(entry, attributes.blockBytes, 16);
   store<u16>(entry, <u16>groupBytes, 20);
   store<u16>(entry, <u16>dedupBytes, 22);
   store<u16>(entry, <u16>senderBytes, 24);
   store<u16>(entry, <u16>traceBytes, 26);
+  store<u32>(entry, <u32>body, 28);
   putId(entry + 32);
   memory.fill(entry + 48, 0, 16);
   let p = entry + sending.ENTRY_FIXED_BYTES;
@@ -245,7 +246,6 @@ function putEntry(cell: u32): void {
   memory.copy(p, trace, traceBytes);
   p += traceBytes;
   attributes.putBlock(p);
-  memory.copy(p + attributes.blockBytes, body, bodyBytes);
 }
 
 function putPublished(p: usize, number: u64): usize {

@@ -3,11 +3,11 @@
 //
 //   entry (8-byte aligned):
 //       0     4  bytes to the next entry        4     4  delayMs, 0xFFFFFFFF: the queue's
-//       8     4  flags: 1 the host gives the MD5, 2 the host gives the SHA-256
+//       8     4  flags: 1 the host gives the MD5, 2 the host gives the SHA-256, 4 the body is elsewhere
 //      12     4  body bytes                    16     4  attributes bytes
 //      20     2  group ID bytes                22     2  deduplication ID bytes
 //      24     2  sender ID bytes               26     2  trace header bytes
-//      28     4  zero                          32    16  message ID
+//      28     4  address of such a body        32    16  message ID
 //      48    16  MD5 of the body               64    32  SHA-256 of the body
 //      96     n  group ID, deduplication ID, sender ID, trace header, attributes, body
 //
@@ -34,6 +34,7 @@ export const RESULT_BYTES: u32 = 48;
 export const QUEUE_DELAY: u32 = 0xffff_ffff;
 export const GIVES_MD5: u32 = 1;
 const GIVES_SHA256: u32 = 2;
+export const BODY_ELSEWHERE: u32 = 4;
 const HEX_BYTES: u32 = 64;
 export const BATCH_MAX: u32 = 10;
 
@@ -93,7 +94,7 @@ export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
   const dedupStart = groupStart + groupBytes;
   const restStart = dedupStart + dedupBytes;
   const restBytes = senderBytes + traceBytes + attributesBytes + bodyBytes;
-  const body = restStart + restBytes - bodyBytes;
+  const body = flags & BODY_ELSEWHERE ? <usize>load<u32>(entry, 28) : restStart + restBytes - bodyBytes;
   const bodyMd5 = entry + 48;
   if (!(flags & GIVES_MD5)) md5(body, bodyBytes, bodyMd5);
   memory.copy(result + 32, bodyMd5, 16);
@@ -176,7 +177,8 @@ export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
     memory.copy(to, idStart, idBytes);
     to += idBytes;
   }
-  memory.copy(to, restStart, restBytes);
+  memory.copy(to, restStart, restBytes - bodyBytes);
+  memory.copy(to + restBytes - bodyBytes, body, bodyBytes);
   const position = tail.finish(size, r.SENT);
 
   message.setPosition(slot, position, PENDING);

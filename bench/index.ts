@@ -3,10 +3,23 @@ import { http } from "./end-to-end/http.ts";
 import { depth, memory } from "./memory.ts";
 import { core } from "./micro/core.ts";
 import { digest } from "./micro/digest.ts";
+import { streamCore } from "./micro/stream.ts";
 import { restart } from "./restart.ts";
+import { streamIdle } from "./stream/idle.ts";
+import { stream } from "./stream/index.ts";
 import { machine, say } from "./support.ts";
 
-const CASES: Readonly<Record<string, () => void | Promise<void>>> = { http, core, memory, depth, restart, digest };
+const CASES: Readonly<Record<string, () => void | Promise<void>>> = {
+  http,
+  core,
+  memory,
+  depth,
+  restart,
+  digest,
+  stream,
+  streamIdle,
+  streamCore,
+};
 
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(CASES);
 const unknown = chosen.filter((name) => !Object.hasOwn(CASES, name));

@@ -79,8 +79,8 @@ export class Publisher implements BrokerPublisher {
         ids.take(),
         nowMs,
       );
-      frame.failures.push(...result.failures);
-      if (result.published.byteLength > 0) frame.published.push(Buffer.from(result.published));
+      if (result.failures.length > 0) frame.failures.push(...result.failures);
+      if (result.published !== undefined) frame.published.push(Buffer.from(result.published));
       frame.number = result.number;
       at = result.offset;
       switch (result.code) {

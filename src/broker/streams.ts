@@ -91,11 +91,14 @@ export class Streams implements StreamBroker {
     this.#isDraining = true;
     const { streams, clock } = this.#parts;
     let composedBytes = 0;
-    for (let token = streams.next(); token !== 0; token = streams.next()) {
-      composedBytes += this.#subscriptions.get(token)?.pump(clock.nowMs()) ?? 0;
-      if (composedBytes >= DRAIN_BYTES) break;
+    try {
+      for (let token = streams.next(); token !== 0; token = streams.next()) {
+        composedBytes += this.#subscriptions.get(token)?.pump(clock.nowMs()) ?? 0;
+        if (composedBytes >= DRAIN_BYTES) break;
+      }
+    } finally {
+      this.#isDraining = false;
     }
-    this.#isDraining = false;
     if (composedBytes > 0) this.#serveSoon();
   }
 

@@ -56,7 +56,7 @@ export interface PublishResult {
   readonly number: number; // and with which number
   readonly acceptedCount: number;
   readonly failures: readonly { readonly number: number; readonly reason: number }[];
-  readonly published: Buffer; // fields of a Confirm, a view
+  readonly published: Buffer | undefined; // fields of a Confirm, a view
 }
 
 export interface WatchCounts {
@@ -79,6 +79,7 @@ export interface Scanned {
 }
 
 const NOTHING: Composed = { status: "nothing" };
+const NO_FAILURES: readonly { readonly number: number; readonly reason: number }[] = [];
 
 export class CoreStreams {
   readonly #wasm: CoreExports;
@@ -311,25 +312,32 @@ export class CoreStreams {
     seedOffset: number,
     nowMs: number,
   ): PublishResult {
-    const memory = this.#memory.bytes;
+    const { bytes: memory } = this.#memory;
     for (let i = 0; i < 16; i++) memory[this.#input + i] = seed[seedOffset + i] as number;
     this.#wasm.publish(publisher, queue, offset, sizeBytes, number, nowMs);
-    const bytes = this.#memory.bytes;
+    const { words, bytes } = this.#memory;
     const out = this.#output;
-    const failures = [];
-    const failureCount = bytes.readUInt32LE(out + 16);
-    for (let i = 0; i < failureCount; i++) {
-      const at = out + PUBLISH_FAILURES_OFFSET + i * FAILURE_BYTES;
-      failures.push({ number: bytes.readDoubleLE(at), reason: bytes.readUInt32LE(at + 8) });
-    }
+    const word = out >> 2;
+    const failureCount = words[word + 4] as number;
+    const publishedBytes = words[word + 5] as number;
     const publishedStart = out + PUBLISHED_OFFSET;
     return {
-      code: PUBLISH[bytes.readUInt32LE(out)] as PublishCode,
-      offset: bytes.readUInt32LE(out + 4),
+      code: PUBLISH[words[word] as number] as PublishCode,
+      offset: words[word + 1] as number,
       number: bytes.readDoubleLE(out + 8),
-      acceptedCount: bytes.readUInt32LE(out + 24),
-      failures,
-      published: bytes.subarray(publishedStart, publishedStart + bytes.readUInt32LE(out + 20)),
+      acceptedCount: words[word + 6] as number,
+      failures: failureCount === 0 ? NO_FAILURES : this.#publishFailures(failureCount),
+      published: publishedBytes === 0 ? undefined : bytes.subarray(publishedStart, publishedStart + publishedBytes),
     };
+  }
+
+  #publishFailures(count: number): { number: number; reason: number }[] {
+    const { bytes } = this.#memory;
+    const failures = [];
+    for (let i = 0; i < count; i++) {
+      const at = this.#output + PUBLISH_FAILURES_OFFSET + i * FAILURE_BYTES;
+      failures.push({ number: bytes.readDoubleLE(at), reason: bytes.readUInt32LE(at + 8) });
+    }
+    return failures;
   }
 }

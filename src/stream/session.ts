@@ -70,6 +70,7 @@ export class Session {
   /** After a resume, once the client has been told what it has. */
   resume(): void {
     for (const publisher of this.publishers.values()) publisher.flush();
+    if (this.isGoingAway) return;
     for (const subscription of [...this.subscriptions.values()]) {
       if (this.connection?.isBlocked !== false) return;
       subscription.broker.resume();

@@ -248,6 +248,14 @@ describe("the end", () => {
       { goAway: { deadlineMs: 1_000, reason: "upgrade" } },
       { confirm: { publisher: 1, number: 2 } },
     ]);
+    client.isStuck = true; // blocked, and reading again: still no deliveries
+    client.bufferedBytes = 2_000_000;
+    client.send({ id: 99, unwatch: { watch: 1 } });
+    await rig.settle();
+    client.isStuck = false;
+    client.drain();
+    await rig.settle();
+    expect(client.bodies()).toBe("");
     expect(await client.ask(subscribe({ subscription: 2 }))).toBe("GOING_AWAY");
     expect(await client.ask({ ack: { subscription: 1, deliveries: [{ first: 1 }] } })).toMatchObject({ count: 1 });
     const late = await rig.connect();

@@ -193,7 +193,7 @@ export class StreamDriver extends CoreDriver {
         this.instantMs,
       );
       failures.push(...result.failures.map((each) => `${each.number} ${each.reason}`));
-      published.push(Buffer.from(result.published));
+      if (result.published !== undefined) published.push(Buffer.from(result.published));
       ({ offset, number } = result);
       this.flush();
       if (result.code === "more" || result.code === "busy") {

@@ -10,6 +10,8 @@ import { EnvelopeType } from "../../src/stream/schema.ts";
 import { FakeDisk } from "./fake-disk.ts";
 import { create, openOn, STANDARD } from "./open-broker.ts";
 
+const SEGMENT_BYTES = 8 * 1024 * 1024; // the largest messages fit several times
+
 export const CALLER = { account: "000000000000", region: "us-east-1", senderId: "tester" };
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON of the wire
@@ -41,7 +43,7 @@ export class Rig {
       () => 1_800_000_000_000,
       () => time.ms,
     );
-    return new Rig(await openOn(new FakeDisk(), () => {}, { clock }), time);
+    return new Rig(await openOn(new FakeDisk(), () => {}, { clock, segmentBytes: SEGMENT_BYTES }), time);
   }
 
   create(name: string, settings: Partial<QueueSettings> = {}): Promise<Queue> {

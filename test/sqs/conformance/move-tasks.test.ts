@@ -354,3 +354,43 @@ scenario("the listing is newest first, one by default and ten at most", async (s
   const output = await sqs.call("ListMessageMoveTasks", { SourceArn: sqs.arn("dead") });
   expect(output["Results"]).toEqual(all.slice(0, 1));
 });
+
+scenario(
+  "the destination's delay counts for what is moved, as for what is sent",
+  async (sqs) => {
+    await given(sqs);
+    await sqs.call("CreateQueue", { QueueName: "later", Attributes: { DelaySeconds: "2" } });
+    await sqs.call("SendMessage", { QueueUrl: sqs.url("dead"), MessageBody: "a" });
+    await sqs.call("StartMessageMoveTask", { SourceArn: sqs.arn("dead"), DestinationArn: sqs.arn("later") });
+    expect(await ended(sqs, "dead")).toMatchObject({ Status: "COMPLETED", ApproximateNumberOfMessagesMoved: 1 });
+    expect(await receive(sqs, "later")).toEqual([]);
+    const waited = await sqs.call("ReceiveMessage", { QueueUrl: sqs.url("later"), WaitTimeSeconds: 5 });
+    expect(waited["Messages"]).toMatchObject([{ Body: "a" }]);
+  },
+  "assembly/lifecycle.ts reissue",
+);
+
+scenario(
+  "an account has a hundred active tasks",
+  async (sqs) => {
+    const names = Array.from({ length: 101 }, (_, i) => `dead-${i}`);
+    await sqs.call("CreateQueue", { QueueName: "elsewhere" });
+    const prepare = async (name: string): Promise<void> => {
+      await sqs.call("CreateQueue", { QueueName: name });
+      const Attributes = { RedrivePolicy: redriveTo(sqs, name) };
+      await sqs.call("CreateQueue", { QueueName: `main-${name}`, Attributes });
+      const Entries = ["a", "b", "c", "d", "e"].map((Id) => ({ Id, MessageBody: Id }));
+      await sqs.call("SendMessageBatch", { QueueUrl: sqs.url(name), Entries });
+    };
+    await Promise.all(names.map(prepare));
+    const ask = { DestinationArn: sqs.arn("elsewhere"), MaxNumberOfMessagesPerSecond: 1 };
+    const answers = await Promise.all(
+      names.map((name) => sqs.ask("StartMessageMoveTask", { SourceArn: sqs.arn(name), ...ask })),
+    );
+    const refused = answers.filter(({ status }) => status !== 200);
+    expect(refused.map(({ refusal }) => refusal)).toEqual([
+      "403 OverLimit | The account has 100 active message move tasks, and no more are allowed at a given time.",
+    ]);
+  },
+  "src/sqs/actions/start-message-move-task.ts MOVE_TASK_COUNT_MAX",
+);

@@ -1,0 +1,178 @@
+// What these sockets could do at best: the same frames and answers, group commits of the same bytes, and no broker behind
+// them. What is published is handed to whoever subscribes, in frames of the same size, as far as credit goes.
+
+import type { WebSocket } from "uWebSockets.js";
+import { closeSync, constants, fsyncSync, openSync, write, writeSync } from "node:fs";
+import { join } from "node:path";
+import { loadUws } from "../../src/net/addon.ts";
+import { ROOT } from "../support.ts";
+
+export interface CeilingJob {
+  readonly filePath: string;
+  readonly bodyBytes: number;
+  readonly perFrame: number;
+}
+
+const FILE_BYTES = 64 * 1024 * 1024;
+const GATHER_BYTES = 16 * 1024 * 1024;
+const ROW_BYTES = 16; // what a receive and a delete add to a log
+
+const uws = loadUws(join(ROOT, "node_modules"), undefined);
+const job: CeilingJob = JSON.parse(process.argv[2] ?? "");
+
+function openPrewritten(): number {
+  const zeros = Buffer.alloc(1024 * 1024);
+  const prepared = openSync(job.filePath, "w");
+  for (let at = 0; at < FILE_BYTES; at += zeros.byteLength) writeSync(prepared, zeros);
+  fsyncSync(prepared);
+  closeSync(prepared);
+  return openSync(job.filePath, constants.O_WRONLY | constants.O_DSYNC);
+}
+
+const file = openPrewritten();
+let gathering = Buffer.alloc(GATHER_BYTES);
+let syncing = Buffer.alloc(GATHER_BYTES);
+let gatheredBytes = 0;
+let filePosition = 0;
+let waiting: (() => void)[] = [];
+let busy = false;
+let scheduled = false;
+
+function commit(): void {
+  scheduled = false;
+  if (busy || gatheredBytes === 0) return;
+  busy = true;
+  const answers = waiting;
+  const sizeBytes = gatheredBytes;
+  waiting = [];
+  gatheredBytes = 0;
+  [gathering, syncing] = [syncing, gathering];
+  if (filePosition + sizeBytes > FILE_BYTES) filePosition = 0;
+  write(file, syncing, 0, sizeBytes, filePosition, (error) => {
+    if (error) throw error;
+    filePosition += sizeBytes;
+    busy = false;
+    for (const answer of answers) answer();
+    commit();
+  });
+}
+
+function schedule(): void {
+  if (busy || scheduled) return;
+  scheduled = true;
+  setImmediate(commit);
+}
+
+function varint(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest & 127) | 128);
+  bytes.push(rest);
+  return bytes;
+}
+const field = (tag: number, body: Buffer) =>
+  Buffer.concat([Buffer.from([...varint(tag), ...varint(body.byteLength)]), body]);
+const envelopeOf = (body: Buffer) => Buffer.concat([Buffer.from(varint(body.byteLength)), body]);
+
+const message = field(
+  0x1a,
+  Buffer.concat([field(0x0a, Buffer.alloc(16, 7)), field(0x12, Buffer.alloc(job.bodyBytes, "x"))]),
+);
+const messages = Buffer.concat(Array.from({ length: job.perFrame }, () => message));
+const deliverOf = (first: number) =>
+  envelopeOf(field(0x12, Buffer.concat([Buffer.from([0x08, 1, 0x10, ...varint(first)]), messages])));
+
+let consumer: WebSocket<unknown> | undefined;
+let committed = 0; // messages on disk
+let given = 0;
+let limit = 0;
+
+function give(): void {
+  const socket = consumer;
+  if (socket === undefined) return;
+  socket.cork(() => {
+    while (committed - given >= job.perFrame && given + job.perFrame <= limit) {
+      socket.send(deliverOf(given + 1), true);
+      gatheredBytes += job.perFrame * ROW_BYTES;
+      given += job.perFrame;
+    }
+  });
+}
+
+let at = 0;
+function readVarint(bytes: Uint8Array): number {
+  let value = 0;
+  let shift = 1;
+  for (;;) {
+    const byte = bytes[at++] as number;
+    value += (byte & 127) * shift;
+    if (byte < 128) return value;
+    shift *= 128;
+  }
+}
+
+interface Client {
+  confirmed: number;
+  isOwing: boolean;
+}
+
+uws
+  .App()
+  .ws<Client>("/stream", {
+    maxPayloadLength: 16 * 1024 * 1024,
+    maxBackpressure: 256 * 1024 * 1024,
+    upgrade: (res, req, context) => {
+      const key = req.getHeader("sec-websocket-key");
+      res.upgrade({ confirmed: 0, isOwing: false }, key, req.getHeader("sec-websocket-protocol"), "", context);
+    },
+    message: (ws, data) => {
+      const bytes = new Uint8Array(data);
+      at = 0;
+      const size = readVarint(bytes);
+      const end = at + size;
+      let tag = readVarint(bytes);
+      if (tag === 0x08) {
+        readVarint(bytes);
+        tag = readVarint(bytes);
+      }
+      readVarint(bytes);
+      if (tag === 0x1a) {
+        at += 3; // publisher, and the tag of the number
+        const first = readVarint(bytes);
+        let count = 0;
+        while (at < end) {
+          at++;
+          const messageBytes = readVarint(bytes);
+          at += messageBytes;
+          count++;
+        }
+        gathering.set(bytes, gatheredBytes);
+        gatheredBytes += bytes.byteLength;
+        const client = ws.getUserData();
+        const number = first + count - 1;
+        waiting.push(() => {
+          committed += count;
+          client.confirmed = number;
+          if (client.isOwing) return;
+          client.isOwing = true;
+          queueMicrotask(() => {
+            client.isOwing = false;
+            ws.send(envelopeOf(field(0x22, Buffer.from([0x08, 1, 0x10, ...varint(client.confirmed)]))), true);
+            give();
+          });
+        });
+        schedule();
+      } else if (tag === 0x92) {
+        consumer = ws;
+        limit = Number.POSITIVE_INFINITY;
+        give();
+      } else if (tag === 0x2a) {
+        gatheredBytes += job.perFrame * ROW_BYTES;
+        waiting.push(() => ws.send(envelopeOf(Buffer.from([0x08, 7, 0x4a, 2, 0x08, 1])), true));
+        schedule();
+      } else if (tag === 0x32) give();
+    },
+  })
+  .listen("127.0.0.1", 0, (socket) => {
+    process.stdout.write(`at http://127.0.0.1:${uws.us_socket_local_port(socket)}\n`);
+  });

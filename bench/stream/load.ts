@@ -1,0 +1,188 @@
+// Load on a server of the stream protocol: publish, consume, or both, for some seconds; prints what was done as JSON.
+import { performance } from "node:perf_hooks";
+import { cpuSeconds, quantile } from "../support.ts";
+import { field, frameOf, LoadSocket, number, publishFrame, putWide } from "./socket.ts";
+
+export interface LoadJob {
+  readonly port: number;
+  readonly queue: string;
+  readonly serverPid: number;
+  readonly bodyBytes: number;
+  readonly perFrame: number;
+  readonly inFlight: number; // unconfirmed, and credit of the consumer
+  readonly publishes: boolean;
+  readonly consumes: boolean;
+  readonly countMax?: number; // messages published at most
+  readonly perSecond?: number; // a pace, instead of as many as can be
+  readonly seconds: number;
+}
+
+export interface LoadResult {
+  readonly published: number; // confirmed, a second
+  readonly delivered: number; // a second
+  readonly settled: number; // a second
+  readonly latencyMs: { readonly p50: number; readonly p99: number; readonly p999: number };
+  readonly cpu: { readonly server: number; readonly load: number }; // cores
+}
+
+const job: LoadJob = JSON.parse(process.argv[2] ?? "");
+const WARM_MS = 1_500;
+const MICROS_COUNT = 16;
+
+/** The present as digits, which a body may have. */
+function microsText(): string {
+  return String(Math.round(performance.now() * 1000)).padStart(MICROS_COUNT, "0");
+}
+const HELLO = frameOf(field(0x82, number(0x20, 0))); // field 16; no grace period
+
+async function main(): Promise<LoadResult> {
+  let confirmed = 0;
+  let sent = 0;
+  let delivered = 0;
+  let settled = 0;
+  const latencies: number[] = [];
+  const isPaced = job.perSecond !== undefined;
+
+  const publisher = await LoadSocket.open(job.port, {
+    confirmed: (upTo) => {
+      confirmed = upTo;
+      if (!isPaced) more();
+    },
+  });
+  publisher.socket.write(HELLO);
+  const queue = Buffer.from(job.queue);
+  const open = Buffer.concat([number(0x08, 1), field(0x12, queue)]);
+  publisher.socket.write(frameOf(field(0xc2, open))); // field 24
+
+  const { frame, numberAt, bodyAt } = publishFrame(job.perFrame, job.bodyBytes);
+  const countMax = job.countMax ?? Number.POSITIVE_INFINITY;
+  const more = (): void => {
+    const count = Math.floor(Math.min(job.inFlight - (sent - confirmed), countMax - sent) / job.perFrame);
+    if (count <= 0) return;
+    const bytes = Buffer.allocUnsafe(count * frame.byteLength);
+    for (let i = 0; i < count; i++) {
+      frame.copy(bytes, i * frame.byteLength);
+      putWide(bytes, i * frame.byteLength + numberAt, sent + 1);
+      sent += job.perFrame;
+    }
+    publisher.socket.write(bytes);
+  };
+
+  if (job.consumes) {
+    const creditBytes = 200_000_000;
+    const ackFrame = (first: number, last: number): Buffer => {
+      const range = Buffer.concat([number(0x08, first), number(0x10, last)]);
+      const ack = Buffer.concat([number(0x08, 1), field(0x12, range)]);
+      return frameOf(Buffer.concat([number(0x08, 7), field(0x2a, ack)]));
+    };
+    const creditFrame = (beyond: number): Buffer =>
+      frameOf(
+        field(
+          0x32,
+          Buffer.concat([number(0x08, 1), number(0x10, job.inFlight), number(0x18, creditBytes), number(0x20, beyond)]),
+        ),
+      );
+    let acknowledged = 0;
+    let granted = 0;
+    const unsettled: number[] = [];
+    let unsettledFirst = 0;
+    const consumer: LoadSocket = await LoadSocket.open(job.port, {
+      delivered: (first, count, bytes, at, end) => {
+        delivered += count;
+        if (isPaced) note(bytes, at, end);
+        const last = first + count - 1;
+        consumer.socket.write(ackFrame(first, last));
+        unsettled.push(count);
+        acknowledged = last;
+        if (acknowledged - granted >= job.inFlight / 4) {
+          granted = acknowledged;
+          consumer.socket.write(creditFrame(granted));
+        }
+      },
+      settled: () => {
+        settled += unsettled[unsettledFirst++] ?? 0;
+        if (unsettledFirst === 10_000) {
+          unsettled.splice(0, unsettledFirst);
+          unsettledFirst = 0;
+        }
+      },
+    });
+    const note = (bytes: Buffer, at: number, end: number): void => {
+      const nowMs = performance.now();
+      // The body is what the message ends with.
+      for (let place = at; place < end; ) {
+        let size = 0;
+        let shift = 1;
+        place++;
+        for (;;) {
+          const byte = bytes[place++] as number;
+          size += (byte & 127) * shift;
+          if (byte < 128) break;
+          shift *= 128;
+        }
+        const bodyAt = place + size - job.bodyBytes;
+        latencies.push(nowMs - Number(bytes.toString("latin1", bodyAt, bodyAt + MICROS_COUNT)) / 1000);
+        place += size;
+      }
+    };
+    consumer.socket.write(HELLO);
+    const credit = Buffer.concat([number(0x10, job.inFlight), number(0x18, creditBytes)]);
+    const subscribe = Buffer.concat([
+      number(0x08, 1),
+      field(0x12, queue),
+      number(0x28, job.perFrame),
+      field(0x4a, credit),
+    ]);
+    consumer.socket.write(frameOf(field(0x92, subscribe))); // field 18
+  }
+
+  if (job.publishes && !isPaced) more();
+  let pacing: NodeJS.Timeout | undefined;
+  if (job.publishes && isPaced) {
+    const startMs = performance.now();
+    let planned = 0;
+    const step = (): void => {
+      const due = Math.floor(((performance.now() - startMs) / 1000) * (job.perSecond as number));
+      while (planned < due) {
+        const bytes = Buffer.from(frame);
+        putWide(bytes, numberAt, sent + 1);
+        bytes.write(microsText(), bodyAt, "latin1");
+        sent += job.perFrame;
+        planned += job.perFrame;
+        publisher.socket.write(bytes);
+      }
+      pacing = setTimeout(step, 1);
+    };
+    step();
+  }
+
+  await new Promise((later) => setTimeout(later, WARM_MS));
+  const start = {
+    ms: performance.now(),
+    confirmed,
+    delivered,
+    settled,
+    server: cpuSeconds(job.serverPid),
+    load: cpuSeconds("self"),
+  };
+  latencies.length = 0;
+  const endMs = start.ms + job.seconds * 1000;
+  while (performance.now() < endMs) {
+    await new Promise((later) => setTimeout(later, 20));
+    if (job.countMax !== undefined && delivered >= job.countMax) break;
+  }
+  const seconds = (performance.now() - start.ms) / 1000;
+  clearTimeout(pacing);
+  return {
+    published: (confirmed - start.confirmed) / seconds,
+    delivered: (delivered - start.delivered) / seconds,
+    settled: (settled - start.settled) / seconds,
+    latencyMs: { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), p999: quantile(latencies, 0.999) },
+    cpu: {
+      server: (cpuSeconds(job.serverPid) - start.server) / seconds,
+      load: (cpuSeconds("self") - start.load) / seconds,
+    },
+  };
+}
+
+process.stdout.write(JSON.stringify(await main()), () => process.exit(0));
