@@ -36,6 +36,8 @@ export interface ConnectionHost {
   nowMs(): number;
   hello(connection: Connection, id: number, hello: Requests["hello"]): Session;
   ended(connection: Connection): void;
+  /** The connection takes nothing more, or takes some again. */
+  blocked(connection: Connection, isBlocked: boolean): void;
   fault(error: unknown): void;
   takeFrame(bytes: Uint8Array): boolean;
 }
@@ -173,6 +175,7 @@ export class Connection {
     this.lastSentMs = this.#host.nowMs();
     if (this.isBlocked || this.#socket.bufferedBytes <= STREAM_BUFFERED_BYTES_MAX) return;
     this.isBlocked = true;
+    this.#host.blocked(this, true);
     this.progressMs = this.lastSentMs;
     this.#bufferedBytes = this.#socket.bufferedBytes;
     this.session?.pause();
@@ -186,6 +189,7 @@ export class Connection {
     this.#bufferedBytes = bufferedBytes;
     if (bufferedBytes > RESUME_BYTES) return;
     this.isBlocked = false;
+    this.#host.blocked(this, false);
     this.#flush();
     if (!this.isBlocked) this.session?.resume();
   }

@@ -60,6 +60,8 @@ export class StreamHub implements ConnectionHost, SessionHost {
   readonly #options: HubOptions;
   readonly #tickets = new Tickets();
   readonly #connections = new Set<Connection>();
+  readonly #silent = new Set<Connection>(); // no Hello yet
+  readonly #blocked = new Set<Connection>();
   readonly #sessions = new Map<string, Session>(); // by token
   readonly #waiting = new Set<Session>(); // without a connection, longest first
   /** The sessions that have something to say by themselves: heartbeats, watches. */
@@ -100,6 +102,7 @@ export class StreamHub implements ConnectionHost, SessionHost {
   ): Connection {
     const connection = new Connection(socket, codecOf(client.subprotocol), client.caller, client.origin, this);
     this.#connections.add(connection);
+    this.#silent.add(connection);
     return connection;
   }
 
@@ -110,6 +113,7 @@ export class StreamHub implements ConnectionHost, SessionHost {
   /** @throws ConnectionError when the client is not let in */
   hello(connection: Connection, id: number, hello: Requests["hello"]): Session {
     const caller = this.#callerOf(connection, hello.ticket);
+    this.#silent.delete(connection);
     const known = hello.sessionToken === "" ? undefined : this.#sessions.get(hello.sessionToken);
     if (known !== undefined) {
       known.connection?.end(CLOSE.takenOver, "Another connection took the session over");
@@ -175,6 +179,8 @@ export class StreamHub implements ConnectionHost, SessionHost {
   /** A connection is gone, by itself or closed by us. */
   ended(connection: Connection): void {
     this.#connections.delete(connection);
+    this.#silent.delete(connection);
+    this.#blocked.delete(connection);
     const { session } = connection;
     if (session === undefined || session.connection !== connection) return;
     this.#waiting.add(session);
@@ -182,6 +188,11 @@ export class StreamHub implements ConnectionHost, SessionHost {
     if (this.#waiting.size <= WAITING_MAX) return;
     const [longest] = this.#waiting;
     longest?.end();
+  }
+
+  blocked(connection: Connection, isBlocked: boolean): void {
+    if (isBlocked) this.#blocked.add(connection);
+    else this.#blocked.delete(connection);
   }
 
   /** A session has ended by itself. */
@@ -202,10 +213,11 @@ export class StreamHub implements ConnectionHost, SessionHost {
     const nowMs = this.nowMs();
     for (const session of [...this.#waiting]) if (session.graceEndsMs <= nowMs) session.end();
     for (const session of this.#speaking) session.tick(nowMs);
-    for (const connection of [...this.#connections]) {
-      if (connection.session === undefined) {
-        if (nowMs - connection.openedMs >= HELLO_MS_MAX) connection.end(CLOSE.helloLate, "No Hello came");
-      } else if (connection.isBlocked && nowMs - connection.progressMs >= STREAM_STALLED_MS_MAX) {
+    for (const connection of [...this.#silent]) {
+      if (nowMs - connection.openedMs >= HELLO_MS_MAX) connection.end(CLOSE.helloLate, "No Hello came");
+    }
+    for (const connection of [...this.#blocked]) {
+      if (nowMs - connection.progressMs >= STREAM_STALLED_MS_MAX) {
         connection.end(CLOSE.stalled, "What was sent is not read");
       }
     }
