@@ -5,7 +5,7 @@ import { beside, execute, made, orSkip } from "../support/clients.ts";
 import { fileBroker } from "../support/file-broker.ts";
 import { expectedWalk, walkedLines } from "./walk.ts";
 
-const broker = fileBroker();
+const broker = fileBroker({ keys: true });
 const module = beside(import.meta.url, "go/go.mod");
 const sums = beside(import.meta.url, "go/go.sum");
 const source = beside(import.meta.url, "go/main.go");
@@ -23,6 +23,11 @@ function program(): Promise<string> {
 
 test("the SDK for Go v2 walks over the API", { timeout: 300_000 }, async (context) => {
   const place = await orSkip(context, program());
-  const output = await execute(join(place, "walk"), [broker.endpoint, "go"]);
+  const output = await execute(join(place, "walk"), [broker.endpoint, "go"], { env: broker.keyVariables });
   expect(walkedLines(output)).toEqual(expectedWalk(broker.endpoint, "go"));
+
+  const wrong = { ...broker.keyVariables, AWS_SECRET_ACCESS_KEY: "wrong" };
+  await expect(execute(join(place, "walk"), [broker.endpoint, "wrong"], { env: wrong })).rejects.toThrow(
+    "SignatureDoesNotMatch",
+  );
 });

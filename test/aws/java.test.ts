@@ -6,7 +6,7 @@ import { fileBroker } from "../support/file-broker.ts";
 import { javaProgram } from "../support/java.ts";
 import { expectedWalk, walkedLines } from "./walk.ts";
 
-const broker = fileBroker();
+const broker = fileBroker({ keys: true });
 
 test.for([
   ["v2", "java", "Walk"],
@@ -15,6 +15,6 @@ test.for([
   const project = beside(import.meta.url, `${name}/pom.xml`);
   const source = beside(import.meta.url, `${name}/${main}.java`);
   const classPath = await orSkip(context, javaProgram(name, project, source, "the AWS SDK"));
-  const output = await execute("java", ["-cp", classPath, main, broker.endpoint, name]);
+  const output = await execute("java", ["-cp", classPath, main, broker.endpoint, name], { env: broker.keyVariables });
   expect(walkedLines(output)).toEqual(expectedWalk(broker.endpoint, name));
 });

@@ -7,7 +7,7 @@ import { expectedWalk, walkedLines } from "./walk.ts";
 
 const RUST_MINOR_MIN = 95; // the SDK compiles from 1.94.1 on
 
-const broker = fileBroker();
+const broker = fileBroker({ keys: true });
 const manifest = beside(import.meta.url, "rust/Cargo.toml");
 const lock = beside(import.meta.url, "rust/Cargo.lock");
 const cwd = dirname(manifest.path);
@@ -31,6 +31,8 @@ async function target(): Promise<string> {
 test("the SDK for Rust walks over the API", { timeout: 600_000 }, async (context) => {
   const env = { CARGO_TARGET_DIR: await orSkip(context, target()) };
   await execute("cargo", ["build", "--quiet", "--locked", "--offline"], { cwd, env, timeoutMs: 500_000 });
-  const output = await execute(join(env.CARGO_TARGET_DIR, "debug", "walk"), [broker.endpoint, "rust"]);
+  const output = await execute(join(env.CARGO_TARGET_DIR, "debug", "walk"), [broker.endpoint, "rust"], {
+    env: broker.keyVariables,
+  });
   expect(walkedLines(output)).toEqual(expectedWalk(broker.endpoint, "rust"));
 });

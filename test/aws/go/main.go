@@ -33,10 +33,11 @@ var (
 
 func main() {
 	prefix = os.Args[2]
+	id, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
 	client = sqs.New(sqs.Options{
 		BaseEndpoint: aws.String(os.Args[1]),
 		Region:       "eu-central-1",
-		Credentials:  credentials.NewStaticCredentialsProvider("x", "y", ""),
+		Credentials:  credentials.NewStaticCredentialsProvider(id, secret, ""),
 	})
 	work := createQueue("work", map[string]string{"VisibilityTimeout": "0"}, map[string]string{"team": "a"})
 	fifo := createQueue("work.fifo", map[string]string{"FifoQueue": "true", "ContentBasedDeduplication": "true"}, nil)

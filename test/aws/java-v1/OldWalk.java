@@ -1,8 +1,7 @@
 // The walk of ../java with the AWS SDK for Java v1, of the days of AWS Query: it posts forms to the queue's own URL and
 // reads XML. Arguments: the broker's endpoint and a prefix for its queues. Prints one line of JSON a step, which ../walk.ts
 // compares; ends with the reason if a call fails that should not. The SDK checks the digests by itself.
-import com.amazonaws.auth.AWSStaticCredentialsProvider;
-import com.amazonaws.auth.BasicAWSCredentials;
+import com.amazonaws.auth.EnvironmentVariableCredentialsProvider;
 import com.amazonaws.client.builder.AwsClientBuilder.EndpointConfiguration;
 import com.amazonaws.services.sqs.AmazonSQS;
 import com.amazonaws.services.sqs.AmazonSQSClientBuilder;
@@ -36,7 +35,7 @@ public final class OldWalk {
     AmazonSQS client =
         AmazonSQSClientBuilder.standard()
             .withEndpointConfiguration(new EndpointConfiguration(args[0], "eu-central-1"))
-            .withCredentials(new AWSStaticCredentialsProvider(new BasicAWSCredentials("x", "y")))
+            .withCredentials(new EnvironmentVariableCredentialsProvider())
             .build();
     new OldWalk(client, args[1]).walk();
     client.shutdown();

@@ -16,9 +16,7 @@ BODY = 'quote " & <tag> \r\n \u2603 \U0001f600'
 TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 
 endpoint, prefix = sys.argv[1:]
-sqs = boto3.client(
-    "sqs", endpoint_url=endpoint, region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="y"
-)
+sqs = boto3.client("sqs", endpoint_url=endpoint, region_name="eu-central-1")
 
 
 def walk():

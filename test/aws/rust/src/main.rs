@@ -33,11 +33,12 @@ async fn main() -> Done {
     let mut arguments = std::env::args().skip(1);
     let endpoint = arguments.next().ok_or("no endpoint")?;
     let prefix = arguments.next().ok_or("no prefix")?;
+    let (id, secret) = (std::env::var("AWS_ACCESS_KEY_ID")?, std::env::var("AWS_SECRET_ACCESS_KEY")?);
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-central-1"))
         .endpoint_url(endpoint)
-        .credentials_provider(Credentials::new("x", "y", None, None, "fixed"))
+        .credentials_provider(Credentials::new(id, secret, None, None, "environment"))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     Walk { client: Client::from_conf(config), prefix }.walk().await
