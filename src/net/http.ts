@@ -94,7 +94,7 @@ export function listen(options: ListenOptions): Promise<Server> {
       };
       const declaredBytes = declared === "" ? 0 : Number(declared);
       const exchange = new Exchange(res, request, declaredBytes, shared, handle, direct, servesHead);
-      const problem = pages?.problemOf(request.method, req);
+      const problem = pages?.problemOf(request.method, request.target, req);
       if (problem === undefined) exchange.start();
       else exchange.deny(problem);
     });

@@ -6,7 +6,8 @@
 //   a page whose own name has come to mean this machine (DNS rebinding)
 //                                  POST: Origin as above; GET: only its name, as Host
 //
-// Nothing else sends these headers: an SDK's request costs one look for an Origin.
+// Nothing else sends these headers: an SDK's request costs one look for an Origin, as its X-Amz-Target is a header that a
+// page cannot send before its browser has asked, and been told no.
 
 import type { HttpRequest } from "uWebSockets.js";
 import { isIP } from "node:net";
@@ -33,13 +34,17 @@ export class PageGuard {
     this.#isLocal = isLocal;
   }
 
-  /** @returns why the request is refused; undefined: it is not */
-  problemOf(method: string, req: Pick<HttpRequest, "getHeader">): string | undefined {
+  /**
+   * @param target X-Amz-Target, "" when absent
+   * @returns why the request is refused; undefined: it is not
+   */
+  problemOf(method: string, target: string, req: Pick<HttpRequest, "getHeader">): string | undefined {
     const origin = req.getHeader("origin");
     if (origin !== "") return this.#origins.allows(origin) ? undefined : foreign(origin);
-    if (method === "POST") return undefined;
+    if (method === "POST" && target !== "") return undefined;
     const site = req.getHeader("sec-fetch-site");
     if (FOREIGN_SITES.includes(site)) return foreign(site);
+    if (method === "POST") return undefined;
     const host = req.getHeader("host");
     return this.#isLocal && !this.#isOurs(host) ? notOurs(host) : undefined;
   }

@@ -67,6 +67,7 @@ describe("a page of another origin is refused, and nothing has happened", () => 
   test.each([
     ["a form that posts", "POST", "/", { ...FORM, origin: EVIL, "sec-fetch-site": "cross-site" }, PURGE],
     ["an older browser's form, without Sec-Fetch-Site", "POST", "/", { ...FORM, origin: EVIL }, PURGE],
+    ["a form whose origin something has taken away", "POST", "/", { ...FORM, "sec-fetch-site": "cross-site" }, PURGE],
     ["a form of a page that hides its origin", "POST", "/", { ...FORM, origin: "null" }, PURGE],
     ["a form at the queue's own path", "POST", `/${ACCOUNT}/kept`, { ...FORM, origin: EVIL }, "Action=PurgeQueue"],
     ["a form whose action stands in its address", "POST", `/?${PURGE}`, { ...PLAIN, origin: EVIL }, "a=b"],
