@@ -1,6 +1,6 @@
 // Segments open for reading: at most OPEN_COUNT_MAX unused ones, the longest unused closed first.
 import type { Disk, DiskFile } from "./disk.ts";
-import { ioError } from "./errors.ts";
+import { ioError, systemCode } from "./errors.ts";
 import { segmentName } from "./segment.ts";
 
 const OPEN_COUNT_MAX = 128;
@@ -22,7 +22,7 @@ export class ReadFiles {
   /** The file stays open, and the segment's bytes where they are, until `work` is done. */
   async use<T>(segment: number, work: (file: DiskFile) => Promise<T>): Promise<T> {
     const opened = this.#opened.get(segment) ?? {
-      file: this.#disk.open(segmentName(segment), "read"),
+      file: this.#open(segment),
       userCount: 0,
       onUnused: undefined,
     };
@@ -42,6 +42,18 @@ export class ReadFiles {
     }
   }
 
+  async #open(segment: number): Promise<DiskFile> {
+    try {
+      return await this.#disk.open(segmentName(segment), "read");
+    } catch (error) {
+      if (!["EMFILE", "ENFILE"].includes(systemCode(error))) throw error;
+      // Too many are open: ours that nobody uses are given up first.
+      const unused = [...this.#opened].filter(([, { userCount }]) => userCount === 0);
+      await Promise.all(unused.map(([other, opened]) => this.#close(other, opened)));
+      return this.#disk.open(segmentName(segment), "read");
+    }
+  }
+
   /** Waits for the segment's users, then closes it. The caller sees to it that no new ones come. */
   async drain(segment: number): Promise<void> {
     const opened = this.#opened.get(segment);
@@ -51,7 +63,7 @@ export class ReadFiles {
         opened.onUnused = resolve;
       });
     }
-    this.#close(segment, opened);
+    void this.#close(segment, opened);
   }
 
   async close(): Promise<void> {
@@ -61,12 +73,12 @@ export class ReadFiles {
   #shrink(): void {
     for (const [segment, opened] of this.#opened) {
       if (this.#opened.size <= OPEN_COUNT_MAX) return;
-      if (opened.userCount === 0) this.#close(segment, opened);
+      if (opened.userCount === 0) void this.#close(segment, opened);
     }
   }
 
-  #close(segment: number, opened: Opened): void {
+  #close(segment: number, opened: Opened): Promise<void> {
     if (this.#opened.get(segment) === opened) this.#opened.delete(segment);
-    opened.file.then((file) => file.close()).catch(() => {}); // nothing was written through it
+    return opened.file.then((file) => file.close()).catch(() => {}); // nothing was written through it
   }
 }

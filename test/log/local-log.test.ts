@@ -205,3 +205,20 @@ test("the next segment is looked at to its end before it is used", async () => {
   await expect(damaged.log.append(damaged.writer.take())).rejects.toThrow(place);
   await damaged.log.close();
 });
+
+test("with too many files open the log closes those of its own that it does not need, and reads on", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  await fillUpTo(opened, 4);
+  const { log, writer } = opened;
+  await settle(log);
+  const [first, second] = [1, 2].map((segment) =>
+    writer.written.find(({ position }) => Math.floor(position / SEGMENT_BYTES) === segment),
+  );
+  await log.read(first?.position ?? 0, 24);
+  const openCount = disk.openCount;
+  disk.fault = { call: disk.calls.length, code: "EMFILE" };
+  expect((await log.read(second?.position ?? 0, 24)).byteLength).toBe(24);
+  expect(disk.openCount).toBe(openCount); // one closed, one opened
+  await log.close();
+});
