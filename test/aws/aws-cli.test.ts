@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { beside, execute, orSkip, python } from "../support/clients.ts";
 import { fileBroker } from "../support/file-broker.ts";
 
-const broker = fileBroker();
+const broker = fileBroker({ keys: true });
 const ACCOUNT = "000000000000";
 
 /** `aws sqs ...`, which resolves with the JSON it prints, undefined if it prints nothing. */
@@ -14,8 +14,7 @@ type Cli = (command: string, ...options: string[]) => Promise<any>;
 
 async function awsCli(interpreter: string): Promise<Cli> {
   const env = {
-    AWS_ACCESS_KEY_ID: "x",
-    AWS_SECRET_ACCESS_KEY: "y",
+    ...broker.keyVariables,
     AWS_DEFAULT_REGION: "us-west-2",
     AWS_CONFIG_FILE: join(broker.directory, "no-config"),
     AWS_SHARED_CREDENTIALS_FILE: join(broker.directory, "no-credentials"),

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { beside, execute, orSkip, python } from "../support/clients.ts";
 import { fileBroker } from "../support/file-broker.ts";
 
-const broker = fileBroker();
+const broker = fileBroker({ keys: true });
 const app = beside(import.meta.url, "python/celery_app.py");
 const calls = beside(import.meta.url, "python/celery_client.py");
 const cwd = dirname(app.path);
@@ -17,7 +17,8 @@ const workers: ChildProcess[] = [];
 let client: SQSClient;
 
 beforeAll(() => {
-  const credentials = { accessKeyId: "x", secretAccessKey: "y" };
+  const { AWS_ACCESS_KEY_ID: accessKeyId = "", AWS_SECRET_ACCESS_KEY: secretAccessKey = "" } = broker.keyVariables;
+  const credentials = { accessKeyId, secretAccessKey };
   client = new SQSClient({ endpoint: broker.endpoint, region: "us-east-1", credentials });
 });
 
@@ -72,8 +73,7 @@ test.for([
     WASQ_ENDPOINT: broker.endpoint,
     WASQ_DIRECTORY: directory,
     WASQ_QUEUES: kind,
-    AWS_ACCESS_KEY_ID: "x",
-    AWS_SECRET_ACCESS_KEY: "y",
+    ...broker.keyVariables,
     PYTHONDONTWRITEBYTECODE: "1",
   };
   if (kind === "predefined") {

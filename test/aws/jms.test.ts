@@ -5,13 +5,16 @@ import { beside, execute, orSkip } from "../support/clients.ts";
 import { fileBroker } from "../support/file-broker.ts";
 import { javaProgram } from "../support/java.ts";
 
-const broker = fileBroker();
+const broker = fileBroker({ keys: true });
 const project = beside(import.meta.url, "jms/pom.xml");
 const source = beside(import.meta.url, "jms/JmsQueues.java");
 
 test("JMS sends, receives, acknowledges and listens", { timeout: 300_000 }, async (context) => {
   const classPath = await orSkip(context, javaProgram("jms", project, source, "amazon-sqs-java-messaging-lib"));
-  const output = await execute("java", ["-cp", classPath, "JmsQueues", broker.endpoint], { timeoutMs: 120_000 });
+  const output = await execute("java", ["-cp", classPath, "JmsQueues", broker.endpoint], {
+    env: broker.keyVariables,
+    timeoutMs: 120_000,
+  });
   const nothing = "0 0 0"; // visible, in flight, delayed
   expect(output.trim().split("\n")).toEqual([
     // The text and its id, a property of each type, the count of deliveries, three bytes, an object.

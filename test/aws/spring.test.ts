@@ -5,14 +5,14 @@ import { beside, execute, orSkip } from "../support/clients.ts";
 import { fileBroker } from "../support/file-broker.ts";
 import { javaProgram } from "../support/java.ts";
 
-const broker = fileBroker();
+const broker = fileBroker({ keys: true });
 const project = beside(import.meta.url, "spring/pom.xml");
 const source = beside(import.meta.url, "spring/SpringQueues.java");
 
 test("Spring Cloud AWS sends, listens, retries and reads dead letters", { timeout: 300_000 }, async (context) => {
   const classPath = await orSkip(context, javaProgram("spring", project, source, "Spring Cloud AWS"));
   const args = ["-cp", classPath, "SpringQueues", broker.endpoint];
-  const output = await execute("java", args, { timeoutMs: 120_000 });
+  const output = await execute("java", args, { env: broker.keyVariables, timeoutMs: 120_000 });
   const nothing = "0 0 0"; // visible, in flight, delayed
   expect(output.trim().split("\n")).toEqual([
     `template | hello | blue | true | 10 | 10 | ${nothing}`,

@@ -15,8 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
-import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.sqs.SqsClient;
 import software.amazon.awssdk.services.sqs.model.QueueAttributeName;
@@ -39,7 +38,7 @@ public final class JmsQueues {
         SqsClient.builder()
             .endpointOverride(URI.create(args[0]))
             .region(Region.AP_SOUTHEAST_2)
-            .credentialsProvider(StaticCredentialsProvider.create(AwsBasicCredentials.create("x", "y")))
+            .credentialsProvider(EnvironmentVariableCredentialsProvider.create())
             .build()) {
       var queues = new JmsQueues(client);
       queues.connection.start();

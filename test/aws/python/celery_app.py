@@ -6,13 +6,14 @@ is `predefined` for queues that exist and are named by their URLs; else it begin
 
 import os
 import pathlib
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from celery import Celery
 
 endpoint = urlsplit(os.environ["WASQ_ENDPOINT"])
 directory = pathlib.Path(os.environ["WASQ_DIRECTORY"])
 kind = os.environ["WASQ_QUEUES"]
+key_id, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
 QUEUES = ["work", "stubborn", "ordered.fifo"]
 
 options = {"region": "us-east-1", "wait_time_seconds": 2, "polling_interval": 0.05, "visibility_timeout": 60}
@@ -22,8 +23,8 @@ else:
     options["predefined_queues"] = {
         name: {
             "url": f"{endpoint.geturl()}/000000000000/predefined-{name}",
-            "access_key_id": "x",
-            "secret_access_key": "y",
+            "access_key_id": key_id,
+            "secret_access_key": secret,
         }
         for name in QUEUES
     }
@@ -33,7 +34,8 @@ else:
         "backoff_tasks": ["celery_app.stubborn"],
     }
 
-app = Celery("celery_app", broker=f"sqs://x:y@{endpoint.netloc}//", backend=f"file://{directory}/results")
+broker_url = f"sqs://{key_id}:{quote(secret, safe='')}@{endpoint.netloc}//"
+app = Celery("celery_app", broker=broker_url, backend=f"file://{directory}/results")
 app.conf.update(
     broker_transport_options=options | {"is_secure": False},
     broker_connection_retry_on_startup=False,

@@ -22,8 +22,7 @@ import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.springframework.messaging.Message;
 import org.springframework.messaging.support.MessageBuilder;
-import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
-import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.auth.credentials.EnvironmentVariableCredentialsProvider;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.sqs.SqsAsyncClient;
 import software.amazon.awssdk.services.sqs.model.QueueAttributeName;
@@ -49,7 +48,7 @@ public final class SpringQueues {
         SqsAsyncClient.builder()
             .endpointOverride(URI.create(args[0]))
             .region(Region.US_EAST_2)
-            .credentialsProvider(StaticCredentialsProvider.create(AwsBasicCredentials.create("x", "y")))
+            .credentialsProvider(EnvironmentVariableCredentialsProvider.create())
             .build()) {
       var queues = new SpringQueues(client);
       queues.template();
