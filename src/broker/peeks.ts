@@ -1,6 +1,7 @@
 // Looks at a queue's messages. They change nothing and wait for nothing in the turn, but they may have much to read: one
 // at a time, a page with a bound, slots looked through and bodies read in pieces, with the broker's work in between.
-import type { Core, PeekedRow, PeekPage, PeekPlace } from "../core/core.ts";
+import type { Core } from "../core/core.ts";
+import type { PeekedRow, PeekPage, PeekPlace } from "../core/peeks.ts";
 import type { Catalogue, QueueEntry } from "./catalogue.ts";
 import { deliveredMessage } from "./delivered.ts";
 import type { RecordReader } from "./record-reader.ts";
@@ -92,8 +93,8 @@ export class Peeks {
   #ask(entry: QueueEntry, part: Part, place: PeekPlace | undefined, room: Room): PeekPage | undefined {
     const nowMs = this.#turn.nowMs();
     const { countMax, bytesMax } = room;
-    if (part === "visible") return this.#core.peekVisible(entry.index, place, countMax, bytesMax, nowMs);
-    return this.#core.peekHidden(entry.index, place, part, countMax, bytesMax, nowMs);
+    if (part === "visible") return this.#core.peeks.visible(entry.index, place, countMax, bytesMax, nowMs);
+    return this.#core.peeks.hidden(entry.index, place, part, countMax, bytesMax, nowMs);
   }
 
   /** Makes messages of rows: at once of those in memory, in small groups of those on disk, whose place may have changed. */
@@ -107,7 +108,7 @@ export class Peeks {
     });
     while (onDisk.length > 0) {
       const group = onDisk.splice(0, READ_COUNT_MAX).flatMap((i) => {
-        const row = this.#core.peekOne(index, rows[i] as PeekedRow);
+        const row = this.#core.peeks.one(index, rows[i] as PeekedRow);
         return row === undefined ? [] : [{ i, row }]; // undefined: gone meanwhile
       });
       await new Promise<void>((loaded) => {

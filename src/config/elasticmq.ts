@@ -1,5 +1,6 @@
 // ElasticMQ's configuration file, told as ours. What of it cannot be done here is a mistake; what it says of ElasticMQ's
 // own insides is told as a note.
+import { readDeadLetters } from "./dead-letters.ts";
 import type { QueueWish } from "./queue-wishes.ts";
 import { type FileSettings, type Given, SETTINGS, type SettingName } from "./settings.ts";
 import { asBranch, asText, type Mistakes, readMembers, type Tree } from "./tree.ts";
@@ -166,7 +167,7 @@ function readQueue(name: string, tree: Tree, path: string, mistakes: Mistakes): 
       delay: duration("DelaySeconds"),
       receiveMessageWait: duration("ReceiveMessageWaitTimeSeconds"),
       deadLettersQueue: (value, inner) => {
-        deadLetters = readDeadLetters(value, inner, mistakes);
+        deadLetters = readDeadLetters(value, inner, "name", mistakes);
         attributePlaces.set("RedrivePolicy", mistakes.placeOf(value.line));
       },
       fifo: (value, inner) => {
@@ -198,28 +199,6 @@ function readQueue(name: string, tree: Tree, path: string, mistakes: Mistakes): 
     place: mistakes.placeOf(tree.line),
     attributePlaces,
   };
-}
-
-function readDeadLetters(tree: Tree, path: string, mistakes: Mistakes): QueueWish["deadLetters"] {
-  let queue: string | undefined;
-  let maxReceiveCount: string | undefined;
-  const countBefore = mistakes.lines.length;
-  readMembers(
-    tree,
-    path,
-    {
-      name: (value, inner) => {
-        queue = asText(value, inner, mistakes);
-      },
-      maxReceiveCount: (value, inner) => {
-        maxReceiveCount = asText(value, inner, mistakes);
-      },
-    },
-    mistakes,
-  );
-  if (queue !== undefined && maxReceiveCount !== undefined) return { queue, maxReceiveCount };
-  if (mistakes.lines.length === countBefore) mistakes.add(tree.line, `${path} needs both name and maxReceiveCount`);
-  return undefined;
 }
 
 /** A FIFO queue is named in the file without its suffix, and so may its dead letters' queue be. */

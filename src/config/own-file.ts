@@ -1,5 +1,6 @@
 // Our own configuration file, JSON or YAML: the settings by their names, and queues.
 import { dirname, resolve } from "node:path";
+import { readDeadLetters } from "./dead-letters.ts";
 import type { QueueWish } from "./queue-wishes.ts";
 import { type FileSettings, type Given, SETTING_NAMES, SETTINGS, type SettingName } from "./settings.ts";
 import { asBranch, asText, type Mistakes, readMembers, type Tree, toPlain } from "./tree.ts";
@@ -69,7 +70,7 @@ function readQueue(name: string, tree: Tree, path: string, mistakes: Mistakes): 
         }
       },
       deadLetters: (value, inner) => {
-        deadLetters = readDeadLetters(value, inner, mistakes);
+        deadLetters = readDeadLetters(value, inner, "queue", mistakes);
         attributePlaces.set("RedrivePolicy", mistakes.placeOf(value.line));
       },
       tags: (value, inner) => {
@@ -85,26 +86,4 @@ function readQueue(name: string, tree: Tree, path: string, mistakes: Mistakes): 
     mistakes.add(tree.line, `${path} has deadLetters and a RedrivePolicy: one of them is enough`);
   }
   return { name, account, region, attributes, tags, deadLetters, place: mistakes.placeOf(tree.line), attributePlaces };
-}
-
-function readDeadLetters(tree: Tree, path: string, mistakes: Mistakes): QueueWish["deadLetters"] {
-  let queue: string | undefined;
-  let maxReceiveCount: string | undefined;
-  const countBefore = mistakes.lines.length;
-  readMembers(
-    tree,
-    path,
-    {
-      queue: (value, inner) => {
-        queue = asText(value, inner, mistakes);
-      },
-      maxReceiveCount: (value, inner) => {
-        maxReceiveCount = asText(value, inner, mistakes);
-      },
-    },
-    mistakes,
-  );
-  if (queue !== undefined && maxReceiveCount !== undefined) return { queue, maxReceiveCount };
-  if (mistakes.lines.length === countBefore) mistakes.add(tree.line, `${path} needs both queue and maxReceiveCount`);
-  return undefined;
 }

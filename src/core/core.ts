@@ -2,8 +2,9 @@
 // values, or as bytes that are valid until the next call.
 import { assert } from "../base/assert.ts";
 import { CoreMemory } from "./core-memory.ts";
-import { type Delivery, Effects, readDelivery } from "./effects.ts";
+import { Effects } from "./effects.ts";
 import type { CoreExports } from "./exports.ts";
+import { Peeks } from "./peeks.ts";
 import { type RequestHost, Requests } from "./requests.ts";
 import { uuidText } from "./stored-message.ts";
 import { CoreStreams } from "./streams.ts";
@@ -12,10 +13,6 @@ const SEND_ENTRY_BYTES = 96;
 const SEND_RESULT_BYTES = 48;
 const ROW_BYTES = 24;
 const NOTICE_BYTES = 16;
-const PEEK_ROW_BYTES = 64;
-const PEEK_LOST = 0xffff_ffff;
-/** By the core's number for it (assembly/state.ts). */
-const PLACES: readonly (PeekedRow["place"] | undefined)[] = [undefined, undefined, "visible", "inFlight", "delayed"];
 const QUEUE_DELAY = 0xffff_ffff;
 /** Above this many bytes the host's digests are quicker than the core's, the crossing included. */
 export const CORE_DIGEST_BYTES_MAX = 256;
@@ -61,23 +58,6 @@ export interface QueueRules {
   readonly messageBytesMax: number;
 }
 
-/** One message looked at. */
-export interface PeekedRow extends Delivery {
-  readonly place: "visible" | "inFlight" | "delayed";
-}
-
-/** Where a look at a queue goes on. */
-export interface PeekPlace {
-  readonly slot: number;
-  readonly generation: number; // 0 among the hidden ones, whose place is a slot and no message
-}
-
-export interface PeekPage {
-  readonly rows: readonly PeekedRow[];
-  readonly next: PeekPlace | undefined; // undefined: that was all
-  readonly isFull: boolean; // what stands at `next` did not fit; otherwise there has only been enough looking
-}
-
 export interface QuietGroups {
   readonly noisyGroupCount: number;
   readonly visible: number;
@@ -99,6 +79,8 @@ export class Core {
   readonly #views: CoreMemory;
   /** What has been decided for those who receive. */
   readonly effects: Effects;
+  /** Looks that change nothing. */
+  readonly peeks: Peeks;
   #sendOffset = 0;
   #sendCount = 0;
 
@@ -108,6 +90,7 @@ export class Core {
     this.#output = wasm.outputStart();
     this.#views = new CoreMemory(wasm);
     this.effects = new Effects(wasm, this.#views);
+    this.peeks = new Peeks(wasm, this.#views);
   }
 
   static load(module: WebAssembly.Module, sizes: CoreSizes): Core {
@@ -316,60 +299,6 @@ export class Core {
   /** After a replay: messages that tasks moved away from the queue since its settings were last logged. */
   movedCount(index: number): number {
     return this.#wasm.queueMoved(index) >>> 0;
-  }
-
-  // --- looks that change nothing ---
-
-  #peeked(count: number): PeekedRow[] {
-    const bytes = this.#memory();
-    const rows: PeekedRow[] = [];
-    let at = this.#output + this.#wasm.peekRowsStart();
-    for (let i = 0; i < count; i++, at += PEEK_ROW_BYTES) {
-      const place = PLACES[bytes.readUInt8(at + 52)];
-      assert(place !== undefined, "a message is in a known place");
-      rows.push({ ...readDelivery(bytes, at), moved: bytes.readUInt8(at + 53) !== 0, place });
-    }
-    return rows;
-  }
-
-  #peekPage(count: number): PeekPage {
-    const slot = this.#wasm.peekNextSlot() >>> 0;
-    const next = slot === 0 ? undefined : { slot, generation: this.#wasm.peekNextGeneration() >>> 0 };
-    return { rows: this.#peeked(count), next, isFull: this.#wasm.peekIsFull() !== 0 };
-  }
-
-  /**
-   * What can be received, in the order in which it would be, up to `countMax` messages with records of `bytesMax` together.
-   * @returns undefined when the message at `from` is none of these any more
-   */
-  peekVisible(
-    queue: number,
-    from: PeekPlace | undefined,
-    countMax: number,
-    bytesMax: number,
-    nowMs: number,
-  ): PeekPage | undefined {
-    const { slot, generation } = from ?? { slot: 0, generation: 0 };
-    const count = this.#wasm.peekVisible(queue, slot, generation, countMax, bytesMax, nowMs) >>> 0;
-    return count === PEEK_LOST ? undefined : this.#peekPage(count);
-  }
-
-  /** What cannot be received now, in the order of slots. May stop early, to be asked again from `next` on. */
-  peekHidden(
-    queue: number,
-    from: PeekPlace | undefined,
-    what: "held" | "delayed",
-    countMax: number,
-    bytesMax: number,
-    nowMs: number,
-  ): PeekPage {
-    const bits = what === "held" ? 1 : 2;
-    return this.#peekPage(this.#wasm.peekHidden(queue, from?.slot ?? 1, bits, countMax, bytesMax, nowMs) >>> 0);
-  }
-
-  /** The message as it is now; undefined when it has left the queue. */
-  peekOne(queue: number, place: PeekPlace): PeekedRow | undefined {
-    return this.#peeked(this.#wasm.peekOne(queue, place.slot, place.generation))[0];
   }
 
   // --- queues ---

@@ -3,7 +3,16 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Handle, SqsReply, SqsRequest } from "../../src/sqs/exchange.ts";
 import { peekRoutes } from "../../src/sqs/peek.ts";
-import { ACCOUNT, errorLine, jsonRequest, parseJson, parseXml, SqsClient, urlOf } from "../support/sqs-client.ts";
+import {
+  ACCOUNT,
+  errorLine,
+  jsonRequest,
+  NO_REQUEST,
+  parseJson,
+  parseXml,
+  SqsClient,
+  urlOf,
+} from "../support/sqs-client.ts";
 
 const PATH = "/_aws/sqs/messages";
 const S = urlOf("standard");
@@ -18,25 +27,11 @@ beforeEach(() => {
   handle = peekRoutes(client.broker, { account: ACCOUNT, defaultRegion: "us-east-1", onFault })[0]?.handle as Handle;
 });
 
-const NO_REQUEST: SqsRequest = {
-  method: "GET",
-  path: PATH,
-  query: "",
-  host: "localhost:4566",
-  scheme: "http",
-  contentType: "",
-  target: "",
-  authorization: "",
-  accept: "",
-  traceHeader: "",
-  body: Buffer.alloc(0),
-  headers: new Map(),
-  remoteAddress: "",
-};
+const LOOK: SqsRequest = { ...NO_REQUEST, method: "GET", path: PATH, host: "localhost:4566" };
 
 function ask(request: Partial<SqsRequest>): SqsReply {
   const replies: SqsReply[] = [];
-  handle({ ...NO_REQUEST, ...request }, (reply) => replies.push(reply));
+  handle({ ...LOOK, ...request }, (reply) => replies.push(reply));
   const [reply] = replies;
   if (reply === undefined || replies.length !== 1) throw new Error(`Expected one reply, got ${replies.length}`);
   return reply;
@@ -255,7 +250,7 @@ test("what fails inside is told to the broker's side, and a client that goes giv
 
   client.broker.held = true;
   const replies: SqsReply[] = [];
-  const cancel = handle({ ...NO_REQUEST, query: query({}) }, (reply) => replies.push(reply));
+  const cancel = handle({ ...LOOK, query: query({}) }, (reply) => replies.push(reply));
   cancel?.();
   client.broker.release();
   expect([replies, client.broker.cancelledCount]).toEqual([[], 1]);

@@ -5,18 +5,9 @@ import { readFileSync } from "node:fs";
 import { assert } from "../../src/base/assert.ts";
 import { type MoveSource, Moves, storedTasks } from "../../src/broker/moves.ts";
 import type { MoveOptions, MoveTask } from "../../src/broker/types.ts";
-import {
-  Core,
-  type PeekPage,
-  type PeekPlace,
-  QUEUE_FLAG,
-  type QuietGroups,
-  RECEIVE,
-  type ReceivedHandle,
-  SEND,
-  SOURCE,
-} from "../../src/core/core.ts";
+import { Core, QUEUE_FLAG, type QuietGroups, RECEIVE, type ReceivedHandle, SEND, SOURCE } from "../../src/core/core.ts";
 import type { Delivery } from "../../src/core/effects.ts";
+import type { PeekPage, PeekPlace } from "../../src/core/peeks.ts";
 import { readStoredMessage } from "../../src/core/stored-message.ts";
 
 const MODULE = new WebAssembly.Module(readFileSync(new URL("../../build/out/core.wasm", import.meta.url)));
@@ -364,7 +355,7 @@ export class CoreDriver {
 
   /** One page of what can be received; undefined when there is no going on from `from`. */
   peekFrom(queue: string, from: PeekPlace | undefined, countMax: number): PeekPage | undefined {
-    return this.#core.peekVisible(this.#index(queue), from, countMax, MiB, this.#instant());
+    return this.#core.peeks.visible(this.#index(queue), from, countMax, MiB, this.#instant());
   }
 
   #pages(queue: string, what: PeekWhat, countMax: number, bytesMax: number): string[][] {
@@ -375,8 +366,8 @@ export class CoreDriver {
       const instant = this.#instant();
       const page =
         what === "visible"
-          ? this.#core.peekVisible(index, from, countMax, bytesMax, instant)
-          : this.#core.peekHidden(index, from, what, countMax, bytesMax, instant);
+          ? this.#core.peeks.visible(index, from, countMax, bytesMax, instant)
+          : this.#core.peeks.hidden(index, from, what, countMax, bytesMax, instant);
       assert(page !== undefined, "nothing happens between two pages");
       const rows = page.rows.map((row) => {
         const { body } = readStoredMessage(this.#record(row));
