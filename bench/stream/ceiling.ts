@@ -2,9 +2,9 @@
 // them. What is published is handed to whoever subscribes, in frames of the same size, as far as credit goes.
 
 import type { WebSocket } from "uWebSockets.js";
-import { closeSync, constants, fsyncSync, openSync, write, writeSync } from "node:fs";
 import { join } from "node:path";
 import { loadUws } from "../../src/net/addon.ts";
+import { GroupCommit } from "../group-commit.ts";
 import { ROOT } from "../support.ts";
 
 export interface CeilingJob {
@@ -13,55 +13,13 @@ export interface CeilingJob {
   readonly perFrame: number;
 }
 
-const FILE_BYTES = 64 * 1024 * 1024;
 const GATHER_BYTES = 16 * 1024 * 1024;
 const ROW_BYTES = 16; // what a receive and a delete add to a log
 
 const uws = loadUws(join(ROOT, "node_modules"), undefined);
 const job: CeilingJob = JSON.parse(process.argv[2] ?? "");
 
-function openPrewritten(): number {
-  const zeros = Buffer.alloc(1024 * 1024);
-  const prepared = openSync(job.filePath, "w");
-  for (let at = 0; at < FILE_BYTES; at += zeros.byteLength) writeSync(prepared, zeros);
-  fsyncSync(prepared);
-  closeSync(prepared);
-  return openSync(job.filePath, constants.O_WRONLY | constants.O_DSYNC);
-}
-
-const file = openPrewritten();
-let gathering = Buffer.alloc(GATHER_BYTES);
-let syncing = Buffer.alloc(GATHER_BYTES);
-let gatheredBytes = 0;
-let filePosition = 0;
-let waiting: (() => void)[] = [];
-let busy = false;
-let scheduled = false;
-
-function commit(): void {
-  scheduled = false;
-  if (busy || gatheredBytes === 0) return;
-  busy = true;
-  const answers = waiting;
-  const sizeBytes = gatheredBytes;
-  waiting = [];
-  gatheredBytes = 0;
-  [gathering, syncing] = [syncing, gathering];
-  if (filePosition + sizeBytes > FILE_BYTES) filePosition = 0;
-  write(file, syncing, 0, sizeBytes, filePosition, (error) => {
-    if (error) throw error;
-    filePosition += sizeBytes;
-    busy = false;
-    for (const answer of answers) answer();
-    commit();
-  });
-}
-
-function schedule(): void {
-  if (busy || scheduled) return;
-  scheduled = true;
-  setImmediate(commit);
-}
+const disk = new GroupCommit(job.filePath, GATHER_BYTES);
 
 function varint(value: number): number[] {
   const bytes: number[] = [];
@@ -93,7 +51,7 @@ function give(): void {
   socket.cork(() => {
     while (committed - given >= job.perFrame && given + job.perFrame <= limit) {
       socket.send(deliverOf(given + 1), true);
-      gatheredBytes += job.perFrame * ROW_BYTES;
+      disk.addSize(job.perFrame * ROW_BYTES);
       given += job.perFrame;
     }
   });
@@ -146,11 +104,10 @@ uws
           at += messageBytes;
           count++;
         }
-        gathering.set(bytes, gatheredBytes);
-        gatheredBytes += bytes.byteLength;
+        disk.addBytes(bytes);
         const client = ws.getUserData();
         const number = first + count - 1;
-        waiting.push(() => {
+        disk.commit(() => {
           committed += count;
           client.confirmed = number;
           if (client.isOwing) return;
@@ -161,15 +118,13 @@ uws
             give();
           });
         });
-        schedule();
       } else if (tag === 0x92) {
         consumer = ws;
         limit = Number.POSITIVE_INFINITY;
         give();
       } else if (tag === 0x2a) {
-        gatheredBytes += job.perFrame * ROW_BYTES;
-        waiting.push(() => ws.send(envelopeOf(Buffer.from([0x08, 7, 0x4a, 2, 0x08, 1])), true));
-        schedule();
+        disk.addSize(job.perFrame * ROW_BYTES);
+        disk.commit(() => ws.send(envelopeOf(Buffer.from([0x08, 7, 0x4a, 2, 0x08, 1])), true));
       } else if (tag === 0x32) give();
     },
   })
