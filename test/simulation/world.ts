@@ -458,6 +458,7 @@ class World {
       this.#ledger.fault("it cannot be drained");
     }
     if (this.#ledger.faults.length > 0) return;
+    this.#ledger.grown(this.#nowMs()); // retention went on meanwhile
     this.#ledger.checkComplete(drained);
     for (const plan of QUEUES) {
       const { visible, inFlight, delayed } = this.#broker.counts(this.#queue(plan));
