@@ -109,7 +109,8 @@ export async function stream(): Promise<void> {
       cores(own),
       cores(bare),
     ]);
-    const countMax = Math.min(100_000, Math.floor(200_000_000 / shape.bodyBytes));
+    const frames = Math.floor(Math.min(100_000, 200_000_000 / shape.bodyBytes) / shape.perFrame);
+    const countMax = frames * shape.perFrame;
     const filled = { ...PUBLISH, countMax };
     const [, drained] = (await onBroker(shape, filled, { publishes: false, consumes: true, countMax })) as LoadResult[];
     if (drained !== undefined) backlog.push([nameOf(shape), whole(drained.delivered), cores(drained)]);
