@@ -155,18 +155,22 @@ export class LocalBroker implements Broker {
 
   purgeQueue(queue: Queue, done: () => void): void {
     const entry = this.#entry(queue);
-    const oldIndex = entry.index;
     const number = this.#catalogue.takeNumber();
     const index = this.#core.openQueue(number);
     if (index === 0) throw new Error(`Cannot purge queue "${entry.name}": the core's memory is used up`);
-    entry.index = index;
-    entry.coreNumber = number;
-    this.#catalogue.changed(entry);
-    this.streams.moved(entry, oldIndex);
-    this.#receives.askAgainAfter(entry, () => {
-      this.#logEntry(entry, () => {});
+    const change = (): boolean => {
+      // What stands in line before this is still the old queue's: a message of a queue whose record is not written yet would
+      // be nobody's after a crash.
+      if (!this.#core.logQueue(index, encodeQueue(entry))) return false;
+      const oldIndex = entry.index;
+      entry.index = index;
+      entry.coreNumber = number;
+      this.#catalogue.changed(entry);
+      this.streams.moved(entry, oldIndex);
       this.#drop(oldIndex, done);
-    });
+      return true;
+    };
+    this.#receives.askAgainAfter(entry, () => this.#turn.admit(change));
   }
 
   /** The queue's messages go; what of them is on disk is dead from here on. */

@@ -21,6 +21,9 @@ export interface PageGuardOptions {
   readonly isLocal: boolean;
 }
 
+/** Names that mean this machine wherever they are asked for; the second is LocalStack's, whose users go by it. */
+const LOCAL_NAMES = ["localhost", "localhost.localstack.cloud"];
+
 const FOREIGN_SITES = ["cross-site", "same-site"]; // another port of this machine is another origin
 
 export class PageGuard {
@@ -51,7 +54,8 @@ export class PageGuard {
 
   #isOurs(host: string): boolean {
     const name = hostNameOf(host);
-    if (name === "" || isIP(name) !== 0 || name === "localhost" || name.endsWith(".localhost")) return true;
+    if (name === "" || isIP(name) !== 0) return true;
+    if (LOCAL_NAMES.some((local) => name === local || name.endsWith(`.${local}`))) return true;
     return name === this.#publicHost || this.#origins.hasHost(name);
   }
 }

@@ -70,7 +70,7 @@ describe("accounts", () => {
   test("the Host header names the region where nothing else does, and the origin of URLs", async () => {
     const sqs = new Service(process().endpoint, "Query", ANYBODY, "eu-west-1");
     await sqs.call("CreateQueue", { QueueName: "hosted" });
-    for (const host of ["sqs.eu-west-1.localhost.localstack.cloud:4566", "eu-west-1.queue.example.org"]) {
+    for (const host of ["sqs.eu-west-1.localhost.localstack.cloud:4566", "eu-west-1.queue.localhost"]) {
       const text = await getAs(host, `${process().endpoint}/?Action=GetQueueUrl&QueueName=hosted`);
       expect(text).toContain(`<QueueUrl>http://${host}/${ANYBODY}/hosted</QueueUrl>`);
     }
