@@ -1,11 +1,12 @@
-// A receipt handle: which receive of which message of which queue. Base64url of 20 bytes, little-endian; src/broker/
-// receipt-handle.ts is the same for the host.
+// A receipt handle: which receive of which message of which queue. A letter, so that no command line takes it for an option,
+// and base64url of 20 bytes, little-endian; src/broker/receipt-handle.ts is the same for the host.
 //
 //   0  4  CRC-32C of the rest    4  4  queue's lasting number    8  4  slot    12  4  generation    16  4  receive count
 import { crc32c } from "./crc32c";
 import * as queue from "./queue";
 
-export const TEXT_BYTES: u32 = 27;
+export const TEXT_BYTES: u32 = 28;
+const LETTER: u8 = 0x77; // w
 export const ROW_BYTES: usize = 24; // of settle.ts: slot, generation, receive count
 const BYTES: usize = 20;
 const SCRATCH: usize = memory.data(24);
@@ -27,7 +28,8 @@ export function write(to: usize, q: u32, slot: u32, generation: u32, receiveCoun
   store<u32>(SCRATCH, receiveCount, 16);
   store<u32>(SCRATCH, 0, 20); // what the last two digits read beyond the end
   store<u32>(SCRATCH, crc32c(SCRATCH + 4, BYTES - 4));
-  let p = to;
+  store<u8>(to, LETTER);
+  let p = to + 1;
   for (let i: usize = 0; i < 21; i += 3) {
     const three = (<u32>load<u8>(SCRATCH + i) << 16) | (<u32>load<u8>(SCRATCH + i, 1) << 8) | load<u8>(SCRATCH + i, 2);
     store<u8>(p, letter(three >>> 18));
@@ -48,8 +50,9 @@ function digit(byte: u8): u32 {
 
 /** Reads TEXT_BYTES into a row of settle.ts. @returns false for what is no handle of this queue */
 export function read(start: usize, q: u32, row: usize): bool {
+  if (load<u8>(start) != LETTER) return false;
   let p = SCRATCH;
-  for (let i: usize = 0; i < TEXT_BYTES; i += 4) {
+  for (let i: usize = 1; i < TEXT_BYTES; i += 4) {
     const a = digit(load<u8>(start + i));
     const b = digit(load<u8>(start + i, 1));
     const c = digit(load<u8>(start + i, 2));

@@ -114,7 +114,7 @@ test.each([
     socket.once("data", (bytes) => resolve(bytes.toString("latin1")));
     socket.once("close", () => reject(new Error("closed")));
   });
-  socket.write(`GET /_aws/sqs/messages?${query} HTTP/1.1\r\nHost: a\r\n\r\n`);
+  socket.write(`GET /_aws/sqs/messages?${query} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   expect(await answer).toMatch(/^HTTP\/1\.1 (200|400|404) /);
   socket.destroy();
   expect((await fetch(`${broker.endpoint}/health`)).status).toBe(200);

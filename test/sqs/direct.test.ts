@@ -82,7 +82,7 @@ function even(text: string | undefined): string | undefined {
   return text
     ?.replaceAll(UUID, "<id>")
     .replaceAll(/"1\d{19}"/g, '"<sequence>"')
-    .replaceAll(/"ReceiptHandle":"[A-Za-z0-9_-]{27}"/g, '"ReceiptHandle":"<handle>"')
+    .replaceAll(/"ReceiptHandle":"w[A-Za-z0-9_-]{27}"/g, '"ReceiptHandle":"<handle>"')
     .replaceAll(/Timestamp":"\d{13}"/g, 'Timestamp":"<ms>"');
 }
 
