@@ -2,10 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
-import { Authenticator } from "./auth/authenticate.ts";
-import { Authorizer } from "./auth/authorize.ts";
 import { IdentitiesError } from "./auth/identities.ts";
-import { Sealer } from "./auth/sealing.ts";
 import type { Clock } from "./base/clock.ts";
 import { type OpenedBroker, openBroker } from "./broker/open.ts";
 import { readCommand, USAGE, UsageError } from "./cli/command.ts";
@@ -13,6 +10,7 @@ import { KEYS_USAGE, KeysError, runKeys } from "./cli/keys.ts";
 import { readKeysCommand } from "./cli/keys-command.ts";
 import { runCommand } from "./cli/run.ts";
 import { type Config, ConfigError, dataDirectoryOf, HELP, readConfig } from "./config/config.ts";
+import { Entrance } from "./entrance.ts";
 import { LogError } from "./log/errors.ts";
 import { openLog } from "./log/local-log.ts";
 import { NodeDisk } from "./log/node-disk.ts";
@@ -21,17 +19,15 @@ import { healthRoutes } from "./net/health.ts";
 import { listen, type Server } from "./net/http.ts";
 import { Origins } from "./net/origins.ts";
 import { PageGuard } from "./net/pages.ts";
-import { type StreamServer, serveStreams } from "./net/websocket.ts";
+import { type StreamServer, serveStreams, type UpgradeRequest } from "./net/websocket.ts";
 import { callerOf } from "./sqs/caller.ts";
 import { checkDeclaredQueue, declareQueues } from "./sqs/declared-queues.ts";
 import { createDirect } from "./sqs/direct.ts";
-import { CheckedGate, type Gate, openGate } from "./sqs/gate.ts";
 import { createSqs } from "./sqs/index.ts";
 import { parseQueueUrl } from "./sqs/names.ts";
 import { peekRoutes } from "./sqs/peek.ts";
 import { StreamHub } from "./stream/hub.ts";
-import { hasIdentities, readIdentities, secretsSealer, watchIdentities } from "./vault/identities-file.ts";
-import { MasterKeyError, readMasterKey } from "./vault/master-key.ts";
+import { MasterKeyError } from "./vault/master-key.ts";
 
 declare const WASQ_VERSION: string; // put in by the bundler
 
@@ -75,45 +71,23 @@ function explain(error: unknown): string {
   return String(error);
 }
 
-interface Entrance {
-  readonly gate: Gate;
-  readonly isChecked: boolean;
-  close(): void;
-}
-
-/** Signatures and policies are checked once there is a file with keys. Whoever can be reached must have one, or say why not. */
+/** Signatures and policies are checked once there are keys. Whoever can be reached must have some, or say why not. */
 function openEntrance(config: Config, clock: Clock): Entrance {
   const { dataDirectory, account, region: defaultRegion } = config;
-  const defaults = { account, defaultRegion };
-  if (!hasIdentities(dataDirectory)) {
-    if (config.isExposed && !config.insecureNoAuth) {
-      throw new KeysError(
-        `Cannot listen on ${config.host} without keys: other machines could read, send and delete everything. ` +
-          `Make one: wasq keys create root --data-dir ${dataDirectory}; or listen on 127.0.0.1; ` +
-          "or add --insecure-no-auth if that is what you want",
-      );
-    }
-    return { gate: openGate(defaults), isChecked: false, close: () => {} };
-  }
-  const masterKey = readMasterKey(dataDirectory, process.env);
-  if (masterKey === undefined) {
-    throw new MasterKeyError(
-      `Cannot open the keys in ${dataDirectory}: there is no master key, in master.key or in WASQ_MASTER_KEY`,
-    );
-  }
-  const secrets = secretsSealer(masterKey);
-  const identities = readIdentities(dataDirectory, secrets);
-  const authenticator = new Authenticator(identities, new Sealer(masterKey, "session tokens"), ["sqs"]);
-  const authorizer = new Authorizer();
-  const close = watchIdentities(dataDirectory, () => {
-    try {
-      authenticator.renew(readIdentities(dataDirectory, secrets));
-      authorizer.forget();
-    } catch (error) {
-      onNote(`The keys stay as they were: ${explain(error)}`);
-    }
+  const entrance = new Entrance({
+    dataDirectory,
+    env: process.env,
+    clock,
+    defaults: { account, defaultRegion },
+    onTrouble: (error) => onNote(`The keys stay as they were: ${explain(error)}`),
   });
-  return { gate: new CheckedGate({ authenticator, authorizer, clock, defaults }), isChecked: true, close };
+  if (entrance.gate.isChecked || !config.isExposed || config.insecureNoAuth) return entrance;
+  entrance.close();
+  throw new KeysError(
+    `Cannot listen on ${config.host} without keys: other machines could read, send and delete everything. ` +
+      `Make one: wasq keys create root --data-dir ${dataDirectory}; or listen on 127.0.0.1; ` +
+      "or add --insecure-no-auth if that is what you want",
+  );
 }
 
 function welcome(config: Config, server: Server, isChecked: boolean): void {
@@ -151,25 +125,31 @@ async function serve(config: Config): Promise<void> {
   });
   const origins = new Origins(config.allowOrigins);
   let streams: StreamServer | undefined;
-  const extend = (app: Parameters<typeof serveStreams>[0]): void => {
-    streams = serveStreams(app, { hub, origins, callerOf: (request) => callerOf(request, account, defaultRegion) });
-  };
   let server: Server;
   try {
     entrance = openEntrance(config, opened.clock);
-    const { gate, isChecked: withHeaders } = entrance;
+    const { gate } = entrance;
+    const extend = (app: Parameters<typeof serveStreams>[0]): void => {
+      // Nobody is asked for a signature there yet: where keys are checked there are no streams.
+      const whoAsks = (request: UpgradeRequest) =>
+        gate.isChecked ? undefined : callerOf(request, account, defaultRegion);
+      streams = serveStreams(app, { hub, origins, callerOf: whoAsks });
+    };
+    entrance.onChange((event) => {
+      if (event !== "shut") return;
+      onNote("There are keys now: signatures are checked from here on");
+      hub.endAll("Signatures are checked from now on");
+    });
     const sqs = { account, defaultRegion, clock: opened.clock, awsWaits, autoCreateQueues, publicUrl, gate, onFault };
     const direct = createDirect(opened.broker, opened.direct, sqs);
     const handle = createSqs(opened.broker, sqs);
     await declareQueues(opened.broker, config.queues, onNote);
     const health = healthRoutes({ version: WASQ_VERSION, trouble: () => opened.trouble() });
     const routes = [...health, ...peekRoutes(opened.broker, sqs)];
-    // Nobody is asked for a signature there yet: where keys are checked there are no streams.
-    const open = withHeaders ? {} : { extend };
-    // Signatures keep pages out; a link that is signed may stand on any.
-    const pages = withHeaders ? undefined : new PageGuard({ origins, publicUrl, isLocal: !config.isExposed });
+    const pages = new PageGuard({ origins, publicUrl, isLocal: !config.isExposed });
     const { host, port } = config;
-    server = await listen({ uws, host, port, handle, direct, routes, withHeaders, pages, ...open });
+    const isChecked = () => gate.isChecked;
+    server = await listen({ uws, host, port, handle, direct, routes, isChecked, pages, extend });
     origins.listening(config.host, server.port);
   } catch (error) {
     entrance?.close();
@@ -177,7 +157,7 @@ async function serve(config: Config): Promise<void> {
     throw error;
   }
   stopOnSignals(opened, server, hub, streams);
-  welcome(config, server, entrance.isChecked);
+  welcome(config, server, entrance.gate.isChecked);
 }
 
 function stopOnSignals(opened: OpenedBroker, server: Server, hub: StreamHub, streams: StreamServer | undefined): void {

@@ -41,16 +41,13 @@ interface Credential {
 
 export class Authenticator {
   readonly #sessions: Sealer;
-  readonly #services: readonly string[];
   readonly #signingKeys = new Map<string, Buffer>();
   readonly #principals = new Map<string, Principal>(); // of sessions, by token: their policies are parsed once
   #identities: Identities;
 
-  /** @param services that a scope may name, the first one in the service's words for the others */
-  constructor(identities: Identities, sessions: Sealer, services: readonly string[]) {
+  constructor(identities: Identities, sessions: Sealer) {
     this.#identities = identities;
     this.#sessions = sessions;
-    this.#services = services;
   }
 
   /** Keys, users or roles have changed. */
@@ -60,7 +57,8 @@ export class Authenticator {
     this.#principals.clear();
   }
 
-  authenticate(request: SignedRequest, nowMs: number): Authenticated | Refused {
+  /** @param wanted the service whose API is called: the scope must name it */
+  authenticate(request: SignedRequest, wanted: string, nowMs: number): Authenticated | Refused {
     const claim = readClaim(request);
     if (claim === undefined) return NOBODY;
     if ("refused" in claim) return claim;
@@ -69,7 +67,7 @@ export class Authenticator {
       sessionToken === undefined ? this.#ofKey(accessKeyId) : this.#ofSession(sessionToken, accessKeyId, nowMs);
     if ("refused" in credential) return credential;
     const wrong =
-      checkScope(claim, this.#services, nowMs) ?? checkSignature(request, claim, this.#signingKey(claim, credential));
+      checkScope(claim, wanted, nowMs) ?? checkSignature(request, claim, this.#signingKey(claim, credential));
     return wrong ?? { principal: credential.principal, region, service };
   }
 

@@ -211,7 +211,7 @@ function instantOf(date: string): number {
 }
 
 /** Whether the request's date and scope are of now and of here. @returns undefined when they are */
-export function checkScope(claim: Claim, services: readonly string[], nowMs: number): Refused | undefined {
+export function checkScope(claim: Claim, wanted: string, nowMs: number): Refused | undefined {
   const { day, date, service, expiresSeconds } = claim;
   const atMs = instantOf(date);
   if (day !== date.slice(0, 8)) {
@@ -219,8 +219,8 @@ export function checkScope(claim: Claim, services: readonly string[], nowMs: num
       `Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '${day}' != '${date.slice(0, 8)}', from '${date}'.`,
     );
   }
-  if (!services.includes(service)) {
-    return wrong(`Credential should be scoped to correct service: '${services[0]}'. `.trim());
+  if (service !== wanted) {
+    return wrong(`Credential should be scoped to correct service: '${wanted}'.`);
   }
   if (!/^[a-z0-9-]{1,64}$/.test(claim.region)) return wrong("Credential should be scoped to a valid region. ".trim());
   const now = compact(nowMs);

@@ -47,15 +47,18 @@ export interface ListenOptions {
   readonly routes?: readonly Route[];
   /** Adds what is not plain HTTP, before anything else is served. */
   readonly extend?: (app: TemplatedApp) => void;
-  /** Give handlers every header and the client's address: who checks signatures needs them, nobody else pays for them. */
-  readonly withHeaders?: boolean;
+  /**
+   * Whether signatures are checked, asked anew for each request: then handlers get every header and the client's address,
+   * for which nobody else pays, and no page is kept away, as a link that is signed may stand on any.
+   */
+  readonly isChecked?: () => boolean;
   /** Keeps web pages of other origins away; nobody does, if there is none. */
   readonly pages?: PageGuard | undefined;
   readonly gatheringBytesMax?: number;
 }
 
 export function listen(options: ListenOptions): Promise<Server> {
-  const { uws, host, port, withHeaders = false } = options;
+  const { uws, host, port, isChecked = () => false } = options;
   const app: TemplatedApp = uws.App();
   const traffic = new Traffic();
   const shared: Shared = {
@@ -76,6 +79,7 @@ export function listen(options: ListenOptions): Promise<Server> {
     pages: PageGuard | undefined,
   ): void => {
     app.any(path, (res: HttpResponse, req: HttpRequest): void => {
+      const checked = isChecked();
       const declared = req.getHeader("content-length");
       const request = {
         method: req.getCaseSensitiveMethod(),
@@ -89,12 +93,12 @@ export function listen(options: ListenOptions): Promise<Server> {
         accept: req.getHeader("accept"),
         traceHeader: req.getHeader("x-amzn-trace-id"),
         body: NO_BODY,
-        headers: withHeaders ? headersOf(req) : NO_HEADERS,
-        remoteAddress: withHeaders ? Buffer.from(res.getRemoteAddressAsText()).toString("latin1") : "",
+        headers: checked ? headersOf(req) : NO_HEADERS,
+        remoteAddress: checked ? Buffer.from(res.getRemoteAddressAsText()).toString("latin1") : "",
       };
       const declaredBytes = declared === "" ? 0 : Number(declared);
       const exchange = new Exchange(res, request, declaredBytes, shared, handle, direct, servesHead);
-      const problem = pages?.problemOf(request.method, request.target, req);
+      const problem = checked ? undefined : pages?.problemOf(request.method, request.target, req);
       if (problem === undefined) exchange.start();
       else exchange.deny(problem);
     });

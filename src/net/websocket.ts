@@ -28,8 +28,8 @@ export interface UpgradeRequest {
 export interface StreamOptions {
   readonly hub: StreamHub;
   readonly origins: Origins;
-  /** Who asks, by the credentials of the request. */
-  readonly callerOf: (request: UpgradeRequest) => Caller;
+  /** Who asks, by the credentials of the request; undefined: he may not come in. */
+  readonly callerOf: (request: UpgradeRequest) => Caller | undefined;
 }
 
 interface Client {
@@ -87,7 +87,12 @@ export function serveStreams(app: TemplatedApp, options: StreamOptions): StreamS
       res.writeStatus("403 Forbidden").end("A ticket is for an allowed Origin\n");
       return;
     }
-    const ticket = hub.issueTicket(origin, callerOf(requestOf(req)));
+    const caller = callerOf(requestOf(req));
+    if (caller === undefined) {
+      refuse(res);
+      return;
+    }
+    const ticket = hub.issueTicket(origin, caller);
     allow(res, origin)
       .writeHeader("Content-Type", "application/json")
       .writeHeader("Cache-Control", "no-store")
@@ -110,6 +115,10 @@ function requestOf(req: HttpRequest): UpgradeRequest {
   };
 }
 
+function refuse(res: HttpResponse): void {
+  res.writeStatus("403 Forbidden").end("Signatures are checked here, and there are no streams yet where they are\n");
+}
+
 function upgrade(
   res: HttpResponse,
   req: HttpRequest,
@@ -130,9 +139,14 @@ function upgrade(
     res.writeStatus("400 Bad Request").end(`Sec-WebSocket-Protocol is one of ${SUBPROTOCOLS.join(", ")}\n`);
     return;
   }
+  const caller = callerOf(requestOf(req));
+  if (caller === undefined) {
+    refuse(res);
+    return;
+  }
   const client: Client = {
     subprotocol,
-    caller: callerOf(requestOf(req)),
+    caller,
     origin: origin === "" ? undefined : origin,
     connection: undefined,
     isClosed: false,

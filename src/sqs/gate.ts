@@ -41,6 +41,33 @@ export function openGate({ account, defaultRegion }: GateDefaults): Gate {
   return { admit: (request) => callerOf(request, account, defaultRegion), permit: () => {} };
 }
 
+/** Open until it is shut, and never open again: what stands behind it changes, and whoever asks it need not know. */
+export class LatchGate implements Gate {
+  #gate: Gate;
+  #isChecked = false;
+
+  constructor(open: Gate) {
+    this.#gate = open;
+  }
+
+  get isChecked(): boolean {
+    return this.#isChecked;
+  }
+
+  shut(checked: Gate): void {
+    this.#gate = checked;
+    this.#isChecked = true;
+  }
+
+  admit(request: SqsRequest): Caller {
+    return this.#gate.admit(request);
+  }
+
+  permit(caller: Caller, request: SqsRequest, action: string, wanted: Wanted): void {
+    this.#gate.permit(caller, request, action, wanted);
+  }
+}
+
 export class CheckedGate implements Gate {
   readonly #authenticator: Authenticator;
   readonly #authorizer: Authorizer;
@@ -60,7 +87,7 @@ export class CheckedGate implements Gate {
   }
 
   admit(request: SqsRequest): Caller {
-    const result = this.#authenticator.authenticate(signedRequest(request), this.#clock.nowMs());
+    const result = this.#authenticator.authenticate(signedRequest(request), "sqs", this.#clock.nowMs());
     if ("refused" in result) throw new SqsError(result.refused, result.text);
     // A Content-Type need not be signed: whoever changes it on the way must not get a JSON body read as a form.
     if (request.target !== "" && !isJson(request)) {
@@ -81,7 +108,8 @@ export class CheckedGate implements Gate {
 
   permit(caller: Caller, request: SqsRequest, action: string, { name, policy, queueTags, requestTags }: Wanted): void {
     const { principal } = caller;
-    if (principal === undefined) throw new Error("A caller that this gate admitted has a principal");
+    // Let in while nobody was asked, and still waiting for its body or for a queue to be made.
+    if (principal === undefined) throw new SqsError("AccessDeniedException", "Signatures are checked from now on.");
     const resource: Resource = {
       arn: name === undefined ? "*" : arnOf(name),
       account: name?.account ?? caller.account,

@@ -257,6 +257,13 @@ export class StreamHub implements ConnectionHost, SessionHost {
     return false;
   }
 
+  /** Ends every session, so that nobody comes back for one, and closes every connection. */
+  endAll(reason: string): void {
+    this.#reason = reason;
+    for (const session of [...this.#sessions.values()]) session.end();
+    this.closeAll();
+  }
+
   /** Closes every connection; what was out stays so until its visibility timeout is over. */
   closeAll(): void {
     for (const connection of [...this.#connections]) connection.end(CLOSE.goingAway, this.#reason);

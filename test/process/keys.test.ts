@@ -171,7 +171,7 @@ describe("signatures", () => {
           resolve(response.statusCode ?? 0);
         });
     });
-    expect(await answer).toBe(404);
+    expect(await answer).toBe(403);
   });
 
   test("are of the very bytes: another body, or another action under the same signature, is refused", async () => {
