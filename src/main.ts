@@ -23,10 +23,12 @@ import { type StreamServer, serveStreams, type UpgradeRequest } from "./net/webs
 import { callerOf } from "./sqs/caller.ts";
 import { checkDeclaredQueue, declareQueues } from "./sqs/declared-queues.ts";
 import { createDirect } from "./sqs/direct.ts";
+import type { Handle } from "./sqs/exchange.ts";
 import { createSqs } from "./sqs/index.ts";
 import { parseQueueUrl } from "./sqs/names.ts";
 import { peekRoutes } from "./sqs/peek.ts";
 import { StreamHub } from "./stream/hub.ts";
+import { createSts, isSts } from "./sts/index.ts";
 import { MasterKeyError } from "./vault/master-key.ts";
 
 declare const WASQ_VERSION: string; // put in by the bundler
@@ -142,7 +144,9 @@ async function serve(config: Config): Promise<void> {
     });
     const sqs = { account, defaultRegion, clock: opened.clock, awsWaits, autoCreateQueues, publicUrl, gate, onFault };
     const direct = createDirect(opened.broker, opened.direct, sqs);
-    const handle = createSqs(opened.broker, sqs);
+    const handleSqs = createSqs(opened.broker, sqs);
+    const handleSts = createSts({ account, clock: opened.clock, checks: () => entrance?.checks, onFault });
+    const handle: Handle = (request, answer) => (isSts(request) ? handleSts : handleSqs)(request, answer);
     await declareQueues(opened.broker, config.queues, onNote);
     const health = healthRoutes({ version: WASQ_VERSION, trouble: () => opened.trouble() });
     const routes = [...health, ...peekRoutes(opened.broker, sqs)];

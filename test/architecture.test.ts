@@ -23,13 +23,14 @@ const ROOMS: Readonly<Record<string, Room>> = {
     typesOnly: ["src/broker/types.ts", "src/broker/stream-types.ts"],
     modules: ["node:crypto", "protobufjs/light.js"],
   },
-  auth: { may: ["base"], modules: ["node:crypto", "node:net"] },
+  auth: { may: ["base"], modules: ["node:crypto", "node:net", "node:zlib"] },
   vault: { may: ["base", "auth"], modules: ["node:crypto", "node:fs", "node:path"] },
   sqs: {
     may: ["base", "limits", "auth"],
     typesOnly: ["src/broker/types.ts"],
     modules: ["node:buffer", "node:crypto", "node:util"],
   },
+  sts: { may: ["base", "auth", "sqs"], modules: ["node:buffer", "node:crypto"] },
   net: {
     may: ["base", "limits", "sqs", "stream"],
     modules: ["node:fs", "node:net", "node:os", "node:path", "uWebSockets.js"],
@@ -56,6 +57,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "auth",
       "vault",
       "entrance",
+      "sts",
     ],
     modules: ["node:fs", "node:module", "node:path", "node:sea"],
   },

@@ -1,6 +1,7 @@
 // Who sent a request: its claim, the key it names, the signature over the bytes that came.
 
-import type { Identities } from "./identities.ts";
+import type { AccessKey, Identities } from "./identities.ts";
+import { Kept } from "./kept.ts";
 import { parsePolicy } from "./policy/document.ts";
 import { ANONYMOUS, type Principal, roleSessionOf } from "./principal.ts";
 import type { Sealer } from "./sealing.ts";
@@ -16,14 +17,24 @@ import {
 } from "./sigv4.ts";
 
 const SIGNING_KEYS_KEPT_MAX = 10_000;
+const SESSIONS_KEPT_MAX = 10_000;
 
 export interface Authenticated {
   readonly principal: Principal;
-  readonly region: string | undefined; // of the scope; undefined for whoever is anonymous
+  readonly accessKeyId: string | undefined; // undefined for whoever is anonymous, like the next two
+  /** Of temporary credentials. */
+  readonly session: Session | undefined;
+  readonly region: string | undefined; // of the scope
   readonly service: string | undefined;
 }
 
-const NOBODY: Authenticated = { principal: ANONYMOUS, region: undefined, service: undefined };
+const NOBODY: Authenticated = {
+  principal: ANONYMOUS,
+  accessKeyId: undefined,
+  session: undefined,
+  region: undefined,
+  service: undefined,
+};
 
 const INVALID_TOKEN: Refused = {
   refused: "UnrecognizedClientException",
@@ -37,12 +48,17 @@ const EXPIRED_TOKEN: Refused = {
 interface Credential {
   readonly secret: string;
   readonly principal: Principal;
+  readonly session?: Session;
+}
+
+interface OpenedSession extends Credential {
+  readonly session: Session;
 }
 
 export class Authenticator {
   readonly #sessions: Sealer;
-  readonly #signingKeys = new Map<string, Buffer>();
-  readonly #principals = new Map<string, Principal>(); // of sessions, by token: their policies are parsed once
+  readonly #signingKeys = new Kept<string, Buffer>(SIGNING_KEYS_KEPT_MAX);
+  readonly #opened = new Kept<string, OpenedSession>(SESSIONS_KEPT_MAX); // by token: it is opened and understood once
   #identities: Identities;
 
   constructor(identities: Identities, sessions: Sealer) {
@@ -54,10 +70,14 @@ export class Authenticator {
   renew(identities: Identities): void {
     this.#identities = identities;
     this.#signingKeys.clear();
-    this.#principals.clear();
+    this.#opened.clear();
   }
 
   /** @param wanted the service whose API is called: the scope must name it */
+  get identities(): Identities {
+    return this.#identities;
+  }
+
   authenticate(request: SignedRequest, wanted: string, nowMs: number): Authenticated | Refused {
     const claim = readClaim(request);
     if (claim === undefined) return NOBODY;
@@ -66,9 +86,12 @@ export class Authenticator {
     const credential =
       sessionToken === undefined ? this.#ofKey(accessKeyId) : this.#ofSession(sessionToken, accessKeyId, nowMs);
     if ("refused" in credential) return credential;
-    const wrong =
-      checkScope(claim, wanted, nowMs) ?? checkSignature(request, claim, this.#signingKey(claim, credential));
-    return wrong ?? { principal: credential.principal, region, service };
+    const { key, isNew } = this.#signingKey(claim, credential);
+    const problem = checkScope(claim, wanted, nowMs) ?? checkSignature(request, claim, key);
+    if (problem !== undefined) return problem;
+    // Whoever has no secret fills no cache.
+    if (isNew) this.#signingKeys.set(nameOfSigningKey(claim), key);
+    return { principal: credential.principal, accessKeyId, session: credential.session, region, service };
   }
 
   #ofKey(id: string): Credential | Refused {
@@ -77,45 +100,56 @@ export class Authenticator {
   }
 
   #ofSession(token: string, accessKeyId: string, nowMs: number): Credential | Refused {
+    const opened = this.#opened.get(token) ?? this.#open(token);
+    if (opened === undefined || opened.session.accessKeyId !== accessKeyId) return INVALID_TOKEN;
+    if (opened.session.expiresMs <= nowMs) return EXPIRED_TOKEN;
+    return opened;
+  }
+
+  /** @returns undefined for what is no token of ours, or has been revoked */
+  #open(token: string): OpenedSession | undefined {
     const session = readToken(this.#sessions, token);
-    if (session === undefined || session.accessKeyId !== accessKeyId) return INVALID_TOKEN;
-    if (session.expiresMs <= nowMs) return EXPIRED_TOKEN;
-    const principal = this.#principals.get(token) ?? this.#principalOf(session);
-    if (principal === undefined) return INVALID_TOKEN;
-    if (this.#principals.size >= SIGNING_KEYS_KEPT_MAX) this.#principals.clear();
-    this.#principals.set(token, principal);
-    return { secret: session.secret, principal };
+    if (session === undefined) return undefined;
+    const principal = this.#principalOf(session);
+    if (principal === undefined) return undefined;
+    const opened = { secret: session.secret, principal, session };
+    this.#opened.set(token, opened);
+    return opened;
   }
 
-  /** @returns undefined when the session has been revoked: its role, or the key it came from, is no more */
-  #principalOf({ role, parentKeyId, sessionPolicies, issuedMs, accessKeyId }: Session): Principal | undefined {
-    const policies = sessionPolicies?.map((text) => parsePolicy(text, "session"));
-    if (role !== undefined) {
-      const known = this.#identities.role(role.arn);
-      if (known === undefined || issuedMs < known.sessionsValidFromMs) return undefined;
-      return roleSessionOf({
-        account: known.account,
-        roleName: known.name,
-        roleId: known.id,
-        sessionName: role.sessionName,
-        policies: known.policies,
-        sessionPolicies: policies,
-        issuedMs,
-        accessKeyId,
-      });
-    }
-    const parent = parentKeyId === undefined ? undefined : this.#identities.key(parentKeyId);
-    return parent?.active ? { ...parent.principal, sessionIssuedMs: issuedMs } : undefined;
+  /** @returns undefined when the role, or the key it came from, is no more, or its sessions are to be over */
+  #principalOf(session: Session): Principal | undefined {
+    const { role, parentKeyId, policy, issuedMs, accessKeyId, tags, sourceIdentity } = session;
+    const parent = this.#identities.key(parentKeyId);
+    if (!mayHaveSessions(parent, issuedMs)) return undefined;
+    if (role === undefined) return { ...parent.principal, sessionIssuedMs: issuedMs };
+    const known = this.#identities.role(role.arn);
+    if (known === undefined || issuedMs < known.sessionsValidFromMs) return undefined;
+    return roleSessionOf({
+      account: known.account,
+      roleName: known.name,
+      rolePath: known.path,
+      roleId: known.id,
+      sessionName: role.sessionName,
+      policies: known.policies,
+      sessionPolicies: policy === undefined ? undefined : [parsePolicy(policy, "session")], // it was, when it was issued
+      issuedMs,
+      tags: new Map(tags),
+      sourceIdentity,
+      accessKeyId,
+    });
   }
 
-  #signingKey(claim: Claim, { secret }: Credential): Buffer {
-    const { accessKeyId, day, region, service } = claim;
-    const name = `${accessKeyId}/${day}/${region}/${service}`;
-    let key = this.#signingKeys.get(name);
-    if (key !== undefined) return key;
-    key = signingKey(secret, claim);
-    if (this.#signingKeys.size >= SIGNING_KEYS_KEPT_MAX) this.#signingKeys.clear();
-    this.#signingKeys.set(name, key);
-    return key;
+  #signingKey(claim: Claim, { secret }: Credential): { readonly key: Buffer; readonly isNew: boolean } {
+    const known = this.#signingKeys.get(nameOfSigningKey(claim));
+    return known === undefined ? { key: signingKey(secret, claim), isNew: true } : { key: known, isNew: false };
   }
+}
+
+function nameOfSigningKey({ accessKeyId, day, region, service }: Claim): string {
+  return `${accessKeyId}/${day}/${region}/${service}`;
+}
+
+function mayHaveSessions(key: AccessKey | undefined, issuedMs: number): key is AccessKey {
+  return key?.active === true && issuedMs >= key.sessionsValidFromMs;
 }

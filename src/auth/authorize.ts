@@ -147,7 +147,7 @@ function decide(
   return `${who} because no ${isNarrowed ? "session" : "identity-based"} policy allows the ${action} action`;
 }
 
-function strongest(policies: readonly Policy[], request: PolicyRequest): Verdict {
+export function strongest(policies: readonly Policy[], request: PolicyRequest): Verdict {
   let verdict: Verdict;
   for (const policy of policies) {
     const one = evaluate(policy, request);

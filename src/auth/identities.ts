@@ -1,23 +1,33 @@
 // The accounts' users, their access keys and policies, and the roles one may assume: a document that is read whole.
 //
 //   {"version": 1,
-//    "users": [{"account": "123456789012", "name": "alice", "id": "AIDA…", "policies": {"send": {…}},
-//               "keys": [{"id": "AKIA…", "sealedSecret": "…", "active": true, "createdMs": 0}]}],
-//    "roles": [{"account": "…", "name": "worker", "id": "AROA…", "trustPolicy": {…}, "policies": {…},
+//    "users": [{"account": "123456789012", "name": "alice", "path": "/", "id": "AIDA…", "policies": {"send": {…}},
+//               "keys": [{"id": "AKIA…", "sealedSecret": "…", "active": true, "createdMs": 0}],
+//               "sessionsValidFromMs": 0}],
+//    "roles": [{"account": "…", "name": "worker", "path": "/", "id": "AROA…", "trustPolicy": {…}, "policies": {…},
 //               "maxSessionSeconds": 3600, "sessionsValidFromMs": 0}]}
 //
-// The user "root" is its account's root: whatever its account owns, it may.
+// A path that is left out is "/", and so no sessions of a user are over when that is. The user "root" is its account's root:
+// whatever its account owns, it may. Users and roles may come from a configuration file as well: one declared there counts,
+// whole, in place of the document's user or role of the same name.
+import { createHash } from "node:crypto";
+import { IdentitiesError, listOf, numberOf, objectOf, textOf } from "./members.ts";
 import { type Policy, PolicyError, type PolicyKind, readPolicy } from "./policy/document.ts";
-import { type Principal, rootOf, userOf } from "./principal.ts";
+import { type Principal, roleArn, rootOf, userOf } from "./principal.ts";
 import type { Sealer } from "./sealing.ts";
+import { uniqueId } from "./session-token.ts";
 
 export const IDENTITIES_VERSION = 1;
 export const ROOT_NAME = "root";
 export const SESSION_SECONDS_MIN = 900;
 export const SESSION_SECONDS_MAX = 43_200;
+export const SESSION_SECONDS = 3_600; // of a role for which nobody has said more
 const ENTRY_COUNT_MAX = 10_000;
 const KEY_COUNT_MAX = 10;
 const POLICY_COUNT_MAX = 10;
+const MS_MAX = 2 ** 53 - 1;
+
+export { IdentitiesError };
 
 /** As it stands in the file; what is not here is refused, not passed over. */
 export interface StoredIdentities {
@@ -28,9 +38,12 @@ export interface StoredIdentities {
 export interface StoredUser {
   readonly account: string;
   readonly name: string;
+  readonly path?: string;
   readonly id: string;
   readonly policies: Readonly<Record<string, unknown>>;
   readonly keys: readonly StoredKey[];
+  /** Sessions issued before it to whoever holds one of the keys are over. */
+  readonly sessionsValidFromMs?: number;
 }
 export interface StoredKey {
   readonly id: string;
@@ -41,6 +54,7 @@ export interface StoredKey {
 export interface StoredRole {
   readonly account: string;
   readonly name: string;
+  readonly path?: string;
   readonly id: string;
   readonly trustPolicy: unknown;
   readonly policies: Readonly<Record<string, unknown>>;
@@ -49,16 +63,42 @@ export interface StoredRole {
   readonly sessionsValidFromMs: number;
 }
 
+/** Users and roles that are no part of the document. */
+export interface DeclaredIdentities {
+  readonly users: readonly DeclaredUser[];
+  readonly roles: readonly DeclaredRole[];
+}
+interface Declared {
+  readonly account: string;
+  readonly name: string;
+  readonly path: string;
+  readonly policies: Readonly<Record<string, unknown>>;
+  readonly sessionsValidFromMs: number;
+  /** Where it is declared: errors begin with it. */
+  readonly place: string;
+}
+export interface DeclaredUser extends Declared {
+  readonly keys: readonly { readonly id: string; readonly secret: string }[];
+}
+export interface DeclaredRole extends Declared {
+  readonly trustPolicy: unknown;
+  readonly maxSessionSeconds: number;
+}
+
+export const NOBODY_DECLARED: DeclaredIdentities = { users: [], roles: [] };
+
 export interface AccessKey {
   readonly id: string;
   readonly secret: string;
   readonly active: boolean;
   readonly principal: Principal;
+  readonly sessionsValidFromMs: number;
 }
 
 export interface Role {
   readonly account: string;
   readonly name: string;
+  readonly path: string;
   readonly id: string;
   readonly arn: string;
   readonly trustPolicy: Policy;
@@ -67,29 +107,41 @@ export interface Role {
   readonly sessionsValidFromMs: number;
 }
 
-/** What is wrong with a document, and where. */
-export class IdentitiesError extends Error {
-  override name = "IdentitiesError";
-}
-
 export class Identities {
   readonly #keys = new Map<string, AccessKey>();
+  readonly #users = new Set<string>(); // account/name
   readonly #roles = new Map<string, Role>(); // by ARN
+  readonly #roleNames = new Set<string>(); // account/name: two of one name differ in more than their paths
+  /** Users and roles of the document in whose place a declared one counts, for whoever wonders. */
+  readonly replaced: readonly string[];
 
   /** @throws IdentitiesError */
-  constructor(stored: unknown, secrets: Sealer) {
+  constructor(stored: unknown, secrets: Sealer, declared: DeclaredIdentities = NOBODY_DECLARED) {
+    for (const user of declared.users) this.#declareUser(user);
+    for (const role of declared.roles) this.#declareRole(role);
+    const declaredUsers = new Set(this.#users);
+    const declaredRoles = new Set(this.#roleNames);
+    const replaced: string[] = [];
+
     const document = objectOf(stored, "The document", ["version", "users", "roles"]);
     if (document["version"] !== IDENTITIES_VERSION) {
       throw new IdentitiesError(
         `version is ${JSON.stringify(document["version"])}, and only ${IDENTITIES_VERSION} is known`,
       );
     }
-    listOf(document["users"], "users", ENTRY_COUNT_MAX).forEach((user, i) => {
-      this.#addUser(user, `users[${i}]`, secrets);
+    listOf(document["users"], "users", ENTRY_COUNT_MAX).forEach((value, i) => {
+      const user = objectOf(value, `users[${i}]`, USER_MEMBERS);
+      const name = `${user["account"]}/${user["name"]}`;
+      if (declaredUsers.has(name)) replaced.push(`user ${name}`);
+      else this.#addUser(user, `users[${i}]`, secrets);
     });
-    listOf(document["roles"], "roles", ENTRY_COUNT_MAX).forEach((role, i) => {
-      this.#addRole(role, `roles[${i}]`);
+    listOf(document["roles"], "roles", ENTRY_COUNT_MAX).forEach((value, i) => {
+      const role = objectOf(value, `roles[${i}]`, ROLE_MEMBERS);
+      const name = `${role["account"]}/${role["name"]}`;
+      if (declaredRoles.has(name)) replaced.push(`role ${name}`);
+      else this.#addRole(role, `roles[${i}]`);
     });
+    this.replaced = replaced;
   }
 
   get keyCount(): number {
@@ -104,24 +156,53 @@ export class Identities {
     return this.#roles.get(arn);
   }
 
-  #addUser(value: unknown, what: string, secrets: Sealer): void {
-    const user = objectOf(value, what, ["account", "name", "id", "policies", "keys"]);
-    const account = textOf(user["account"], `${what}.account`, ACCOUNT);
-    const name = textOf(user["name"], `${what}.name`, NAME);
-    const id = textOf(user["id"], `${what}.id`, UNIQUE_ID);
-    const policies = policiesOf(user["policies"], `${what}.policies`);
-    const principal = name === ROOT_NAME ? rootOf(account) : userOf({ account, name, id, policies });
+  #addUser(user: { readonly [name: string]: unknown }, what: string, secrets: Sealer): void {
+    const principal = this.#user(
+      {
+        account: textOf(user["account"], `${what}.account`, ACCOUNT),
+        name: textOf(user["name"], `${what}.name`, NAME),
+        path: textOf(user["path"] ?? "/", `${what}.path`, PATH),
+        id: textOf(user["id"], `${what}.id`, UNIQUE_ID),
+        policies: policiesOf(user["policies"], `${what}.policies`),
+      },
+      what,
+    );
+    const from = numberOf(user["sessionsValidFromMs"] ?? 0, `${what}.sessionsValidFromMs`, 0, MS_MAX);
     listOf(user["keys"], `${what}.keys`, KEY_COUNT_MAX).forEach((key, i) => {
-      this.#addKey(key, `${what}.keys[${i}]`, principal, secrets);
+      this.#addStoredKey(key, `${what}.keys[${i}]`, principal, from, secrets);
     });
   }
 
-  #addKey(value: unknown, what: string, principal: Principal, secrets: Sealer): void {
+  #declareUser({ place, account, name, path, policies, keys, sessionsValidFromMs }: DeclaredUser): void {
+    const principal = this.#user(
+      {
+        account: textOf(account, `${place}: account`, ACCOUNT),
+        name: textOf(name, `${place}: the name`, NAME),
+        path: textOf(path, `${place}: path`, PATH),
+        id: declaredId("AIDA", account, name),
+        policies: policiesOf(policies, `${place}: policies`),
+      },
+      place,
+    );
+    for (const { id, secret } of listOf(keys, `${place}: keys`, KEY_COUNT_MAX) as DeclaredUser["keys"]) {
+      this.#addKey({ id, secret, active: true, principal, sessionsValidFromMs }, `${place}: keys`);
+    }
+  }
+
+  #user(parts: Parameters<typeof userOf>[0], what: string): Principal {
+    const { account, name } = parts;
+    if (this.#users.has(`${account}/${name}`)) {
+      throw new IdentitiesError(`${what}: there are two users "${name}" in account ${account}`);
+    }
+    this.#users.add(`${account}/${name}`);
+    return name === ROOT_NAME ? rootOf(account) : userOf(parts);
+  }
+
+  #addStoredKey(value: unknown, what: string, principal: Principal, from: number, secrets: Sealer): void {
     const key = objectOf(value, what, ["id", "sealedSecret", "active", "createdMs"]);
     const id = textOf(key["id"], `${what}.id`, UNIQUE_ID);
-    if (this.#keys.has(id)) throw new IdentitiesError(`${what}.id: there are two keys "${id}"`);
     const sealed = textOf(key["sealedSecret"], `${what}.sealedSecret`, BASE64);
-    const secret = secrets.open(Buffer.from(sealed, "base64"), id);
+    const secret = secrets.open(Buffer.from(sealed, "base64"), id)?.toString();
     if (secret === undefined) {
       throw new IdentitiesError(
         `${what}.sealedSecret cannot be opened: it was sealed under another master key, or changed`,
@@ -129,65 +210,76 @@ export class Identities {
     }
     const active = key["active"];
     if (typeof active !== "boolean") throw new IdentitiesError(`${what}.active must be true or false`);
-    this.#keys.set(id, { id, secret: secret.toString(), active, principal });
+    this.#addKey({ id, secret, active, principal, sessionsValidFromMs: from }, what);
   }
 
-  #addRole(value: unknown, what: string): void {
-    const members = ["account", "name", "id", "trustPolicy", "policies", "maxSessionSeconds", "sessionsValidFromMs"];
-    const role = objectOf(value, what, members);
-    const account = textOf(role["account"], `${what}.account`, ACCOUNT);
-    const name = textOf(role["name"], `${what}.name`, NAME);
-    const arn = `arn:aws:iam::${account}:role/${name}`;
-    if (this.#roles.has(arn)) throw new IdentitiesError(`${what}: there are two roles ${arn}`);
-    this.#roles.set(arn, {
-      account,
-      name,
-      id: textOf(role["id"], `${what}.id`, UNIQUE_ID),
-      arn,
-      trustPolicy: policyOf(role["trustPolicy"], `${what}.trustPolicy`, "trust"),
-      policies: policiesOf(role["policies"], `${what}.policies`),
-      maxSessionSeconds: numberOf(
-        role["maxSessionSeconds"],
-        `${what}.maxSessionSeconds`,
-        SESSION_SECONDS_MIN,
-        SESSION_SECONDS_MAX,
-      ),
-      sessionsValidFromMs: numberOf(role["sessionsValidFromMs"], `${what}.sessionsValidFromMs`, 0, 2 ** 53 - 1),
-    });
+  #addKey(key: AccessKey, what: string): void {
+    if (this.#keys.has(key.id)) throw new IdentitiesError(`${what}: there are two keys "${key.id}"`);
+    this.#keys.set(key.id, key);
+  }
+
+  #addRole(role: { readonly [name: string]: unknown }, what: string): void {
+    this.#role(
+      {
+        account: textOf(role["account"], `${what}.account`, ACCOUNT),
+        name: textOf(role["name"], `${what}.name`, NAME),
+        path: textOf(role["path"] ?? "/", `${what}.path`, PATH),
+        id: textOf(role["id"], `${what}.id`, UNIQUE_ID),
+        trustPolicy: policyOf(role["trustPolicy"], `${what}.trustPolicy`, "trust"),
+        policies: policiesOf(role["policies"], `${what}.policies`),
+        maxSessionSeconds: sessionSecondsOf(role["maxSessionSeconds"], `${what}.maxSessionSeconds`),
+        sessionsValidFromMs: numberOf(role["sessionsValidFromMs"], `${what}.sessionsValidFromMs`, 0, MS_MAX),
+      },
+      what,
+    );
+  }
+
+  #declareRole(role: DeclaredRole): void {
+    const { place, account, name } = role;
+    this.#role(
+      {
+        account: textOf(account, `${place}: account`, ACCOUNT),
+        name: textOf(name, `${place}: the name`, NAME),
+        path: textOf(role.path, `${place}: path`, PATH),
+        id: declaredId("AROA", account, name),
+        trustPolicy: policyOf(role.trustPolicy, `${place}: trustPolicy`, "trust"),
+        policies: policiesOf(role.policies, `${place}: policies`),
+        maxSessionSeconds: sessionSecondsOf(role.maxSessionSeconds, `${place}: maxSessionSeconds`),
+        sessionsValidFromMs: role.sessionsValidFromMs,
+      },
+      place,
+    );
+  }
+
+  #role(parts: Omit<Role, "arn">, what: string): void {
+    const { account, path, name } = parts;
+    if (this.#roleNames.has(`${account}/${name}`)) {
+      throw new IdentitiesError(`${what}: there are two roles "${name}" in account ${account}`);
+    }
+    this.#roleNames.add(`${account}/${name}`);
+    const arn = roleArn(account, path, name);
+    this.#roles.set(arn, { ...parts, arn });
   }
 }
+
+const USER_MEMBERS = ["account", "name", "path", "id", "policies", "keys", "sessionsValidFromMs"];
+const ROLE_MEMBERS = [
+  ...["account", "name", "path", "id", "trustPolicy", "policies", "maxSessionSeconds", "sessionsValidFromMs"],
+];
 
 export const ACCOUNT = /^\d{12}$/;
 export const NAME = /^[A-Za-z0-9_+=,.@-]{1,64}$/;
+export const PATH = /^\/(?:[!-.0-~]{1,128}\/){0,4}$/;
 const UNIQUE_ID = /^[A-Z0-9]{16,128}$/;
 const BASE64 = /^[A-Za-z0-9+/]{1,4096}={0,2}$/;
 
-type Source = { readonly [name: string]: unknown };
-
-function objectOf(value: unknown, what: string, members: readonly string[] | undefined): Source {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new IdentitiesError(`${what} must be an object`);
-  }
-  const unknown = members && Object.keys(value).find((name) => !members.includes(name));
-  if (unknown !== undefined) throw new IdentitiesError(`${what} has the unknown member "${unknown}"`);
-  return value as Source; // checked above
+/** Of what is declared: the same after every start. */
+function declaredId(prefix: "AIDA" | "AROA", account: string, name: string): string {
+  return uniqueId(prefix, createHash("sha256").update(`${prefix} ${account}/${name}`).digest());
 }
 
-function listOf(value: unknown, what: string, countMax: number): readonly unknown[] {
-  if (!Array.isArray(value)) throw new IdentitiesError(`${what} must be a list`);
-  if (value.length > countMax)
-    throw new IdentitiesError(`${what} has ${value.length} entries, at most ${countMax} are allowed`);
-  return value;
-}
-
-function textOf(value: unknown, what: string, pattern: RegExp): string {
-  if (typeof value === "string" && pattern.test(value)) return value;
-  throw new IdentitiesError(`${what} must match ${pattern.source}`);
-}
-
-function numberOf(value: unknown, what: string, min: number, max: number): number {
-  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new IdentitiesError(`${what} must be a whole number from ${min} to ${max}`);
+function sessionSecondsOf(value: unknown, what: string): number {
+  return numberOf(value, what, SESSION_SECONDS_MIN, SESSION_SECONDS_MAX);
 }
 
 function policiesOf(value: unknown, what: string): readonly Policy[] {

@@ -17,6 +17,9 @@ export interface Principal {
   /** What a session was narrowed to; undefined: it was not. */
   readonly sessionPolicies: readonly Policy[] | undefined;
   readonly sessionIssuedMs: number | undefined; // of temporary credentials
+  /** Of the session, what policies call aws:PrincipalTag. */
+  readonly tags: ReadonlyMap<string, string>;
+  readonly sourceIdentity: string | undefined;
   /** Equal for two principals only if they may do the same. */
   readonly key: string;
 }
@@ -32,6 +35,8 @@ export const ANONYMOUS: Principal = {
   identityPolicies: [],
   sessionPolicies: undefined,
   sessionIssuedMs: undefined,
+  tags: new Map(),
+  sourceIdentity: undefined,
   key: "anonymous",
 };
 
@@ -57,12 +62,13 @@ export function rootOf(account: string): Principal {
 export interface UserParts {
   readonly account: string;
   readonly name: string;
+  readonly path: string; // "/", or "/apps/"
   readonly id: string; // AIDA…
   readonly policies: readonly Policy[];
 }
 
-export function userOf({ account, name, id, policies }: UserParts): Principal {
-  const arn = `arn:aws:iam::${account}:user/${name}`;
+export function userOf({ account, name, path, id, policies }: UserParts): Principal {
+  const arn = `arn:aws:iam::${account}:user${path}${name}`;
   return {
     ...ANONYMOUS,
     kind: "user",
@@ -77,22 +83,34 @@ export function userOf({ account, name, id, policies }: UserParts): Principal {
   };
 }
 
+export function roleArn(account: string, path: string, name: string): string {
+  return `arn:aws:iam::${account}:role${path}${name}`;
+}
+
 export interface SessionParts {
   readonly account: string;
   readonly roleName: string;
+  readonly rolePath: string;
   readonly roleId: string; // AROA…
   readonly sessionName: string;
   readonly policies: readonly Policy[];
   readonly sessionPolicies: readonly Policy[] | undefined;
   readonly issuedMs: number;
+  readonly tags: ReadonlyMap<string, string>;
+  readonly sourceIdentity: string | undefined;
   /** Tells this session from others of the same name. */
   readonly accessKeyId: string;
 }
 
+/** A role's path is not in it. */
+export function sessionArn(account: string, roleName: string, sessionName: string): string {
+  return `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`;
+}
+
 export function roleSessionOf(parts: SessionParts): Principal {
   const { account, roleName, roleId, sessionName } = parts;
-  const arn = `arn:aws:sts::${account}:assumed-role/${roleName}/${sessionName}`;
-  const role = `arn:aws:iam::${account}:role/${roleName}`;
+  const arn = sessionArn(account, roleName, sessionName);
+  const role = roleArn(account, parts.rolePath, roleName);
   const own = [arn, `${roleId}:${sessionName}`];
   const directNames = [...own, role, roleId];
   return {
@@ -106,6 +124,8 @@ export function roleSessionOf(parts: SessionParts): Principal {
     identityPolicies: parts.policies,
     sessionPolicies: parts.sessionPolicies,
     sessionIssuedMs: parts.issuedMs,
+    tags: parts.tags,
+    sourceIdentity: parts.sourceIdentity,
     key: `session ${parts.accessKeyId}`,
   };
 }

@@ -36,6 +36,8 @@ export function contextOf(circumstances: Circumstances): Context {
     set("aws:principalaccount", principal.account);
     set("aws:username", principal.userName);
   }
+  set("aws:sourceidentity", principal.sourceIdentity);
+  for (const [name, value] of principal.tags) context.set(`aws:principaltag/${name.toLowerCase()}`, [value]);
   if (principal.sessionIssuedMs !== undefined) {
     set("aws:tokenissuetime", new Date(principal.sessionIssuedMs).toISOString());
     set("aws:tokenage", String(Math.max(0, Math.floor((nowMs - principal.sessionIssuedMs) / 1000))));

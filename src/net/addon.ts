@@ -7,7 +7,11 @@ import { join } from "node:path";
 
 export type Uws = Pick<typeof UWebSockets, "App" | "us_listen_socket_close" | "us_socket_local_port">;
 
+/** Of a request's headers: a session token has up to 6 KiB. The library reads it when it is loaded, and has 4 KiB otherwise. */
+const HEADER_BYTES_MAX = 16 * 1024;
+
 function open(path: string): Uws {
+  process.env["UWS_HTTP_MAX_HEADERS_SIZE"] = String(HEADER_BYTES_MAX);
   const module: { exports: Partial<Uws> } = { exports: {} };
   process.dlopen(module, path);
   return module.exports as Uws;

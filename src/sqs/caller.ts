@@ -31,9 +31,17 @@ export function callerOf(request: Credentials, account: string, region: string):
   };
 }
 
-/** The one place that says whose queues an access key is for: a key that is an account's number names that account. */
+/** What the keys of sessions begin with that are given out where nobody is asked for one: the account follows. */
+export const ACCESS_KEY_OF_ACCOUNT = "ASIA";
+const SESSION_KEY = /^ASIA(\d{12})[A-Z2-7]{8}$/;
+
+/**
+ * The one place that says whose queues an access key is for: a key that is an account's number names that account, and so
+ * does a session's.
+ */
 function accountOf(accessKey: string | undefined, otherwise: string): string {
-  return accessKey !== undefined && ACCOUNT.test(accessKey) ? accessKey : otherwise;
+  if (accessKey === undefined) return otherwise;
+  return ACCOUNT.test(accessKey) ? accessKey : (SESSION_KEY.exec(accessKey)?.[1] ?? otherwise);
 }
 
 interface Scope {

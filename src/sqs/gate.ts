@@ -132,7 +132,8 @@ export class CheckedGate implements Gate {
   }
 }
 
-function signedRequest(request: SqsRequest): SignedRequest {
+/** A request as signatures see it. */
+export function signedRequest(request: SqsRequest): SignedRequest {
   const { method, path, query, body, headers } = request;
   return { method, path, query, body, header: (name) => headers.get(name) ?? "" };
 }

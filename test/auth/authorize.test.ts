@@ -24,14 +24,14 @@ const DENY = { Effect: "Deny" };
 
 function user(account: string, ...statements: readonly Json[]): Principal {
   const policies = statements.map((each) => parsed("identity", each));
-  return userOf({ account, name: "alice", id: "AIDAALICEALICEALICE0", policies });
+  return userOf({ account, name: "alice", path: "/", id: "AIDAALICEALICEALICE0", policies });
 }
 function session(account: string, identity: readonly Json[], narrowed?: readonly Json[]): Principal {
   return roleSessionOf({
-    ...{ account, roleName: "worker", roleId: "AROAWORKERWORKER0000", sessionName: "s1" },
+    ...{ account, roleName: "worker", rolePath: "/", roleId: "AROAWORKERWORKER0000", sessionName: "s1" },
     policies: identity.map((each) => parsed("identity", each)),
     sessionPolicies: narrowed?.map((each) => parsed("session", each)),
-    ...{ issuedMs: 0, accessKeyId: "ASIA0000000000000000" },
+    ...{ issuedMs: 0, tags: new Map(), sourceIdentity: undefined, accessKeyId: "ASIA0000000000000000" },
   });
 }
 const NO_CONTEXT: Context = new Map();
@@ -189,7 +189,7 @@ describe("decisions are kept", () => {
     const ask = (principal: Principal, action: string, arn: string, policy?: string) =>
       authorizer.decide(principal, action, { arn, account: OWNER, policy }, () => NO_CONTEXT) === undefined;
     const alice = user(OWNER, { Action: SEND, Resource: ARN });
-    const nobody = userOf({ account: OWNER, name: "bob", id: "AIDABOBBOBBOBBOBBOB0", policies: [] });
+    const nobody = userOf({ account: OWNER, name: "bob", path: "/", id: "AIDABOBBOBBOBBOBBOB0", policies: [] });
     for (let round = 0; round < 3; round++) {
       expect(ask(alice, SEND, ARN)).toBe(true);
       expect(ask(nobody, SEND, ARN)).toBe(false);

@@ -153,7 +153,7 @@ describe("a document is refused", () => {
   });
 });
 
-const alice = userOf({ account: "111111111111", name: "alice", id: "AIDAALICEALICEALICE0", policies: [] });
+const alice = userOf({ account: "111111111111", name: "alice", path: "/", id: "AIDAALICEALICEALICE0", policies: [] });
 function applies(
   more: Json,
   context: Readonly<Record<string, readonly string[]>> = {},

@@ -273,10 +273,24 @@ function principalOf({ asker: { kind, account }, identity, session }: Case): Pri
   const policies = identity.map((each) => parsePolicy(JSON.stringify(each), "identity"));
   if (kind === "anonymous") return ANONYMOUS;
   if (kind === "root") return rootOf(account);
-  if (kind === "user") return userOf({ account, name: "alice", id: "AIDAALICEALICEALICE0", policies });
+  if (kind === "user") return userOf({ account, name: "alice", path: "/", id: "AIDAALICEALICEALICE0", policies });
   const sessionPolicies = session && [parsePolicy(JSON.stringify(session), "session")];
-  const parts = { account, roleName: "worker", roleId: "AROAWORKERWORKER0000", sessionName: "s1", policies };
-  return roleSessionOf({ ...parts, sessionPolicies, issuedMs: 0, accessKeyId: "ASIA0000000000000000" });
+  const parts = {
+    account,
+    roleName: "worker",
+    rolePath: "/",
+    roleId: "AROAWORKERWORKER0000",
+    sessionName: "s1",
+    policies,
+  };
+  return roleSessionOf({
+    ...parts,
+    sessionPolicies,
+    issuedMs: 0,
+    tags: new Map(),
+    sourceIdentity: undefined,
+    accessKeyId: "ASIA0000000000000000",
+  });
 }
 
 function ours(one: Case): boolean {

@@ -5,7 +5,7 @@ import { ANY, ONE, type Pattern, patternOf, type Wildcard } from "./wildcard.ts"
 export type Context = ReadonlyMap<string, readonly string[]>;
 
 /** Keys that may have several values: only ForAnyValue and ForAllValues compare them. */
-export const MULTI_VALUED: ReadonlySet<string> = new Set(["aws:tagkeys"]);
+export const MULTI_VALUED: ReadonlySet<string> = new Set(["aws:tagkeys", "sts:transitivetagkeys"]);
 
 const VARIABLE = /\$\{([^{}]*)\}/g;
 const SPECIAL: Readonly<Record<string, string>> = { "*": "*", "?": "?", $: "$" };
