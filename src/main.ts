@@ -6,8 +6,10 @@ import { IdentitiesError } from "./auth/identities.ts";
 import type { Clock } from "./base/clock.ts";
 import { type OpenedBroker, openBroker } from "./broker/open.ts";
 import { readCommand, USAGE, UsageError } from "./cli/command.ts";
-import { KEYS_USAGE, KeysError, runKeys } from "./cli/keys.ts";
-import { readKeysCommand } from "./cli/keys-command.ts";
+import { KeysError } from "./cli/identities.ts";
+import { KEYS_USAGE } from "./cli/keys.ts";
+import { readKeysCommand, runIdentities } from "./cli/keys-command.ts";
+import { ROLES_USAGE } from "./cli/roles.ts";
 import { runCommand } from "./cli/run.ts";
 import { type Config, ConfigError, dataDirectoryOf, HELP, readConfig } from "./config/config.ts";
 import { Entrance } from "./entrance.ts";
@@ -199,7 +201,7 @@ async function main(): Promise<void> {
   try {
     const keys = readKeysCommand(process.argv.slice(2), { dataDirectory: dataDirectoryOf(process.env) });
     if (keys !== undefined) {
-      process.stdout.write(runKeys(keys, process.env, Date.now()));
+      process.stdout.write(runIdentities(keys, process.env, Date.now()));
       return;
     }
     const command = readCommand(process.argv.slice(2), process.env);
@@ -210,7 +212,7 @@ async function main(): Promise<void> {
     if (isUsage) stop(`${error.message}\n\nwasq --help tells more`, 2);
     throw error;
   }
-  if (config.command === "help") process.stdout.write(`${HELP}\n${USAGE}${KEYS_USAGE}`);
+  if (config.command === "help") process.stdout.write(`${HELP}\n${USAGE}${KEYS_USAGE}${ROLES_USAGE}`);
   else if (config.command === "version") say(WASQ_VERSION);
   else await serve(config);
 }

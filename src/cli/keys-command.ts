@@ -1,41 +1,94 @@
-// What `wasq keys` is told: words and flags into one command.
+// What `wasq keys`, `wasq users` and `wasq roles` are told: words and flags into one command.
 import { parseArgs } from "node:util";
 import { UsageError } from "./command.ts";
-import { KEYS_USAGE, type KeysCommand } from "./keys.ts";
+import { KEYS_USAGE, KEYS_VERBS, type KeysCommand, runKeys } from "./keys.ts";
+import { ROLES_USAGE, ROLES_VERBS, type RolesCommand, runRoles, USERS_VERBS } from "./roles.ts";
 
-const VERBS = ["create", "list", "disable", "enable", "rotate", "delete"] as const;
+export type IdentitiesCommand = KeysCommand | RolesCommand;
+
+const NOUNS = {
+  keys: { verbs: KEYS_VERBS, usage: KEYS_USAGE },
+  users: { verbs: USERS_VERBS, usage: ROLES_USAGE },
+  roles: { verbs: ROLES_VERBS, usage: ROLES_USAGE },
+} as const;
+
+/** Flags that not every verb takes. */
+const FLAGS: Readonly<Record<string, readonly string[]>> = {
+  account: ["keys create", "keys revoke-sessions", ...rolesWords(["list"])],
+  policy: ["keys create", "roles create", "users attach", "roles attach"],
+  path: ["keys create", "roles create"],
+  "policy-name": ["roles create", "users attach", "roles attach", "users detach", "roles detach"],
+  trust: ["roles create", "roles trust"],
+  "max-session": ["roles create"],
+};
+
+function rolesWords(without: readonly string[]): readonly string[] {
+  const words = [...USERS_VERBS.map((verb) => ["users", verb]), ...ROLES_VERBS.map((verb) => ["roles", verb])];
+  return words.filter(([, verb]) => !without.includes(verb ?? "")).map((pair) => pair.join(" "));
+}
 
 /** undefined: the words are for other commands. @throws UsageError */
 export function readKeysCommand(
   args: readonly string[],
   otherwise: { dataDirectory: string },
-): KeysCommand | undefined {
-  if (args[0] !== "keys" || args.includes("--help")) return undefined;
-  let parsed: { values: { account?: string; policy?: string; "data-dir"?: string }; positionals: string[] };
+): IdentitiesCommand | undefined {
+  const noun = (["keys", "users", "roles"] as const).find((each) => each === args[0]);
+  if (noun === undefined || args.includes("--help")) return undefined;
+  const { values, positionals } = parsed(args.slice(1));
+  const [verb = "", subject = "", ...more] = positionals;
+  const { verbs, usage } = NOUNS[noun];
+  const known = (verbs as readonly string[]).find((each) => each === verb);
+  if (known === undefined) throw new UsageError(`What of the ${noun}? One of ${verbs.join(", ")}:\n${usage}`);
+  const words = `${noun} ${known}`;
+  if ((known === "list") === (subject !== "") || more.length > 0) {
+    throw new UsageError(known === "list" ? `wasq ${words} takes no more words` : `wasq ${words}: of which one?`);
+  }
+  for (const [flag, takers] of Object.entries(FLAGS)) {
+    if (values[flag] === undefined || takers.includes(words)) continue;
+    throw new UsageError(`wasq ${words} does not take --${flag}: it is for ${takers.join(", ")}`);
+  }
+  const shared = {
+    subject,
+    account: values["account"] ?? "000000000000",
+    path: values["path"],
+    policyPath: values["policy"],
+    dataDirectory: values["data-dir"] ?? otherwise.dataDirectory,
+  };
+  if (noun === "keys") return { noun, verb: known as KeysCommand["verb"], ...shared };
+  return {
+    noun,
+    verb: known as RolesCommand["verb"],
+    ...shared,
+    policyName: values["policy-name"] ?? "policy",
+    trustPath: values["trust"],
+    maxSessionSeconds: secondsOf(values["max-session"]),
+  };
+}
+
+/** @returns what to print */
+export function runIdentities(command: IdentitiesCommand, env: NodeJS.ProcessEnv, nowMs: number): string {
+  return command.noun === "keys" ? runKeys(command, env, nowMs) : runRoles(command, env, nowMs);
+}
+
+function parsed(args: readonly string[]): {
+  values: { readonly [flag: string]: string | undefined };
+  positionals: readonly string[];
+} {
+  const options = Object.fromEntries([...Object.keys(FLAGS), "data-dir"].map((flag) => [flag, { type: "string" }]));
   try {
-    parsed = parseArgs({
-      args: args.slice(1),
-      options: { account: { type: "string" }, policy: { type: "string" }, "data-dir": { type: "string" } },
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: options as Record<string, { type: "string" }>,
       allowPositionals: true,
     });
+    return { values: values as { [flag: string]: string | undefined }, positionals };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
-  const { values, positionals } = parsed;
-  const [verb = "", subject = "", ...more] = positionals;
-  const known = VERBS.find((each) => each === verb);
-  if (known === undefined) throw new UsageError(`What of the keys? One of ${VERBS.join(", ")}:\n${KEYS_USAGE}`);
-  if ((known === "list") === (subject !== "") || more.length > 0) {
-    throw new UsageError(known === "list" ? "wasq keys list takes no more words" : `wasq keys ${known}: of which one?`);
-  }
-  if (known !== "create" && (values.account !== undefined || values.policy !== undefined)) {
-    throw new UsageError(`wasq keys ${known} takes neither --account nor --policy: they are for create`);
-  }
-  return {
-    verb: known,
-    subject,
-    account: values.account ?? "000000000000",
-    policyPath: values.policy,
-    dataDirectory: values["data-dir"] ?? otherwise.dataDirectory,
-  };
+}
+
+function secondsOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,6}$/.test(text)) throw new UsageError(`--max-session is "${text}": seconds are needed, 900 to 43200`);
+  return Number(text);
 }

@@ -1,9 +1,11 @@
 // `wasq keys`: access keys of users, made and taken back in the data directory. The broker sees a change by itself.
-import { readFileSync } from "node:fs";
-import { ACCOUNT, Identities, NAME, ROOT_NAME, type StoredIdentities, type StoredUser } from "../auth/identities.ts";
+import { ACCOUNT, NAME, ROOT_NAME, type StoredIdentities, type StoredUser } from "../auth/identities.ts";
+import type { Sealer } from "../auth/sealing.ts";
 import { newSecret, newUniqueId } from "../auth/session-token.ts";
-import { readStored, secretsSealer, writeStored } from "../vault/identities-file.ts";
-import { obtainMasterKey } from "../vault/master-key.ts";
+import { readStored } from "../vault/identities-file.ts";
+import { editIdentities, KeysError, readPolicyFile } from "./identities.ts";
+
+export const KEYS_VERBS = ["create", "list", "disable", "enable", "rotate", "delete", "revoke-sessions"] as const;
 
 export const KEYS_USAGE = `
   wasq keys create USER    make an access key, and the user if there is none; USER root may do everything in its account
@@ -11,79 +13,109 @@ export const KEYS_USAGE = `
   wasq keys disable ID     refuse a key, until: wasq keys enable ID
   wasq keys rotate ID      make another key for the same user; the old one goes on until it is disabled or deleted
   wasq keys delete ID      forget a key
+  wasq keys revoke-sessions USER    end every session that the user's keys have been used for so far
 
   --account DIGITS         the user's account                          (000000000000)
   --policy PATH            create: an IAM policy in JSON that says what the user may do
+  --path PATH              create: the user's path, as in /apps/       (/)
   --data-dir PATH          the broker's                                (WASQ_DATA_DIR, ~/.local/share/wasq)
 `;
 
 export interface KeysCommand {
-  readonly verb: "create" | "list" | "disable" | "enable" | "rotate" | "delete";
+  readonly noun: "keys";
+  readonly verb: (typeof KEYS_VERBS)[number];
   readonly subject: string; // a user, or a key's ID; "" for list
   readonly account: string;
+  readonly path: string | undefined;
   readonly policyPath: string | undefined;
   readonly dataDirectory: string;
 }
 
-/** What was asked for cannot be done; the text says why. */
-export class KeysError extends Error {
-  override name = "KeysError";
-}
-
-const POLICY_BYTES_MAX = 128 * 1024;
-
 /** @returns what to print. @throws KeysError, IdentitiesError, MasterKeyError */
 export function runKeys(command: KeysCommand, env: NodeJS.ProcessEnv, nowMs: number): string {
-  const { verb, subject, dataDirectory } = command;
-  const stored = readStored(dataDirectory);
-  if (verb === "list") return list(stored);
-  const secrets = secretsSealer(obtainMasterKey(dataDirectory, env));
-  new Identities(stored, secrets); // what is there must be right before anything is added to it
-  const id = newUniqueId("AKIA");
-  const secret = newSecret();
-  const key = {
-    id,
-    sealedSecret: secrets.seal(Buffer.from(secret), id).toString("base64"),
-    active: true,
-    createdMs: nowMs,
-  };
-  const write = (users: readonly StoredUser[]): void => {
-    const next = { ...stored, users };
-    new Identities(next, secrets);
-    writeStored(dataDirectory, next);
-  };
-  if (verb === "create") {
-    const { account, policyPath } = command;
-    if (!ACCOUNT.test(account)) throw new KeysError(`--account is "${account}": 12 digits are needed`);
-    if (!NAME.test(subject)) throw new KeysError(`"${subject}" is no name for a user: letters, digits and _+=,.@- are`);
-    const policies = policyPath === undefined ? undefined : { policy: readPolicyFile(policyPath) };
-    const known = stored.users.find((user) => user.account === account && user.name === subject);
-    if (known === undefined && policies === undefined && subject !== ROOT_NAME) {
-      throw new KeysError(`The user "${subject}" would be new and may do nothing: --policy PATH says what he may`);
+  const { verb, subject, account, dataDirectory } = command;
+  const edit = (change: (stored: StoredIdentities, secrets: Sealer) => readonly StoredUser[]): void =>
+    editIdentities(dataDirectory, env, (stored, secrets) => ({ ...stored, users: change(stored, secrets) }));
+  switch (verb) {
+    case "list":
+      return list(readStored(dataDirectory));
+    case "create": {
+      const made = newKey();
+      edit((stored, secrets) => withKey(command, stored, sealed(made, secrets, nowMs)));
+      return created(made);
     }
-    const user = known ?? { account, name: subject, id: newUniqueId("AIDA"), policies: {}, keys: [] };
-    const changed = { ...user, policies: { ...user.policies, ...policies }, keys: [...user.keys, key] };
-    write([...stored.users.filter((each) => each !== known), changed]);
-    return created(id, secret);
+    case "rotate": {
+      const made = newKey();
+      edit((stored, secrets) => ofOwner(stored, subject, (keys) => [...keys, sealed(made, secrets, nowMs)]));
+      return created(made);
+    }
+    case "delete":
+      edit((stored) => ofOwner(stored, subject, (keys) => keys.filter((each) => each.id !== subject)));
+      return `${subject} is deleted\n`;
+    case "revoke-sessions":
+      edit(({ users }) => {
+        const user = users.find((each) => each.account === account && each.name === subject);
+        if (user === undefined) throw new KeysError(`There is no user "${subject}" in account ${account}`);
+        return users.map((each) => (each === user ? { ...user, sessionsValidFromMs: nowMs } : each));
+      });
+      return `Sessions of ${subject} that were issued before now are over\n`;
+    default: {
+      const active = verb === "enable";
+      edit((stored) =>
+        ofOwner(stored, subject, (keys) => keys.map((each) => (each.id === subject ? { ...each, active } : each))),
+      );
+      return `${subject} is ${active ? "enabled" : "disabled"}\n`;
+    }
   }
-  const owner = stored.users.find(({ keys }) => keys.some((each) => each.id === subject));
-  if (owner === undefined) throw new KeysError(`There is no key "${subject}": wasq keys list shows those there are`);
-  const replace = (keys: StoredUser["keys"]): void =>
-    write(stored.users.map((user) => (user === owner ? { ...user, keys } : user)));
-  if (verb === "rotate") {
-    replace([...owner.keys, key]);
-    return created(id, secret);
-  }
-  if (verb === "delete") {
-    replace(owner.keys.filter((each) => each.id !== subject));
-    return `${subject} is deleted\n`;
-  }
-  const active = verb === "enable";
-  replace(owner.keys.map((each) => (each.id === subject ? { ...each, active } : each)));
-  return `${subject} is ${active ? "enabled" : "disabled"}\n`;
 }
 
-function created(id: string, secret: string): string {
+interface NewKey {
+  readonly id: string;
+  readonly secret: string;
+}
+
+export function newKey(): NewKey {
+  return { id: newUniqueId("AKIA"), secret: newSecret() };
+}
+
+export function sealed({ id, secret }: NewKey, secrets: Sealer, nowMs: number): StoredUser["keys"][number] {
+  const sealedSecret = secrets.seal(Buffer.from(secret), id).toString("base64");
+  return { id, sealedSecret, active: true, createdMs: nowMs };
+}
+
+function withKey(
+  { account, subject, path, policyPath }: KeysCommand,
+  { users }: StoredIdentities,
+  key: StoredUser["keys"][number],
+): readonly StoredUser[] {
+  if (!ACCOUNT.test(account)) throw new KeysError(`--account is "${account}": 12 digits are needed`);
+  if (!NAME.test(subject)) throw new KeysError(`"${subject}" is no name for a user: letters, digits and _+=,.@- are`);
+  const policies = policyPath === undefined ? undefined : { policy: readPolicyFile(policyPath) };
+  const known = users.find((user) => user.account === account && user.name === subject);
+  if (known === undefined && policies === undefined && subject !== ROOT_NAME) {
+    throw new KeysError(`The user "${subject}" would be new and may do nothing: --policy PATH says what he may`);
+  }
+  if (known !== undefined && path !== undefined && path !== (known.path ?? "/")) {
+    throw new KeysError(`The user "${subject}" is there already, with another path`);
+  }
+  const place = path === undefined ? {} : { path };
+  const user = known ?? { account, name: subject, ...place, id: newUniqueId("AIDA"), policies: {}, keys: [] };
+  const changed = { ...user, policies: { ...user.policies, ...policies }, keys: [...user.keys, key] };
+  return [...users.filter((each) => each !== known), changed];
+}
+
+/** The users, with other keys for the one who has the key. */
+function ofOwner(
+  { users }: StoredIdentities,
+  id: string,
+  change: (keys: StoredUser["keys"]) => StoredUser["keys"],
+): readonly StoredUser[] {
+  const owner = users.find(({ keys }) => keys.some((each) => each.id === id));
+  if (owner === undefined) throw new KeysError(`There is no key "${id}": wasq keys list shows those there are`);
+  return users.map((user) => (user === owner ? { ...user, keys: change(user.keys) } : user));
+}
+
+function created({ id, secret }: NewKey): string {
   return `AWS_ACCESS_KEY_ID=${id}\nAWS_SECRET_ACCESS_KEY=${secret}\n`;
 }
 
@@ -94,15 +126,4 @@ function list({ users }: StoredIdentities): string {
     ),
   );
   return rows.length === 0 ? "There are no keys\n" : `${rows.join("\n")}\n`;
-}
-
-function readPolicyFile(path: string): unknown {
-  const text = readFileSync(path, "utf8");
-  if (Buffer.byteLength(text) > POLICY_BYTES_MAX)
-    throw new KeysError(`${path} has more than ${POLICY_BYTES_MAX} bytes`);
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new KeysError(`${path} is no JSON`);
-  }
 }

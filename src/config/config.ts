@@ -102,7 +102,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     mistakes.push(
       command === undefined
         ? "No command: did you mean `wasq serve`?"
-        : `Unknown command "${command}": the commands are serve, tail, publish and keys`,
+        : `Unknown command "${command}": the commands are serve, tail, publish, keys, users and roles`,
     );
   }
   if (rest.length > 0) mistakes.push(`Too many words: "${rest.join(" ")}"`);

@@ -151,7 +151,9 @@ test.each(["127.0.0.1", "127.1.2.3", "::1", "localhost"])("%s is this machine's 
 
 test("no command, and another command, are mistakes; help and version are not", () => {
   expect(mistakesOf([])).toEqual(["No command: did you mean `wasq serve`?"]);
-  expect(mistakesOf(["server"])).toEqual(['Unknown command "server": the commands are serve, tail, publish and keys']);
+  expect(mistakesOf(["server"])).toEqual([
+    'Unknown command "server": the commands are serve, tail, publish, keys, users and roles',
+  ]);
   expect(readConfig(["--help"], {}).command).toBe("help");
   expect(readConfig(["serve", "--version"], {}).command).toBe("version");
   expect(readConfig(["serve", "--port", "x", "--help"], {}).command).toBe("help");

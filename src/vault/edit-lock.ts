@@ -1,0 +1,58 @@
+// One writer of the identities file at a time: read, change and replace is three steps, and two that overlap lose one change.
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { IdentitiesError } from "../auth/identities.ts";
+
+const FILE = "identities.lock";
+const WAIT_MS_MAX = 5_000;
+const WAIT_STEP_MS = 20;
+
+/** Runs `edit` while nobody else does; the lock of a process that is no more is taken over. */
+export function withEditLock<Result>(dataDirectory: string, edit: () => Result): Result {
+  mkdirSync(dataDirectory, { recursive: true });
+  const path = join(dataDirectory, FILE);
+  for (let waitedMs = 0; !take(path); waitedMs += WAIT_STEP_MS) {
+    if (!isHeld(path)) rmSync(path, { force: true });
+    else if (waitedMs >= WAIT_MS_MAX) {
+      throw new IdentitiesError(`Cannot change the keys: another process holds ${path}; if there is none, remove it`);
+    } else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_STEP_MS);
+  }
+  try {
+    return edit();
+  } finally {
+    rmSync(path, { force: true });
+  }
+}
+
+function take(path: string): boolean {
+  try {
+    const file = openSync(path, "wx", 0o600);
+    try {
+      writeSync(file, String(process.pid));
+    } finally {
+      closeSync(file);
+    }
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Whether the process that made it is still there; one that has not written its number yet is. */
+function isHeld(path: string): boolean {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+  if (!/^\d+$/.test(text)) return true;
+  try {
+    process.kill(Number(text), 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
