@@ -1,12 +1,13 @@
 // Who is let in: open to everybody while there is nobody to tell apart, and checked from the moment there are keys.
 import { Authenticator } from "./auth/authenticate.ts";
 import { Authorizer } from "./auth/authorize.ts";
-import type { Identities } from "./auth/identities.ts";
+import type { DeclaredIdentities, Identities } from "./auth/identities.ts";
 import { Sealer } from "./auth/sealing.ts";
 import type { Clock } from "./base/clock.ts";
 import { CheckedGate, type GateDefaults, LatchGate, openGate } from "./sqs/gate.ts";
-import { hasIdentities, readIdentities, secretsSealer, watchIdentities } from "./vault/identities-file.ts";
-import { MasterKeyError, readMasterKey } from "./vault/master-key.ts";
+import { hasIdentities, identitiesPath, readIdentities, secretsSealer } from "./vault/identities-file.ts";
+import { MasterKeyError, obtainMasterKey, readMasterKey } from "./vault/master-key.ts";
+import { watchFiles } from "./vault/watch.ts";
 
 /** What there is to check with, once keys exist. */
 export interface Checks {
@@ -16,13 +17,20 @@ export interface Checks {
   readonly sessions: Sealer;
 }
 
+/** Identities that are declared outside of the data directory, and the files whose change may change them. */
+export type Declarations = DeclaredIdentities & { readonly files: readonly string[] };
+
 export interface EntranceOptions {
   readonly dataDirectory: string;
+  /** What is declared at the start, and what is declared now. */
+  readonly declared: Declarations;
+  readonly declareAgain: () => Declarations;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly defaults: GateDefaults;
   /** Told of keys that cannot be read: those there were stay. */
   readonly onTrouble: (error: unknown) => void;
+  readonly onNote: (text: string) => void;
 }
 
 export class Entrance {
@@ -30,23 +38,18 @@ export class Entrance {
   readonly gate: LatchGate;
   readonly #options: EntranceOptions;
   readonly #listeners: ((event: "shut" | "renewed") => void)[] = [];
-  readonly #unwatch: () => void;
+  #declared: Declarations;
+  #unwatch: () => void;
   #checks: Checks | undefined;
+  #told = ""; // of what is declared in place of what is stored
 
   /** @throws IdentitiesError, MasterKeyError when there are keys that cannot be read */
   constructor(options: EntranceOptions) {
     this.#options = options;
+    this.#declared = options.declared;
     this.gate = new LatchGate(openGate(options.defaults));
-    // That there is a file is enough: whoever deletes the last key has not said that everybody may come in.
-    if (hasIdentities(options.dataDirectory)) this.#renew();
-    this.#unwatch = watchIdentities(options.dataDirectory, () => {
-      if (this.#checks === undefined && !hasIdentities(options.dataDirectory)) return;
-      try {
-        this.#renew();
-      } catch (error) {
-        options.onTrouble(error);
-      }
-    });
+    if (this.#hasIdentities()) this.#renew();
+    this.#unwatch = this.#watch();
   }
 
   /** undefined while everybody is let in */
@@ -64,6 +67,40 @@ export class Entrance {
 
   close(): void {
     this.#unwatch();
+  }
+
+  /** That there is a file is enough: whoever deletes the last key has not said that everybody may come in. */
+  #hasIdentities(): boolean {
+    const { users, roles } = this.#declared;
+    return users.length > 0 || roles.length > 0 || hasIdentities(this.#options.dataDirectory);
+  }
+
+  #watch(): () => void {
+    return watchFiles([identitiesPath(this.#options.dataDirectory), ...this.#declared.files], () => {
+      try {
+        this.#look();
+      } catch (error) {
+        this.#options.onTrouble(error);
+      }
+    });
+  }
+
+  /** Something may have changed; a file that cannot be understood changes nothing. */
+  #look(): void {
+    const before = this.#declared;
+    this.#declared = this.#options.declareAgain();
+    try {
+      if (this.#checks !== undefined || this.#hasIdentities()) this.#renew();
+    } catch (error) {
+      this.#declared = { ...before, files: this.#declared.files };
+      throw error;
+    } finally {
+      // Watching anew may miss a change: only for files that were not watched.
+      if (this.#declared.files.join("\n") !== before.files.join("\n")) {
+        this.#unwatch();
+        this.#unwatch = this.#watch();
+      }
+    }
   }
 
   #renew(): void {
@@ -84,13 +121,20 @@ export class Entrance {
   }
 
   #read(): { masterKey: Uint8Array; identities: Identities } {
-    const { dataDirectory, env } = this.#options;
-    const masterKey = readMasterKey(dataDirectory, env);
-    if (masterKey === undefined) {
+    const { dataDirectory, env, onNote } = this.#options;
+    const known = readMasterKey(dataDirectory, env);
+    if (known === undefined && hasIdentities(dataDirectory)) {
       throw new MasterKeyError(
         `Cannot open the keys in ${dataDirectory}: there is no master key, in master.key or in WASQ_MASTER_KEY`,
       );
     }
-    return { masterKey, identities: readIdentities(dataDirectory, secretsSealer(masterKey)) };
+    const masterKey = known ?? obtainMasterKey(dataDirectory, env); // session tokens are sealed with it as well
+    const identities = readIdentities(dataDirectory, secretsSealer(masterKey), this.#declared);
+    const overruled = identities.overruled.join(", ");
+    if (overruled !== this.#told && overruled !== "") {
+      onNote(`Declared in the configuration, and so not as the data directory has it: ${overruled}`);
+    }
+    this.#told = overruled;
+    return { masterKey, identities };
   }
 }

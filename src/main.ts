@@ -11,7 +11,7 @@ import { KEYS_USAGE } from "./cli/keys.ts";
 import { readKeysCommand, runIdentities } from "./cli/keys-command.ts";
 import { ROLES_USAGE } from "./cli/roles.ts";
 import { runCommand } from "./cli/run.ts";
-import { type Config, ConfigError, dataDirectoryOf, HELP, readConfig } from "./config/config.ts";
+import { type Config, ConfigError, dataDirectoryOf, HELP, readConfig, readIdentitiesAgain } from "./config/config.ts";
 import { Entrance } from "./entrance.ts";
 import { LogError } from "./log/errors.ts";
 import { openLog } from "./log/local-log.ts";
@@ -31,6 +31,7 @@ import { parseQueueUrl } from "./sqs/names.ts";
 import { peekRoutes } from "./sqs/peek.ts";
 import { StreamHub } from "./stream/hub.ts";
 import { createSts, isSts } from "./sts/index.ts";
+import { bootstrapRoot } from "./vault/bootstrap.ts";
 import { MasterKeyError } from "./vault/master-key.ts";
 
 declare const WASQ_VERSION: string; // put in by the bundler
@@ -68,7 +69,9 @@ function stop(text: string, code: number): never {
 
 /** What is ours to explain is explained; anything else shows where it came from. */
 function explain(error: unknown): string {
-  const isOurs = [LogError, IdentitiesError, MasterKeyError, KeysError].some((kind) => error instanceof kind);
+  const isOurs = [LogError, IdentitiesError, MasterKeyError, KeysError, ConfigError].some(
+    (kind) => error instanceof kind,
+  );
   if (isOurs) return (error as Error).message;
   if (error instanceof Error)
     return error.message.startsWith("Cannot") ? error.message : (error.stack ?? error.message);
@@ -78,8 +81,12 @@ function explain(error: unknown): string {
 /** Signatures and policies are checked once there are keys. Whoever can be reached must have some, or say why not. */
 function openEntrance(config: Config, clock: Clock): Entrance {
   const { dataDirectory, account, region: defaultRegion } = config;
+  if (config.bootstrapRoot) bootstrap(config);
   const entrance = new Entrance({
     dataDirectory,
+    declared: config.identities,
+    declareAgain: () => readIdentitiesAgain(config, process.env),
+    onNote,
     env: process.env,
     clock,
     defaults: { account, defaultRegion },
@@ -89,9 +96,17 @@ function openEntrance(config: Config, clock: Clock): Entrance {
   entrance.close();
   throw new KeysError(
     `Cannot listen on ${config.host} without keys: other machines could read, send and delete everything. ` +
-      `Make one: wasq keys create root --data-dir ${dataDirectory}; or listen on 127.0.0.1; ` +
+      `Make one: wasq keys create root --data-dir ${dataDirectory}; or let --bootstrap-root make one; ` +
+      "or set WASQ_ROOT_ACCESS_KEY_ID and WASQ_ROOT_SECRET_ACCESS_KEY; or listen on 127.0.0.1; " +
       "or add --insecure-no-auth if that is what you want",
   );
+}
+
+/** A key of one's own to begin with; whoever has keys in any other way needs none. */
+function bootstrap({ dataDirectory, account, identities }: Config): void {
+  if (identities.users.some(({ keys }) => keys.length > 0)) return;
+  const path = bootstrapRoot(dataDirectory, account, process.env, Date.now());
+  if (path !== undefined) say(`A key for the root of account ${account} has been made. It is in ${resolve(path)}`);
 }
 
 function welcome(config: Config, server: Server, isChecked: boolean): void {

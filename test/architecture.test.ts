@@ -65,7 +65,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 
 /** What single files may have besides what their room may. */
 const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
-  "src/config/file.ts": ["node:fs"],
+  "src/config/read-bounded.ts": ["node:fs"],
   "src/config/yaml.ts": ["yaml"],
   "src/net/health.ts": ["node:crypto"], // an answer's id
   "src/log/segment.ts": ["node:zlib"], // a checksum the host has natively

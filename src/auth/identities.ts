@@ -7,11 +7,13 @@
 //    "roles": [{"account": "…", "name": "worker", "path": "/", "id": "AROA…", "trustPolicy": {…}, "policies": {…},
 //               "maxSessionSeconds": 3600, "sessionsValidFromMs": 0}]}
 //
-// A path that is left out is "/", and so no sessions of a user are over when that is. The user "root" is its account's root:
-// whatever its account owns, it may. Users and roles may come from a configuration file as well: one declared there counts,
-// whole, in place of the document's user or role of the same name.
+// A path that is left out is "/", and no sessions of a user are over where it does not say since when they count. The user
+// "root" is its account's root: whatever its account owns, it may.
+//
+// Users and roles may be declared outside of the document as well. Of one that is in both the keys of both are good and
+// sessions count from the later instant; path, policies and the rest are those of the declaration.
 import { createHash } from "node:crypto";
-import { IdentitiesError, listOf, numberOf, objectOf, textOf } from "./members.ts";
+import { IdentitiesError, listOf, numberOf, objectOf, type Source, textOf } from "./members.ts";
 import { type Policy, PolicyError, type PolicyKind, readPolicy } from "./policy/document.ts";
 import { type Principal, roleArn, rootOf, userOf } from "./principal.ts";
 import type { Sealer } from "./sealing.ts";
@@ -112,17 +114,14 @@ export class Identities {
   readonly #users = new Set<string>(); // account/name
   readonly #roles = new Map<string, Role>(); // by ARN
   readonly #roleNames = new Set<string>(); // account/name: two of one name differ in more than their paths
-  /** Users and roles of the document in whose place a declared one counts, for whoever wonders. */
-  readonly replaced: readonly string[];
+  /** Users and roles of the document whose policies are not those that count, for whoever wonders. */
+  readonly overruled: readonly string[];
 
   /** @throws IdentitiesError */
   constructor(stored: unknown, secrets: Sealer, declared: DeclaredIdentities = NOBODY_DECLARED) {
-    for (const user of declared.users) this.#declareUser(user);
-    for (const role of declared.roles) this.#declareRole(role);
-    const declaredUsers = new Set(this.#users);
-    const declaredRoles = new Set(this.#roleNames);
-    const replaced: string[] = [];
-
+    const users = byName(declared.users, "user");
+    const roles = byName(declared.roles, "role");
+    const overruled: string[] = [];
     const document = objectOf(stored, "The document", ["version", "users", "roles"]);
     if (document["version"] !== IDENTITIES_VERSION) {
       throw new IdentitiesError(
@@ -132,16 +131,18 @@ export class Identities {
     listOf(document["users"], "users", ENTRY_COUNT_MAX).forEach((value, i) => {
       const user = objectOf(value, `users[${i}]`, USER_MEMBERS);
       const name = `${user["account"]}/${user["name"]}`;
-      if (declaredUsers.has(name)) replaced.push(`user ${name}`);
-      else this.#addUser(user, `users[${i}]`, secrets);
+      this.#addUser(user, `users[${i}]`, secrets, users.get(name));
+      if (users.delete(name)) overruled.push(`user ${name}`);
     });
     listOf(document["roles"], "roles", ENTRY_COUNT_MAX).forEach((value, i) => {
       const role = objectOf(value, `roles[${i}]`, ROLE_MEMBERS);
       const name = `${role["account"]}/${role["name"]}`;
-      if (declaredRoles.has(name)) replaced.push(`role ${name}`);
-      else this.#addRole(role, `roles[${i}]`);
+      this.#addRole(role, `roles[${i}]`, roles.get(name));
+      if (roles.delete(name)) overruled.push(`role ${name}`);
     });
-    this.replaced = replaced;
+    for (const user of users.values()) this.#declareUser(user, declaredId("AIDA", user), 0);
+    for (const role of roles.values()) this.#declareRole(role, declaredId("AROA", role), 0);
+    this.overruled = overruled;
   }
 
   get keyCount(): number {
@@ -156,37 +157,40 @@ export class Identities {
     return this.#roles.get(arn);
   }
 
-  #addUser(user: { readonly [name: string]: unknown }, what: string, secrets: Sealer): void {
-    const principal = this.#user(
-      {
-        account: textOf(user["account"], `${what}.account`, ACCOUNT),
-        name: textOf(user["name"], `${what}.name`, NAME),
-        path: textOf(user["path"] ?? "/", `${what}.path`, PATH),
-        id: textOf(user["id"], `${what}.id`, UNIQUE_ID),
-        policies: policiesOf(user["policies"], `${what}.policies`),
-      },
-      what,
-    );
-    const from = numberOf(user["sessionsValidFromMs"] ?? 0, `${what}.sessionsValidFromMs`, 0, MS_MAX);
+  #addUser(user: Source, what: string, secrets: Sealer, declared: DeclaredUser | undefined): void {
+    const id = textOf(user["id"], `${what}.id`, UNIQUE_ID);
+    const policies = policiesOf(user["policies"], `${what}.policies`);
+    const account = textOf(user["account"], `${what}.account`, ACCOUNT);
+    const name = textOf(user["name"], `${what}.name`, NAME);
+    const path = textOf(user["path"] ?? "/", `${what}.path`, PATH);
+    const storedFrom = numberOf(user["sessionsValidFromMs"] ?? 0, `${what}.sessionsValidFromMs`, 0, MS_MAX);
+    const { principal, from } =
+      declared === undefined
+        ? { principal: this.#user({ account, name, path, id, policies }, what), from: storedFrom }
+        : this.#declareUser(declared, id, storedFrom);
     listOf(user["keys"], `${what}.keys`, KEY_COUNT_MAX).forEach((key, i) => {
       this.#addStoredKey(key, `${what}.keys[${i}]`, principal, from, secrets);
     });
   }
 
-  #declareUser({ place, account, name, path, policies, keys, sessionsValidFromMs }: DeclaredUser): void {
+  /** @param storedFromMs from when sessions count as far as the document says */
+  #declareUser(user: DeclaredUser, id: string, storedFromMs: number): { principal: Principal; from: number } {
+    const { place, account, name, path, policies, keys } = user;
     const principal = this.#user(
       {
         account: textOf(account, `${place}: account`, ACCOUNT),
-        name: textOf(name, `${place}: the name`, NAME),
+        name: textOf(name, `${place}: the name "${name}"`, NAME),
         path: textOf(path, `${place}: path`, PATH),
-        id: declaredId("AIDA", account, name),
+        id,
         policies: policiesOf(policies, `${place}: policies`),
       },
       place,
     );
-    for (const { id, secret } of listOf(keys, `${place}: keys`, KEY_COUNT_MAX) as DeclaredUser["keys"]) {
-      this.#addKey({ id, secret, active: true, principal, sessionsValidFromMs }, `${place}: keys`);
+    const from = Math.max(storedFromMs, user.sessionsValidFromMs);
+    for (const key of listOf(keys, `${place}: keys`, KEY_COUNT_MAX) as DeclaredUser["keys"]) {
+      this.#addKey({ ...key, active: true, principal, sessionsValidFromMs: from }, place);
     }
+    return { principal, from };
   }
 
   #user(parts: Parameters<typeof userOf>[0], what: string): Principal {
@@ -218,34 +222,35 @@ export class Identities {
     this.#keys.set(key.id, key);
   }
 
-  #addRole(role: { readonly [name: string]: unknown }, what: string): void {
-    this.#role(
-      {
-        account: textOf(role["account"], `${what}.account`, ACCOUNT),
-        name: textOf(role["name"], `${what}.name`, NAME),
-        path: textOf(role["path"] ?? "/", `${what}.path`, PATH),
-        id: textOf(role["id"], `${what}.id`, UNIQUE_ID),
-        trustPolicy: policyOf(role["trustPolicy"], `${what}.trustPolicy`, "trust"),
-        policies: policiesOf(role["policies"], `${what}.policies`),
-        maxSessionSeconds: sessionSecondsOf(role["maxSessionSeconds"], `${what}.maxSessionSeconds`),
-        sessionsValidFromMs: numberOf(role["sessionsValidFromMs"], `${what}.sessionsValidFromMs`, 0, MS_MAX),
-      },
-      what,
-    );
+  #addRole(role: Source, what: string, declared: DeclaredRole | undefined): void {
+    const id = textOf(role["id"], `${what}.id`, UNIQUE_ID);
+    const from = numberOf(role["sessionsValidFromMs"], `${what}.sessionsValidFromMs`, 0, MS_MAX);
+    const parts = {
+      account: textOf(role["account"], `${what}.account`, ACCOUNT),
+      name: textOf(role["name"], `${what}.name`, NAME),
+      path: textOf(role["path"] ?? "/", `${what}.path`, PATH),
+      id,
+      trustPolicy: policyOf(role["trustPolicy"], `${what}.trustPolicy`, "trust"),
+      policies: policiesOf(role["policies"], `${what}.policies`),
+      maxSessionSeconds: sessionSecondsOf(role["maxSessionSeconds"], `${what}.maxSessionSeconds`),
+      sessionsValidFromMs: from,
+    };
+    if (declared === undefined) this.#role(parts, what);
+    else this.#declareRole(declared, id, from);
   }
 
-  #declareRole(role: DeclaredRole): void {
-    const { place, account, name } = role;
+  #declareRole(role: DeclaredRole, id: string, storedFromMs: number): void {
+    const { place } = role;
     this.#role(
       {
-        account: textOf(account, `${place}: account`, ACCOUNT),
-        name: textOf(name, `${place}: the name`, NAME),
+        account: textOf(role.account, `${place}: account`, ACCOUNT),
+        name: textOf(role.name, `${place}: the name "${role.name}"`, NAME),
         path: textOf(role.path, `${place}: path`, PATH),
-        id: declaredId("AROA", account, name),
+        id,
         trustPolicy: policyOf(role.trustPolicy, `${place}: trustPolicy`, "trust"),
         policies: policiesOf(role.policies, `${place}: policies`),
         maxSessionSeconds: sessionSecondsOf(role.maxSessionSeconds, `${place}: maxSessionSeconds`),
-        sessionsValidFromMs: role.sessionsValidFromMs,
+        sessionsValidFromMs: Math.max(storedFromMs, role.sessionsValidFromMs),
       },
       place,
     );
@@ -273,8 +278,21 @@ export const PATH = /^\/(?:[!-.0-~]{1,128}\/){0,4}$/;
 const UNIQUE_ID = /^[A-Z0-9]{16,128}$/;
 const BASE64 = /^[A-Za-z0-9+/]{1,4096}={0,2}$/;
 
+function byName<Entry extends Declared>(entries: readonly Entry[], kind: string): Map<string, Entry> {
+  const named = new Map<string, Entry>();
+  for (const entry of entries) {
+    const name = `${entry.account}/${entry.name}`;
+    const other = named.get(name);
+    if (other !== undefined) {
+      throw new IdentitiesError(`${entry.place}: the ${kind} ${name} is declared already, at ${other.place}`);
+    }
+    named.set(name, entry);
+  }
+  return named;
+}
+
 /** Of what is declared: the same after every start. */
-function declaredId(prefix: "AIDA" | "AROA", account: string, name: string): string {
+function declaredId(prefix: "AIDA" | "AROA", { account, name }: Declared): string {
   return uniqueId(prefix, createHash("sha256").update(`${prefix} ${account}/${name}`).digest());
 }
 

@@ -13,19 +13,23 @@ export class KeysError extends Error {
 
 const POLICY_BYTES_MAX = 128 * 1024;
 
-/** Replaces what is in the data directory by what `change` makes of it; neither may have anything wrong in it. */
+/**
+ * Replaces what is in the data directory by what `change` makes of it; neither may have anything wrong in it.
+ * @returns what `change` wants to be told when that has been done
+ */
 export function editIdentities(
   dataDirectory: string,
   env: NodeJS.ProcessEnv,
-  change: (stored: StoredIdentities, secrets: Sealer) => StoredIdentities,
-): void {
-  withEditLock(dataDirectory, () => {
+  change: (stored: StoredIdentities, secrets: Sealer) => readonly [changed: StoredIdentities, text: string],
+): string {
+  return withEditLock(dataDirectory, () => {
     const stored = readStored(dataDirectory);
     const secrets = secretsSealer(obtainMasterKey(dataDirectory, env));
     new Identities(stored, secrets);
-    const changed = change(stored, secrets);
+    const [changed, text] = change(stored, secrets);
     new Identities(changed, secrets);
     writeStored(dataDirectory, changed);
+    return text;
   });
 }
 

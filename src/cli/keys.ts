@@ -1,7 +1,14 @@
 // `wasq keys`: access keys of users, made and taken back in the data directory. The broker sees a change by itself.
-import { ACCOUNT, NAME, ROOT_NAME, type StoredIdentities, type StoredUser } from "../auth/identities.ts";
-import type { Sealer } from "../auth/sealing.ts";
-import { newSecret, newUniqueId } from "../auth/session-token.ts";
+import {
+  ACCOUNT,
+  NAME,
+  ROOT_NAME,
+  type StoredIdentities,
+  type StoredKey,
+  type StoredUser,
+} from "../auth/identities.ts";
+import { newKey } from "../auth/new-key.ts";
+import { newUniqueId } from "../auth/session-token.ts";
 import { readStored } from "../vault/identities-file.ts";
 import { editIdentities, KeysError, readPolicyFile } from "./identities.ts";
 
@@ -34,59 +41,44 @@ export interface KeysCommand {
 /** @returns what to print. @throws KeysError, IdentitiesError, MasterKeyError */
 export function runKeys(command: KeysCommand, env: NodeJS.ProcessEnv, nowMs: number): string {
   const { verb, subject, account, dataDirectory } = command;
-  const edit = (change: (stored: StoredIdentities, secrets: Sealer) => readonly StoredUser[]): void =>
-    editIdentities(dataDirectory, env, (stored, secrets) => ({ ...stored, users: change(stored, secrets) }));
+  const edit = (text: string, change: (stored: StoredIdentities) => readonly StoredUser[]): string =>
+    editIdentities(dataDirectory, env, (stored) => [{ ...stored, users: change(stored) }, text]);
+  const addKey = (change: (stored: StoredIdentities, key: StoredKey) => readonly StoredUser[]): string =>
+    editIdentities(dataDirectory, env, (stored, secrets) => {
+      const { stored: key, secret } = newKey(secrets, nowMs);
+      const text = `AWS_ACCESS_KEY_ID=${key.id}\nAWS_SECRET_ACCESS_KEY=${secret}\n`;
+      return [{ ...stored, users: change(stored, key) }, text];
+    });
   switch (verb) {
     case "list":
       return list(readStored(dataDirectory));
-    case "create": {
-      const made = newKey();
-      edit((stored, secrets) => withKey(command, stored, sealed(made, secrets, nowMs)));
-      return created(made);
-    }
-    case "rotate": {
-      const made = newKey();
-      edit((stored, secrets) => ofOwner(stored, subject, (keys) => [...keys, sealed(made, secrets, nowMs)]));
-      return created(made);
-    }
+    case "create":
+      return addKey((stored, key) => withKey(command, stored, key));
+    case "rotate":
+      return addKey((stored, key) => ofOwner(stored, subject, (keys) => [...keys, key]));
     case "delete":
-      edit((stored) => ofOwner(stored, subject, (keys) => keys.filter((each) => each.id !== subject)));
-      return `${subject} is deleted\n`;
+      return edit(`${subject} is deleted\n`, (stored) =>
+        ofOwner(stored, subject, (keys) => keys.filter((each) => each.id !== subject)),
+      );
     case "revoke-sessions":
-      edit(({ users }) => {
+      return edit(`Sessions of ${subject} that were issued before now are over\n`, ({ users }) => {
         const user = users.find((each) => each.account === account && each.name === subject);
         if (user === undefined) throw new KeysError(`There is no user "${subject}" in account ${account}`);
         return users.map((each) => (each === user ? { ...user, sessionsValidFromMs: nowMs } : each));
       });
-      return `Sessions of ${subject} that were issued before now are over\n`;
     default: {
       const active = verb === "enable";
-      edit((stored) =>
+      return edit(`${subject} is ${active ? "enabled" : "disabled"}\n`, (stored) =>
         ofOwner(stored, subject, (keys) => keys.map((each) => (each.id === subject ? { ...each, active } : each))),
       );
-      return `${subject} is ${active ? "enabled" : "disabled"}\n`;
     }
   }
-}
-
-interface NewKey {
-  readonly id: string;
-  readonly secret: string;
-}
-
-export function newKey(): NewKey {
-  return { id: newUniqueId("AKIA"), secret: newSecret() };
-}
-
-export function sealed({ id, secret }: NewKey, secrets: Sealer, nowMs: number): StoredUser["keys"][number] {
-  const sealedSecret = secrets.seal(Buffer.from(secret), id).toString("base64");
-  return { id, sealedSecret, active: true, createdMs: nowMs };
 }
 
 function withKey(
   { account, subject, path, policyPath }: KeysCommand,
   { users }: StoredIdentities,
-  key: StoredUser["keys"][number],
+  key: StoredKey,
 ): readonly StoredUser[] {
   if (!ACCOUNT.test(account)) throw new KeysError(`--account is "${account}": 12 digits are needed`);
   if (!NAME.test(subject)) throw new KeysError(`"${subject}" is no name for a user: letters, digits and _+=,.@- are`);
@@ -113,10 +105,6 @@ function ofOwner(
   const owner = users.find(({ keys }) => keys.some((each) => each.id === id));
   if (owner === undefined) throw new KeysError(`There is no key "${id}": wasq keys list shows those there are`);
   return users.map((user) => (user === owner ? { ...user, keys: change(user.keys) } : user));
-}
-
-function created({ id, secret }: NewKey): string {
-  return `AWS_ACCESS_KEY_ID=${id}\nAWS_SECRET_ACCESS_KEY=${secret}\n`;
 }
 
 function list({ users }: StoredIdentities): string {

@@ -63,44 +63,46 @@ export function runRoles(command: RolesCommand, env: NodeJS.ProcessEnv, nowMs: n
   const { noun, verb, subject, account, policyName, dataDirectory } = command;
   if (verb === "list") return list(command, readStored(dataDirectory));
   if (verb === "show") return show(found(command, readStored(dataDirectory)[noun]));
-  const edit = (change: (entry: Entry) => Entry | undefined): void =>
+  const edit = (text: string, change: (entry: Entry) => Entry | undefined): string =>
     editIdentities(dataDirectory, env, (stored) => {
       const entry = found(command, stored[noun]);
       const changed = (stored[noun] as readonly Entry[]).flatMap((each) =>
         each === entry ? (change(entry) ?? []) : each,
       );
-      return { ...stored, [noun]: changed };
+      return [{ ...stored, [noun]: changed }, `${text}\n`];
     });
   switch (verb) {
-    case "create":
-      editIdentities(dataDirectory, env, (stored) => ({
-        ...stored,
-        roles: [...stored.roles, newRole(command, stored)],
-      }));
-      return `${roleArn(account, command.path ?? "/", subject)}\n`;
+    case "create": {
+      const text = `${roleArn(account, command.path ?? "/", subject)}\n`;
+      return editIdentities(dataDirectory, env, (stored) => [
+        { ...stored, roles: [...stored.roles, newRole(command, stored)] },
+        text,
+      ]);
+    }
     case "trust": {
       const trustPolicy = fileOf(command.trustPath, "--trust");
-      edit((entry) => ({ ...entry, trustPolicy }) as Entry);
-      return `${subject} has another trust policy\n`;
+      return edit(`${subject} has another trust policy`, (entry) => ({ ...entry, trustPolicy }) as Entry);
     }
     case "attach": {
       const policy = fileOf(command.policyPath, "--policy");
-      edit((entry) => ({ ...entry, policies: { ...entry.policies, [policyName]: policy } }));
-      return `${subject} has the policy "${policyName}"\n`;
+      return edit(`${subject} has the policy "${policyName}"`, (entry) => ({
+        ...entry,
+        policies: { ...entry.policies, [policyName]: policy },
+      }));
     }
     case "detach":
-      edit((entry) => {
+      return edit(`${subject} has the policy "${policyName}" no more`, (entry) => {
         const { [policyName]: gone, ...policies } = entry.policies;
         if (gone === undefined) throw new KeysError(`${subject} has no policy "${policyName}"`);
         return { ...entry, policies };
       });
-      return `${subject} has the policy "${policyName}" no more\n`;
     case "revoke-sessions":
-      edit((entry) => ({ ...entry, sessionsValidFromMs: nowMs }));
-      return `Sessions of ${subject} that were issued before now are over\n`;
+      return edit(`Sessions of ${subject} that were issued before now are over`, (entry) => ({
+        ...entry,
+        sessionsValidFromMs: nowMs,
+      }));
     case "delete":
-      edit(() => undefined);
-      return `${subject} is deleted\n`;
+      return edit(`${subject} is deleted`, () => undefined);
   }
 }
 

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readFile } from "./file.ts";
+import { type DeclaredIdentities, declareIdentities } from "./identities.ts";
 import { type DeclaredQueue, declaredQueue } from "./queue-wishes.ts";
 import {
   EMPTY_FILE,
@@ -35,6 +36,11 @@ export interface Config {
   readonly allowOrigins: readonly string[];
   /** Queues that are there after the start, whatever was there before it. */
   readonly queues: readonly DeclaredQueue[];
+  /** Users, keys and roles besides those of the data directory. */
+  readonly identities: DeclaredIdentities;
+  /** Make a root key if there are no keys. */
+  readonly bootstrapRoot: boolean;
+  readonly file: string | undefined; // the configuration file
   /** What of the file means nothing here, one line each. */
   readonly notes: readonly string[];
 }
@@ -61,6 +67,8 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
   --region NAME            region of requests that name none           (WASQ_REGION, us-east-1)
   --public-url URL         what queue URLs begin with                  (WASQ_PUBLIC_URL, as the caller has it)
   --allow-origins LIST     pages of these origins may use it and open streams, * for all (WASQ_ALLOW_ORIGINS, its own)
+  --bootstrap-root         make a key for the account's root if there are no keys, and keep it in root-credentials
+                           in the data directory                       (WASQ_BOOTSTRAP_ROOT)
   --auto-create-queues     create a queue that is asked for and is not there     (WASQ_AUTO_CREATE_QUEUES)
   --insecure-no-auth       listen beyond this machine although there are no keys:
                            whoever reaches the port may read, send and delete everything (WASQ_INSECURE_NO_AUTH)
@@ -68,6 +76,9 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
                            a second purge                              (WASQ_AWS_WAITS)
   --version                print the version
   --help                   print this
+
+WASQ_ROOT_ACCESS_KEY_ID and WASQ_ROOT_SECRET_ACCESS_KEY are a key of the account's root, for as long as they are set.
+WASQ_MASTER_KEY is what secrets on disk are sealed with: 32 bytes in base64, in place of master.key in the data directory.
 
 A flag counts more than the environment, and that more than the file. --no-aws-waits takes a switch back.
 `;
@@ -117,6 +128,8 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
   const region = text("region", "us-east-1");
   const queues = file.queues.map((wish) => declaredQueue(wish, account, region));
   checkQueues(queues, checkQueue, mistakes);
+  const path = asked === "serve" ? fileOf(flags, env)?.path : undefined;
+  const identities = declareIdentities(file.identities, path, account, asked === "serve" ? env : {}, mistakes);
 
   if (mistakes.length > 0 && asked !== "help" && asked !== "version") throw new ConfigError(mistakes.join("\n"));
   return Object.freeze({
@@ -133,18 +146,38 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     publicUrl: originOf(text("publicUrl", "")),
     allowOrigins: Object.freeze(allowed === "*" ? ["*"] : (originsOf(allowed) ?? [])),
     queues: Object.freeze(queues),
+    identities,
+    bootstrapRoot: text("bootstrapRoot", "false") === "true",
+    file: path,
     notes: Object.freeze(file.notes),
   });
 }
 
 function readNamedFile(flags: ReadonlyMap<string, string>, env: NodeJS.ProcessEnv, mistakes: string[]): FileSettings {
-  const flag = flags.get("config");
-  const path = flag ?? env["WASQ_CONFIG"];
-  if (path === undefined) return EMPTY_FILE;
-  const place = flag === undefined ? "WASQ_CONFIG" : "--config";
+  const named = fileOf(flags, env);
+  if (named === undefined) return EMPTY_FILE;
+  const { path, place } = named;
   if (path !== "") return readFile(path, place, mistakes);
   mistakes.push(`${place} is empty: a path is needed`);
   return EMPTY_FILE;
+}
+
+function fileOf(flags: ReadonlyMap<string, string>, env: NodeJS.ProcessEnv) {
+  const flag = flags.get("config");
+  const path = flag ?? env["WASQ_CONFIG"];
+  return path === undefined ? undefined : { path, place: flag === undefined ? "WASQ_CONFIG" : "--config" };
+}
+
+/**
+ * Users, keys and roles as the configuration's file and those it names have them now; nothing else of it is looked at.
+ * @throws ConfigError for whatever is wrong in it
+ */
+export function readIdentitiesAgain({ file, account }: Config, env: NodeJS.ProcessEnv): DeclaredIdentities {
+  const mistakes: string[] = [];
+  const { identities } = file === undefined ? EMPTY_FILE : readFile(file, "the configuration file", mistakes);
+  const declared = declareIdentities(identities, file, account, env, mistakes);
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
+  return declared;
 }
 
 /** Each setting from the first that has it: flag, environment, file. What is wrong in it is a mistake, and as if not given. */

@@ -1,6 +1,7 @@
 // ElasticMQ's configuration file, told as ours. What of it cannot be done here is a mistake; what it says of ElasticMQ's
 // own insides is told as a note.
 import { readDeadLetters } from "./dead-letters.ts";
+import { NO_IDENTITIES } from "./identity-wishes.ts";
 import type { QueueWish } from "./queue-wishes.ts";
 import { type FileSettings, type Given, SETTINGS, type SettingName } from "./settings.ts";
 import { asBranch, asText, type Mistakes, readMembers, type Tree } from "./tree.ts";
@@ -107,7 +108,12 @@ export function readElasticMq(tree: Tree, mistakes: Mistakes): FileSettings {
     mistakes,
   );
   if (isAddressGenerated) settings.delete("publicUrl");
-  return { settings, queues: queues.map((queue) => withDeadLettersName(queue, queues)), notes };
+  return {
+    settings,
+    queues: queues.map((queue) => withDeadLettersName(queue, queues)),
+    identities: NO_IDENTITIES,
+    notes,
+  };
 }
 
 /** @returns undefined where queue URLs are to begin with what the caller used */

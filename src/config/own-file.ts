@@ -1,6 +1,7 @@
-// Our own configuration file, JSON or YAML: the settings by their names, and queues.
+// Our own configuration file, JSON or YAML: the settings by their names, queues, users and roles.
 import { dirname, resolve } from "node:path";
 import { readDeadLetters } from "./dead-letters.ts";
+import { type IdentityWishes, NO_IDENTITIES, readRoles, readUsers } from "./identity-wishes.ts";
 import type { QueueWish } from "./queue-wishes.ts";
 import { type FileSettings, type Given, SETTING_NAMES, SETTINGS, type SettingName } from "./settings.ts";
 import { asBranch, asText, type Mistakes, readMembers, type Tree, toPlain } from "./tree.ts";
@@ -12,6 +13,7 @@ const JSON_ATTRIBUTES: ReadonlySet<string> = new Set(["Policy", "RedrivePolicy",
 export function readOwnFile(tree: Tree, mistakes: Mistakes, path: string): FileSettings {
   const settings = new Map<SettingName, Given>();
   const queues: QueueWish[] = [];
+  let identities: IdentityWishes = NO_IDENTITIES;
   const setting = (name: SettingName) => (value: Tree, inner: string) => {
     const text = asText(value, inner, mistakes);
     if (text === undefined) return;
@@ -31,10 +33,16 @@ export function readOwnFile(tree: Tree, mistakes: Mistakes, path: string): FileS
           queues.push(readQueue(name, queue, `${inner}.${name}`, mistakes));
         }
       },
+      users: (value, inner) => {
+        identities = { ...identities, users: readUsers(value, inner, mistakes) };
+      },
+      roles: (value, inner) => {
+        identities = { ...identities, roles: readRoles(value, inner, mistakes) };
+      },
     },
     mistakes,
   );
-  return { settings, queues, notes: [] };
+  return { settings, queues, identities, notes: [] };
 }
 
 function readQueue(name: string, tree: Tree, path: string, mistakes: Mistakes): QueueWish {

@@ -1,4 +1,5 @@
 // Every setting once: its flag, its environment variable, its name in a file, and what is right for it.
+import type { IdentityWishes } from "./identity-wishes.ts";
 import type { QueueWish } from "./queue-wishes.ts";
 
 /** A setting's text and where it was made: what is wrong is named as it was given. */
@@ -11,11 +12,17 @@ export interface Given {
 export interface FileSettings {
   readonly settings: ReadonlyMap<SettingName, Given>;
   readonly queues: readonly QueueWish[];
+  readonly identities: IdentityWishes;
   /** What of the file means nothing here, one line each: nothing is passed over in silence. */
   readonly notes: readonly string[];
 }
 
-export const EMPTY_FILE: FileSettings = { settings: new Map(), queues: [], notes: [] };
+export const EMPTY_FILE: FileSettings = {
+  settings: new Map(),
+  queues: [],
+  identities: { users: [], roles: [] },
+  notes: [],
+};
 
 export interface Setting {
   readonly flag: string;
@@ -47,6 +54,7 @@ export const SETTINGS = {
     wrong: (text) => (text === "" ? "a path is needed" : undefined),
   },
   insecureNoAuth: { flag: "insecure-no-auth", variable: "WASQ_INSECURE_NO_AUTH", isSwitch: true, wrong: truth },
+  bootstrapRoot: { flag: "bootstrap-root", variable: "WASQ_BOOTSTRAP_ROOT", isSwitch: true, wrong: truth },
   awsWaits: { flag: "aws-waits", variable: "WASQ_AWS_WAITS", isSwitch: true, wrong: truth },
   autoCreateQueues: { flag: "auto-create-queues", variable: "WASQ_AUTO_CREATE_QUEUES", isSwitch: true, wrong: truth },
   account: {

@@ -1,24 +1,18 @@
 // The file with users, keys and roles (src/auth/identities.ts says what is in it): read whole, written whole, watched.
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  unwatchFile,
-  watchFile,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { IDENTITIES_VERSION, Identities, IdentitiesError, type StoredIdentities } from "../auth/identities.ts";
+import {
+  type DeclaredIdentities,
+  IDENTITIES_VERSION,
+  Identities,
+  IdentitiesError,
+  type StoredIdentities,
+} from "../auth/identities.ts";
 import { Sealer } from "../auth/sealing.ts";
 
 const FILE = "identities.json";
 const BYTES_MAX = 16 * 1024 * 1024;
-const WATCH_MS = 500;
 
 const NOBODY: StoredIdentities = { version: IDENTITIES_VERSION, users: [], roles: [] };
 
@@ -49,12 +43,14 @@ export function readStored(dataDirectory: string): StoredIdentities {
   }
 }
 
-/** @throws IdentitiesError with the file's name in it */
-export function readIdentities(dataDirectory: string, secrets: Sealer): Identities {
+/** @throws IdentitiesError with the file's name in it, or a declaration's place */
+export function readIdentities(dataDirectory: string, secrets: Sealer, declared?: DeclaredIdentities): Identities {
   try {
-    return new Identities(readStored(dataDirectory), secrets);
+    return new Identities(readStored(dataDirectory), secrets, declared);
   } catch (error) {
     if (!(error instanceof IdentitiesError) || error.message.startsWith("Cannot")) throw error;
+    const places = [...(declared?.users ?? []), ...(declared?.roles ?? [])].map(({ place }) => place);
+    if (places.some((place) => error.message.startsWith(place))) throw error;
     throw new IdentitiesError(`Cannot read ${identitiesPath(dataDirectory)}: ${error.message}`);
   }
 }
@@ -77,11 +73,4 @@ export function writeStored(dataDirectory: string, stored: StoredIdentities): vo
   } finally {
     closeSync(directory);
   }
-}
-
-/** Calls `onChange` when the file has been replaced. @returns a function that stops watching */
-export function watchIdentities(dataDirectory: string, onChange: () => void): () => void {
-  const path = identitiesPath(dataDirectory);
-  watchFile(path, { interval: WATCH_MS, persistent: false }, onChange);
-  return () => unwatchFile(path, onChange);
 }

@@ -29,6 +29,9 @@ test("serve alone has a default for everything, and cannot be changed", () => {
     publicUrl: undefined,
     allowOrigins: [],
     queues: [],
+    identities: { users: [], roles: [], files: [] },
+    bootstrapRoot: false,
+    file: undefined,
     notes: [],
   });
   expect(Object.isFrozen(config)).toBe(true);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Config, ConfigError, readConfig } from "../../src/config/config.ts";
-import { FILE_BYTES_MAX } from "../../src/config/file.ts";
+import { FILE_BYTES_MAX } from "../../src/config/read-bounded.ts";
 import { checkDeclaredQueue } from "../../src/sqs/declared-queues.ts";
 
 let directory: string;

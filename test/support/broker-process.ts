@@ -20,12 +20,21 @@ export interface BrokerProcess {
 /** Starts a broker on any free port and resolves when it has said where it is. */
 export function startBroker(
   dataDirectory: string,
-  options: { readonly args?: readonly string[]; readonly binary?: string; readonly port?: number } = {},
+  options: {
+    readonly args?: readonly string[];
+    readonly binary?: string;
+    readonly port?: number;
+    /** Besides the environment of the tests. */
+    readonly env?: NodeJS.ProcessEnv;
+  } = {},
 ): Promise<BrokerProcess> {
   const args = ["serve", "--port", String(options.port ?? 0), "--data-dir", dataDirectory, ...(options.args ?? [])];
   const child =
     options.binary === undefined
-      ? spawn(process.execPath, [BUNDLE, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+      ? spawn(process.execPath, [BUNDLE, ...args], {
+          stdio: ["ignore", "pipe", "pipe"],
+          env: { ...process.env, ...options.env },
+        })
       : spawn(options.binary, args, { stdio: ["ignore", "pipe", "pipe"], env: {} });
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => {
