@@ -8,6 +8,7 @@
 // The canonical request is made of the very bytes that came: method, path, query, the headers that are signed, the
 // body's hash. What is not signed is not trusted: `host` and the date must be among the signed headers.
 import { createHmac, hash, timingSafeEqual } from "node:crypto";
+import { Kept } from "./kept.ts";
 
 const ALGORITHM = "AWS4-HMAC-SHA256";
 const TERMINATOR = "aws4_request";
@@ -35,6 +36,7 @@ export interface Claim {
   readonly region: string;
   readonly service: string;
   readonly date: string; // YYYYMMDDTHHMMSSZ
+  readonly atMs: number; // the same
   readonly signedHeaders: readonly string[];
   readonly signature: string; // 64 hex digits
   readonly sessionToken: string | undefined;
@@ -80,7 +82,31 @@ function incomplete(text: string): Refused {
   return { refused: "IncompleteSignatureException", text };
 }
 
+/** What of a header is the same in every request of a client on one day: all but its signature, if that comes last. */
+type Constant = Pick<Claim, "accessKeyId" | "day" | "region" | "service" | "signedHeaders">;
+const constants = new Kept<string, Constant>(1_000);
+const SIGNATURE_LENGTH = 64;
+
 function readHeader(request: SignedRequest, authorization: string): Claim | Refused {
+  const front = authorization.slice(0, -SIGNATURE_LENGTH);
+  const known = front.endsWith("Signature=") ? constants.get(front) : undefined;
+  if (known === undefined) {
+    const claim = parseHeader(request, authorization);
+    if ("refused" in claim || !front.endsWith("Signature=")) return claim;
+    const { accessKeyId, day, region, service, signedHeaders } = claim;
+    constants.set(front, { accessKeyId, day, region, service, signedHeaders });
+    return claim;
+  }
+  const date = request.header("x-amz-date");
+  const atMs = instantOf(date);
+  if (Number.isNaN(atMs)) return parseHeader(request, authorization); // says what is wrong with it
+  const token = request.header("x-amz-security-token");
+  const signature = authorization.slice(-SIGNATURE_LENGTH);
+  const sessionToken = token === "" ? undefined : token;
+  return { ...known, date, atMs, signature, sessionToken, expiresSeconds: undefined };
+}
+
+function parseHeader(request: SignedRequest, authorization: string): Claim | Refused {
   if (authorization.length > AUTHORIZATION_LENGTH_MAX) return incomplete("Authorization header is too long.");
   if (!authorization.startsWith(`${ALGORITHM} `)) {
     return incomplete(`Unsupported AWS 'algorithm': '${authorization.split(" ", 1)[0]}'.`);
@@ -169,7 +195,8 @@ function claimOf(parts: {
       `Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '${credential}'`,
     );
   }
-  if (!/^\d{8}T\d{6}Z$/.test(date) || Number.isNaN(instantOf(date))) {
+  const atMs = instantOf(date);
+  if (Number.isNaN(atMs)) {
     return incomplete(
       `Date must be in ISO-8601 'basic format'. Got '${date}'. See http://en.wikipedia.org/wiki/ISO_8601`,
     );
@@ -190,6 +217,7 @@ function claimOf(parts: {
     region,
     service,
     date,
+    atMs,
     signedHeaders,
     signature: parts.signature,
     sessionToken: parts.token === "" ? undefined : parts.token,
@@ -205,15 +233,21 @@ function wrong(text: string): Refused {
   return { refused: "InvalidSignatureException", text };
 }
 
+const instants = new Kept<string, number>(1_000); // requests of one second have one date
+
+/** @returns NaN for what is no date as X-Amz-Date has it */
 function instantOf(date: string): number {
+  const known = instants.get(date);
+  if (known !== undefined) return known;
   const [, y, m, d, h, min, s] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(date) ?? [];
-  return Date.parse(`${y}-${m}-${d}T${h}:${min}:${s}Z`);
+  const ms = Date.parse(`${y}-${m}-${d}T${h}:${min}:${s}Z`);
+  if (!Number.isNaN(ms)) instants.set(date, ms);
+  return ms;
 }
 
 /** Whether the request's date and scope are of now and of here. @returns undefined when they are */
 export function checkScope(claim: Claim, wanted: string, nowMs: number): Refused | undefined {
-  const { day, date, service, expiresSeconds } = claim;
-  const atMs = instantOf(date);
+  const { day, date, atMs, service, expiresSeconds } = claim;
   if (day !== date.slice(0, 8)) {
     return wrong(
       `Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '${day}' != '${date.slice(0, 8)}', from '${date}'.`,
@@ -223,18 +257,19 @@ export function checkScope(claim: Claim, wanted: string, nowMs: number): Refused
     return wrong(`Credential should be scoped to correct service: '${wanted}'.`);
   }
   if (!/^[a-z0-9-]{1,64}$/.test(claim.region)) return wrong("Credential should be scoped to a valid region. ".trim());
-  const now = compact(nowMs);
   if (atMs > nowMs + SKEW_MS) {
     const latest = compact(nowMs + SKEW_MS);
-    return wrong(`Signature not yet current: ${date} is still later than ${latest} (${now} + 15 min.)`);
+    return wrong(`Signature not yet current: ${date} is still later than ${latest} (${compact(nowMs)} + 15 min.)`);
   }
   if (expiresSeconds !== undefined) {
     const ends = atMs + expiresSeconds * 1000;
-    return ends < nowMs ? wrong(`Signature expired: ${compact(ends)} is now earlier than ${now}`) : undefined;
+    return ends < nowMs
+      ? wrong(`Signature expired: ${compact(ends)} is now earlier than ${compact(nowMs)}`)
+      : undefined;
   }
   if (atMs < nowMs - SKEW_MS) {
     const earliest = compact(nowMs - SKEW_MS);
-    return wrong(`Signature expired: ${date} is now earlier than ${earliest} (${now} - 15 min.)`);
+    return wrong(`Signature expired: ${date} is now earlier than ${earliest} (${compact(nowMs)} - 15 min.)`);
   }
   return undefined;
 }

@@ -279,6 +279,32 @@ describe("what is refused", () => {
     expect(checkSignature(unsigned, claim, signingKey(SECRET, claim))?.text).toMatch(/must be signed/);
   });
 
+  test("what is kept of one request's header is its own for none of the next", () => {
+    const fields = `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host;x-amz-date, Signature=`;
+    const read = (signature: string, more: Readonly<Record<string, string>> = {}) =>
+      readClaim(requestOf("POST", "/", { ...good, authorization: `${fields}${signature}`, ...more }));
+    const first = read("a".repeat(64));
+    expect(read("a".repeat(64))).toEqual(first);
+    expect(read("b".repeat(64))).toEqual({ ...first, signature: "b".repeat(64) });
+    const later = { "x-amz-date": "20150830T123601Z" };
+    expect(read("c".repeat(64), later)).toMatchObject({ date: "20150830T123601Z", atMs: NOW_MS + 1_000 });
+    expect(read("c".repeat(64), { "x-amz-date": "20151330T123601Z" })).toMatchObject({
+      text: expect.stringContaining("ISO-8601"),
+    });
+    expect(read("c".repeat(64), { "x-amz-date": "" })).toMatchObject({
+      text: expect.stringContaining("requires existence of either"),
+    });
+    expect(read("c".repeat(64), { "x-amz-security-token": "t" })).toMatchObject({
+      text: expect.stringContaining("must be a 'SignedHeader'"),
+    });
+    expect(read("c".repeat(64), { "x-amz-target": "t" })).toMatchObject({
+      text: expect.stringContaining("must be a 'SignedHeader'"),
+    });
+    // A signature that would be more than one field cannot be right, whichever way it is read.
+    const smuggled = read(`${"d".repeat(30)},Credential=${"e".repeat(22)}`);
+    expect(smuggled).toMatchObject({ signature: expect.stringContaining(",Credential=") });
+  });
+
   test("any text whatever, without a crash", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (header, query) => {
