@@ -124,7 +124,8 @@ export class Authenticator {
     if (!mayHaveSessions(parent, issuedMs)) return undefined;
     if (role === undefined) return { ...parent.principal, sessionIssuedMs: issuedMs };
     const known = this.#identities.role(role.arn);
-    if (known === undefined || issuedMs < known.sessionsValidFromMs) return undefined;
+    // A new role of the same name has none of the old one's sessions.
+    if (known?.id !== role.id || issuedMs < known.sessionsValidFromMs) return undefined;
     return roleSessionOf({
       account: known.account,
       roleName: known.name,

@@ -7,6 +7,7 @@
 //
 // A session's policy narrows what its role may do, and what a queue policy gives to the role or to everybody; what a queue
 // policy gives to the session itself by its ARN it does not narrow.
+import { Kept } from "./kept.ts";
 import type { Context } from "./policy/context.ts";
 import { type Policy, PolicyError, parsePolicy } from "./policy/document.ts";
 import { evaluate, type PolicyRequest, type Verdict } from "./policy/evaluate.ts";
@@ -40,9 +41,20 @@ export interface Resource {
 /** @returns undefined: he may; else why not, in the service's words */
 export type Decision = string | undefined;
 
+/** A queue's policy as its text says, understood once. */
+interface Known {
+  readonly policy: Policy | PolicyError;
+  readonly isFixed: boolean;
+  /** Stands for the text, which may be long, in what decisions are found by. */
+  readonly number: number;
+}
+
+const MAY = ""; // as decisions are kept
+
 export class Authorizer {
-  readonly #decisions = new Map<string, Decision>();
-  readonly #policies = new Map<string, Policy | PolicyError>();
+  readonly #decisions = new Kept<string, string>(DECISIONS_KEPT_MAX);
+  readonly #policies = new Kept<string, Known>(POLICIES_KEPT_MAX);
+  #policyCount = 0;
 
   /**
    * @param action an IAM action such as "sqs:SendMessage"; batches have the single action's
@@ -51,19 +63,16 @@ export class Authorizer {
   decide(principal: Principal, action: string, resource: Resource, context: () => Context): Decision {
     const { arn, account, policy: text } = resource;
     if (principal.kind === "root" && principal.account === account && text === undefined) return undefined;
-    const queuePolicy = text === undefined ? undefined : this.#parsed(text);
-    if (queuePolicy instanceof PolicyError) return ofUnreadable(principal, action, resource);
-    const policies = [...principal.identityPolicies, ...(principal.sessionPolicies ?? [])];
-    if (queuePolicy !== undefined) policies.push(queuePolicy);
+    const known = text === undefined ? undefined : this.#parsed(text);
+    if (known?.policy instanceof PolicyError) return ofUnreadable(principal, action, resource);
     // What depends on the request's circumstances is decided each time anew.
-    const isFixed = policies.every(isUnconditional);
-    const key = `${principal.key}\n${action}\n${arn}\n${account}\n${text}`;
-    if (isFixed && this.#decisions.has(key)) return this.#decisions.get(key);
+    const isFixed = (known?.isFixed ?? true) && isFixedFor(principal);
+    const key = isFixed ? `${principal.key}\n${action}\n${arn}\n${account}\n${known?.number ?? ""}` : "";
+    const kept = isFixed ? this.#decisions.get(key) : undefined;
+    if (kept !== undefined) return kept === MAY ? undefined : kept;
     const request = { principal: principal.names, action, resource: arn, context: context() };
-    const decision = decide(principal, account, queuePolicy, request);
-    if (!isFixed) return decision;
-    if (this.#decisions.size >= DECISIONS_KEPT_MAX) this.#decisions.clear();
-    this.#decisions.set(key, decision);
+    const decision = decide(principal, account, known?.policy, request);
+    if (isFixed) this.#decisions.set(key, decision ?? MAY);
     return decision;
   }
 
@@ -72,14 +81,28 @@ export class Authorizer {
     this.#decisions.clear();
   }
 
-  #parsed(text: string): Policy | PolicyError {
+  #parsed(text: string): Known {
     const known = this.#policies.get(text);
     if (known !== undefined) return known;
     const policy = parsedOrError(text);
-    if (this.#policies.size >= POLICIES_KEPT_MAX) this.#policies.clear();
-    this.#policies.set(text, policy);
-    return policy;
+    const isFixed = policy instanceof PolicyError || isUnconditional(policy);
+    const fresh = { policy, isFixed, number: ++this.#policyCount };
+    this.#policies.set(text, fresh);
+    return fresh;
   }
+}
+
+const fixed = new WeakMap<Principal, boolean>();
+
+/** Whether none of his own policies asks about circumstances. */
+function isFixedFor(principal: Principal): boolean {
+  let isFixed = fixed.get(principal);
+  if (isFixed === undefined) {
+    const { identityPolicies, sessionPolicies = [] } = principal;
+    isFixed = identityPolicies.every(isUnconditional) && sessionPolicies.every(isUnconditional);
+    fixed.set(principal, isFixed);
+  }
+  return isFixed;
 }
 
 function parsedOrError(text: string): Policy | PolicyError {

@@ -17,8 +17,8 @@ const BOUND = "session";
 export interface Session {
   readonly accessKeyId: string; // ASIA…
   readonly secret: string;
-  /** The role assumed, by its ARN, and the session's name; undefined: the user's own session. */
-  readonly role: { readonly arn: string; readonly sessionName: string } | undefined;
+  /** The role assumed, by its ARN and its ID, and the session's name; undefined: the user's own session. */
+  readonly role: { readonly arn: string; readonly id: string; readonly sessionName: string } | undefined;
   /** The access key it came from, whatever sessions were between: when that is refused, this is. */
   readonly parentKeyId: string;
   readonly policy: string | undefined; // as it was given; a session's policy only takes away

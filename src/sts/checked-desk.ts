@@ -90,7 +90,7 @@ export class CheckedDesk implements Desk {
     const { account, name, id } = role;
     const { sessionName } = wish;
     return {
-      credentials: this.#issue({ arn: role.arn, sessionName }, content, seconds),
+      credentials: this.#issue({ arn: role.arn, id, sessionName }, content, seconds),
       identity: { account, arn: sessionArn(account, name, sessionName), userId: `${id}:${sessionName}` },
       content,
       packedPercent,

@@ -105,10 +105,13 @@ describe("a session is over", () => {
     expect([own, worker, further].map((key) => world.may(key))).toEqual([INVALID, INVALID, INVALID]);
   });
 
-  test("when its role is deleted; the user's own goes on", () => {
+  test("when its role is deleted, also if another of that name is made; the user's own goes on", () => {
     const { own, worker } = given();
     world.changeRole("worker", () => undefined);
     expect([world.may(own), world.may(worker)]).toEqual(["", INVALID]);
+    world.role("worker", HOME, trust(ALICE), allow("sqs:*"), { id: "AROAANOTHER000000000" });
+    expect(world.may(worker)).toBe(INVALID);
+    expect(world.may(world.became(alice, role))).toBe("");
   });
 
   test("when it was issued before the instant from which the role's, or the user's, count", () => {
@@ -202,7 +205,10 @@ describe("nobody gets in", () => {
 
   test("tokens say what was sealed into them, and do not tell it", () => {
     const { token = "", secret } = world.became(alice, role, { Policy: JSON.stringify(allow("sqs:SendMessage")) });
-    expect(readToken(world.sessions, token)).toMatchObject({ secret, role: { arn: role, sessionName: "s1" } });
+    expect(readToken(world.sessions, token)).toMatchObject({
+      secret,
+      role: { arn: role, id: "AROAWORKER0000000000", sessionName: "s1" },
+    });
     expect(Buffer.from(token, "base64").toString("latin1")).not.toContain("worker");
     const session = readToken(world.sessions, token);
     if (session === undefined) throw new Error("it was read a moment ago");
