@@ -1,14 +1,12 @@
 // Ways in that somebody could try on a broker with keys: each is refused, and what it was after is still there.
 import { execFileSync } from "node:child_process";
-import { createHash, createHmac } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { request } from "node:http";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BrokerProcess, startBroker } from "../support/broker-process.ts";
+import * as wire from "../support/wire.ts";
 
 const BUNDLE = fileURLToPath(new URL("../../build/out/wasq.cjs", import.meta.url));
 const OWNER = "111111111111";
@@ -19,11 +17,8 @@ interface Key {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
 }
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-}
-type Headers = Record<string, string>;
+type Answer = wire.WireAnswer;
+type Headers = wire.Headers;
 
 let directory: string;
 let broker: BrokerProcess;
@@ -69,9 +64,6 @@ const MOVE = ["StartMessageMoveTask", "ReceiveMessage", "DeleteMessage", "GetQue
   (one) => `sqs:${one}`,
 );
 
-const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
-const hmac = (key: Buffer | string, text: string): Buffer => createHmac("sha256", key).update(text).digest();
-
 interface Signed {
   readonly key: string; // its user's name
   readonly method?: string;
@@ -83,42 +75,10 @@ interface Signed {
 }
 
 /** What an SDK would send. Tests then change what they like. */
-function sign({
-  key,
-  method = "POST",
-  path = "/",
-  query = "",
-  headers = {},
-  body = "",
-  region = "us-east-1",
-}: Signed): Headers {
-  const date = new Date().toISOString().replaceAll(/[-:]|\.\d{3}/g, "");
-  const all: Headers = { ...headers, host: new URL(broker.endpoint).host, "x-amz-date": date };
-  const names = Object.keys(all).sort();
-  const lines = names.map((name) => `${name}:${all[name]}\n`).join("");
-  const encodedPath = path.split("/").map(encodeURIComponent).join("/");
-  const canonical = [method, encodedPath, query, lines, names.join(";"), sha256(body)].join("\n");
-  const scope = `${date.slice(0, 8)}/${region}/sqs/aws4_request`;
-  const { accessKeyId, secretAccessKey } = of(key);
-  const signing = scope.split("/").reduce<Buffer | string>((each, part) => hmac(each, part), `AWS4${secretAccessKey}`);
-  const signature = hmac(signing, ["AWS4-HMAC-SHA256", date, scope, sha256(canonical)].join("\n")).toString("hex");
-  const authorization = `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${names.join(";")}, Signature=${signature}`;
-  return { ...all, authorization };
-}
-
-function send(method: string, path: string, headers: Headers, body = ""): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const sent = request(`${broker.endpoint}/`, { method, path, headers }, (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (chunk: string) => {
-        text += chunk;
-      });
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
-    });
-    sent.on("error", reject);
-    sent.end(body);
-  });
-}
+const sign = ({ key, ...more }: Signed): Headers => wire.sign({ endpoint: broker.endpoint, key: of(key), ...more });
+const send = (method: string, path: string, headers: Headers, body?: string): Promise<Answer> =>
+  wire.send(broker.endpoint, method, path, headers, body);
+const raw = (text: string): Promise<string> => wire.raw(broker.endpoint, text);
 
 const JSON_TYPE = { "content-type": "application/x-amz-json-1.0" };
 const FORM_TYPE = { "content-type": "application/x-www-form-urlencoded" };
@@ -142,23 +102,6 @@ async function countOf(QueueUrl: string, region?: string): Promise<string> {
   return JSON.parse(text).Attributes.ApproximateNumberOfMessages;
 }
 
-/** Bytes as they are, for what no client would send. @returns all that comes until the other side closes, or says no more */
-function raw(text: string): Promise<string> {
-  return new Promise((resolve) => {
-    let got = "";
-    const socket = connect(Number(new URL(broker.endpoint).port), "127.0.0.1", () => socket.write(text));
-    socket.setTimeout(700, () => socket.destroy());
-    socket.on("data", (chunk) => {
-      got += chunk.toString("latin1");
-    });
-    socket.on("error", () => socket.destroy()).on("close", () => resolve(got));
-  });
-}
-const lines = (headers: Headers): string =>
-  Object.entries(headers)
-    .map(([name, value]) => `${name}: ${value}\r\n`)
-    .join("");
-
 test("the rights that the attempts start from are there", async () => {
   expect((await json("sender", "SendMessage", { QueueUrl: "allowed", MessageBody: "x" })).status).toBe(200);
   expect((await form("sender", `/${OWNER}/allowed`, "Action=SendMessage&MessageBody=x")).status).toBe(200);
@@ -169,7 +112,7 @@ test("the rights that the attempts start from are there", async () => {
 describe("a header", () => {
   const body = '{"QueueUrl":"allowed","MessageBody":"x"}';
   const head = (headers: Headers, more: string) =>
-    `POST / HTTP/1.1\r\n${more}${lines({ ...headers, ...JSON_TYPE })}content-length: ${body.length}\r\n\r\n${body}`;
+    `POST / HTTP/1.1\r\n${more}${wire.lines({ ...headers, ...JSON_TYPE })}content-length: ${body.length}\r\n\r\n${body}`;
   const signed = () => sign({ key: "sender", headers: target("SendMessage"), body });
 
   test("that comes twice is not read once: a second action", async () => {
@@ -191,7 +134,7 @@ describe("a header", () => {
   });
 
   test("that gives a body two lengths smuggles nothing behind it", async () => {
-    const hidden = `POST / HTTP/1.1\r\n${lines({ ...sign({ key: "sender" }), ...FORM_TYPE })}content-length: 0\r\n\r\n`;
+    const hidden = `POST / HTTP/1.1\r\n${wire.lines({ ...sign({ key: "sender" }), ...FORM_TYPE })}content-length: 0\r\n\r\n`;
     for (const more of ["transfer-encoding: chunked\r\n", `content-length: ${body.length + hidden.length}\r\n`]) {
       const got = await raw(head(signed(), more));
       expect(got.match(/^HTTP\/1.1/gm)?.length ?? 0).toBeLessThanOrEqual(1);
