@@ -1,4 +1,5 @@
 // Who is let in: open to everybody while there is nobody to tell apart, and checked from the moment there are keys.
+import type { Audit } from "./audit/audit.ts";
 import { Authenticator } from "./auth/authenticate.ts";
 import { Authorizer } from "./auth/authorize.ts";
 import type { DeclaredIdentities, Identities } from "./auth/identities.ts";
@@ -28,6 +29,7 @@ export interface EntranceOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly defaults: GateDefaults;
+  readonly audit?: Audit | undefined;
   /** Told of keys that cannot be read: those there were stay. */
   readonly onTrouble: (error: unknown) => void;
   readonly onNote: (text: string) => void;
@@ -104,7 +106,7 @@ export class Entrance {
   }
 
   #renew(): void {
-    const { clock, defaults } = this.#options;
+    const { clock, defaults, audit } = this.#options;
     const { masterKey, identities } = this.#read();
     const known = this.#checks;
     if (known === undefined) {
@@ -112,12 +114,14 @@ export class Entrance {
       const authenticator = new Authenticator(identities, sessions);
       const authorizer = new Authorizer();
       this.#checks = { authenticator, authorizer, sessions };
-      this.gate.shut(new CheckedGate({ authenticator, authorizer, clock, defaults }));
+      this.gate.shut(new CheckedGate({ authenticator, authorizer, clock, defaults, audit }));
     } else {
       known.authenticator.renew(identities);
       known.authorizer.forget();
     }
-    for (const listener of this.#listeners) listener(known === undefined ? "shut" : "renewed");
+    const change = known === undefined ? "shut" : "renewed";
+    audit?.identities(change);
+    for (const listener of this.#listeners) listener(change);
   }
 
   #read(): { masterKey: Uint8Array; identities: Identities } {

@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
+import { Audit } from "./audit/audit.ts";
+import { AuditFile } from "./audit/audit-file.ts";
 import { IdentitiesError } from "./auth/identities.ts";
 import type { Clock } from "./base/clock.ts";
 import { type OpenedBroker, openBroker } from "./broker/open.ts";
@@ -22,10 +24,11 @@ import { listen, type Server } from "./net/http.ts";
 import { Origins } from "./net/origins.ts";
 import { PageGuard } from "./net/pages.ts";
 import { type StreamServer, serveStreams, type UpgradeRequest } from "./net/websocket.ts";
+import { whoOf } from "./sqs/audited.ts";
 import { callerOf } from "./sqs/caller.ts";
 import { checkDeclaredQueue, declareQueues } from "./sqs/declared-queues.ts";
 import { createDirect } from "./sqs/direct.ts";
-import type { Handle } from "./sqs/exchange.ts";
+import type { Handle, SqsRequest } from "./sqs/exchange.ts";
 import { createSqs } from "./sqs/index.ts";
 import { parseQueueUrl } from "./sqs/names.ts";
 import { peekRoutes } from "./sqs/peek.ts";
@@ -38,6 +41,7 @@ declare const WASQ_VERSION: string; // put in by the bundler
 
 /** Ctrl-C in a terminal arrives from the terminal and again from each program between it and us: that is one signal. */
 const SAME_SIGNAL_MS = 1_000;
+const AUDIT_FLUSH_MS = 60_000;
 
 interface Parts {
   readonly coreWasm: Uint8Array;
@@ -79,12 +83,13 @@ function explain(error: unknown): string {
 }
 
 /** Signatures and policies are checked once there are keys. Whoever can be reached must have some, or say why not. */
-function openEntrance(config: Config, clock: Clock): Entrance {
+function openEntrance(config: Config, clock: Clock, audit: Audit | undefined): Entrance {
   const { dataDirectory, account, region: defaultRegion } = config;
   if (config.bootstrapRoot) bootstrap(config);
   const entrance = new Entrance({
     dataDirectory,
     declared: config.identities,
+    audit,
     declareAgain: () => readIdentitiesAgain(config, process.env),
     onNote,
     env: process.env,
@@ -107,6 +112,29 @@ function bootstrap({ dataDirectory, account, identities }: Config): void {
   if (identities.users.some(({ keys }) => keys.length > 0)) return;
   const path = bootstrapRoot(dataDirectory, account, process.env, Date.now());
   if (path !== undefined) say(`A key for the root of account ${account} has been made. It is in ${resolve(path)}`);
+}
+
+interface OpenedAudit {
+  readonly audit: Audit;
+  close(): Promise<void>;
+}
+
+function openAudit(path: string, clock: Clock): OpenedAudit {
+  const file = new AuditFile(path, onNote);
+  const audit = new Audit(file, clock);
+  const flushing = setInterval(() => audit.flush(), AUDIT_FLUSH_MS).unref();
+  const close = (): Promise<void> => {
+    clearInterval(flushing);
+    audit.flush();
+    return file.close();
+  };
+  return { audit, close };
+}
+
+/** A page is nobody's request yet. */
+function pageRefused(audit: Audit): (request: SqsRequest, problem: string) => void {
+  return (request, text) =>
+    audit.refused(whoOf(request), { api: "page", action: "", resource: "", code: "AccessDeniedException", text });
 }
 
 function welcome(config: Config, server: Server, isChecked: boolean): void {
@@ -133,6 +161,7 @@ async function serve(config: Config): Promise<void> {
   const onFault = (error: unknown) => process.stderr.write(`A request failed: ${explain(error)}\n`);
   const { account, region: defaultRegion, awsWaits, autoCreateQueues, publicUrl } = config;
   let entrance: Entrance | undefined;
+  let audit: OpenedAudit | undefined;
   const hub = new StreamHub(opened.streams, {
     clock: opened.clock,
     serverVersion: WASQ_VERSION,
@@ -146,7 +175,8 @@ async function serve(config: Config): Promise<void> {
   let streams: StreamServer | undefined;
   let server: Server;
   try {
-    entrance = openEntrance(config, opened.clock);
+    if (config.auditLog !== undefined) audit = openAudit(config.auditLog, opened.clock);
+    entrance = openEntrance(config, opened.clock, audit?.audit);
     const { gate } = entrance;
     const extend = (app: Parameters<typeof serveStreams>[0]): void => {
       // Nobody is asked for a signature there yet: where keys are checked there are no streams.
@@ -159,10 +189,26 @@ async function serve(config: Config): Promise<void> {
       onNote("There are keys now: signatures are checked from here on");
       hub.endAll("Signatures are checked from now on");
     });
-    const sqs = { account, defaultRegion, clock: opened.clock, awsWaits, autoCreateQueues, publicUrl, gate, onFault };
+    const sqs = {
+      account,
+      defaultRegion,
+      clock: opened.clock,
+      awsWaits,
+      autoCreateQueues,
+      publicUrl,
+      gate,
+      audit: audit?.audit,
+      onFault,
+    };
     const direct = createDirect(opened.broker, opened.direct, sqs);
     const handleSqs = createSqs(opened.broker, sqs);
-    const handleSts = createSts({ account, clock: opened.clock, checks: () => entrance?.checks, onFault });
+    const handleSts = createSts({
+      account,
+      clock: opened.clock,
+      checks: () => entrance?.checks,
+      audit: audit?.audit,
+      onFault,
+    });
     const handle: Handle = (request, answer) => (isSts(request) ? handleSts : handleSqs)(request, answer);
     await declareQueues(opened.broker, config.queues, onNote);
     const health = healthRoutes({ version: WASQ_VERSION, trouble: () => opened.trouble() });
@@ -170,18 +216,26 @@ async function serve(config: Config): Promise<void> {
     const pages = new PageGuard({ origins, publicUrl, isLocal: !config.isExposed });
     const { host, port } = config;
     const isChecked = () => gate.isChecked;
-    server = await listen({ uws, host, port, handle, direct, routes, isChecked, pages, extend });
+    const audited = audit === undefined ? {} : { withHeaders: true, onPageRefused: pageRefused(audit.audit) };
+    server = await listen({ uws, host, port, handle, direct, routes, isChecked, pages, extend, ...audited });
     origins.listening(config.host, server.port);
   } catch (error) {
     entrance?.close();
+    await audit?.close();
     await opened.close();
     throw error;
   }
-  stopOnSignals(opened, server, hub, streams);
+  stopOnSignals(opened, server, hub, streams, audit);
   welcome(config, server, entrance.gate.isChecked);
 }
 
-function stopOnSignals(opened: OpenedBroker, server: Server, hub: StreamHub, streams: StreamServer | undefined): void {
+function stopOnSignals(
+  opened: OpenedBroker,
+  server: Server,
+  hub: StreamHub,
+  streams: StreamServer | undefined,
+  audit: OpenedAudit | undefined,
+): void {
   let stoppingSinceMs: number | undefined;
   const end = async (): Promise<void> => {
     opened.answerWaiting();
@@ -191,6 +245,7 @@ function stopOnSignals(opened: OpenedBroker, server: Server, hub: StreamHub, str
     await opened.flush();
     await closed;
     await opened.close();
+    await audit?.close();
     process.exit(0);
   };
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {

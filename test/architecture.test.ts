@@ -23,14 +23,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
     typesOnly: ["src/broker/types.ts", "src/broker/stream-types.ts"],
     modules: ["node:crypto", "protobufjs/light.js"],
   },
+  audit: { may: ["base"], modules: [] },
   auth: { may: ["base"], modules: ["node:crypto", "node:net", "node:zlib"] },
   vault: { may: ["base", "auth"], modules: ["node:crypto", "node:fs", "node:path"] },
   sqs: {
-    may: ["base", "limits", "auth"],
+    may: ["base", "limits", "audit", "auth"],
     typesOnly: ["src/broker/types.ts"],
     modules: ["node:buffer", "node:crypto", "node:util"],
   },
-  sts: { may: ["base", "auth", "sqs"], modules: ["node:buffer", "node:crypto"] },
+  sts: { may: ["base", "audit", "auth", "sqs"], modules: ["node:buffer", "node:crypto"] },
   net: {
     may: ["base", "limits", "sqs", "stream"],
     modules: ["node:fs", "node:net", "node:os", "node:path", "uWebSockets.js"],
@@ -41,7 +42,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     modules: ["node:crypto", "node:fs", "node:stream", "node:tty", "node:util"],
   },
   config: { may: ["base", "limits"], modules: ["node:path", "node:util"] },
-  entrance: { may: ["base", "auth", "vault", "sqs"], modules: [] },
+  entrance: { may: ["base", "audit", "auth", "vault", "sqs"], modules: [] },
   main: {
     may: [
       "base",
@@ -58,6 +59,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "vault",
       "entrance",
       "sts",
+      "audit",
     ],
     modules: ["node:fs", "node:module", "node:path", "node:sea"],
   },
@@ -65,6 +67,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 
 /** What single files may have besides what their room may. */
 const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
+  "src/audit/audit-file.ts": ["node:fs"],
   "src/config/read-bounded.ts": ["node:fs"],
   "src/config/yaml.ts": ["yaml"],
   "src/net/health.ts": ["node:crypto"], // an answer's id

@@ -38,6 +38,8 @@ export interface Config {
   readonly queues: readonly DeclaredQueue[];
   /** Users, keys and roles besides those of the data directory. */
   readonly identities: DeclaredIdentities;
+  /** Where refusals, changes of queues and uses of keys are written down; undefined: nowhere. */
+  readonly auditLog: string | undefined;
   /** Make a root key if there are no keys. */
   readonly bootstrapRoot: boolean;
   readonly file: string | undefined; // the configuration file
@@ -69,6 +71,8 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
   --allow-origins LIST     pages of these origins may use it and open streams, * for all (WASQ_ALLOW_ORIGINS, its own)
   --bootstrap-root         make a key for the account's root if there are no keys, and keep it in root-credentials
                            in the data directory                       (WASQ_BOOTSTRAP_ROOT)
+  --audit-log PATH         write down who was refused, who changed a queue and which keys were used
+                           (WASQ_AUDIT_LOG, nowhere)
   --auto-create-queues     create a queue that is asked for and is not there     (WASQ_AUTO_CREATE_QUEUES)
   --insecure-no-auth       listen beyond this machine although there are no keys:
                            whoever reaches the port may read, send and delete everything (WASQ_INSECURE_NO_AUTH)
@@ -147,6 +151,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     allowOrigins: Object.freeze(allowed === "*" ? ["*"] : (originsOf(allowed) ?? [])),
     queues: Object.freeze(queues),
     identities,
+    auditLog: given.get("auditLog")?.text,
     bootstrapRoot: text("bootstrapRoot", "false") === "true",
     file: path,
     notes: Object.freeze(file.notes),

@@ -9,7 +9,7 @@ import { asBranch, asText, type Mistakes, readMembers, type Tree, toPlain } from
 /** Attributes that are JSON: they may be written as such, or as a text. */
 const JSON_ATTRIBUTES: ReadonlySet<string> = new Set(["Policy", "RedrivePolicy", "RedriveAllowPolicy"]);
 
-/** @param path of the file: a data directory that is not absolute is looked for beside it */
+/** @param path of the file: a data directory and an audit log that are not absolute are beside it */
 export function readOwnFile(tree: Tree, mistakes: Mistakes, path: string): FileSettings {
   const settings = new Map<SettingName, Given>();
   const queues: QueueWish[] = [];
@@ -20,7 +20,8 @@ export function readOwnFile(tree: Tree, mistakes: Mistakes, path: string): FileS
     const place = `${mistakes.placeOf(value.line)}: ${name}`;
     const wrong = SETTINGS[name].wrong(text);
     if (wrong !== undefined) mistakes.add(value.line, `${name} is "${text}": ${wrong}`);
-    else if (name === "dataDirectory") settings.set(name, { text: resolve(dirname(path), text), place });
+    else if (name === "dataDirectory" || name === "auditLog")
+      settings.set(name, { text: resolve(dirname(path), text), place });
     else settings.set(name, { text, place });
   };
   readMembers(

@@ -55,6 +55,11 @@ export const SETTINGS = {
   },
   insecureNoAuth: { flag: "insecure-no-auth", variable: "WASQ_INSECURE_NO_AUTH", isSwitch: true, wrong: truth },
   bootstrapRoot: { flag: "bootstrap-root", variable: "WASQ_BOOTSTRAP_ROOT", isSwitch: true, wrong: truth },
+  auditLog: {
+    flag: "audit-log",
+    variable: "WASQ_AUDIT_LOG",
+    wrong: (text) => (text === "" ? "a path is needed" : undefined),
+  },
   awsWaits: { flag: "aws-waits", variable: "WASQ_AWS_WAITS", isSwitch: true, wrong: truth },
   autoCreateQueues: { flag: "auto-create-queues", variable: "WASQ_AUTO_CREATE_QUEUES", isSwitch: true, wrong: truth },
   account: {

@@ -1,6 +1,6 @@
 // HTTP on uWebSockets.js: bytes in, bytes out. It knows sizes and sockets, and nothing of queues.
 import type { HttpRequest, HttpResponse, TemplatedApp } from "uWebSockets.js";
-import type { Direct, Handle } from "../sqs/exchange.ts";
+import type { Direct, Handle, SqsRequest } from "../sqs/exchange.ts";
 import type { Uws } from "./addon.ts";
 import { Exchange, type Shared } from "./exchange.ts";
 import { GatheringBudget } from "./gathering.ts";
@@ -52,13 +52,17 @@ export interface ListenOptions {
    * for which nobody else pays, and no page is kept away, as a link that is signed may stand on any.
    */
   readonly isChecked?: () => boolean;
+  /** Give handlers headers and address although nothing is checked: somebody writes down who asks. */
+  readonly withHeaders?: boolean;
+  /** Told of a page that was kept away. */
+  readonly onPageRefused?: (request: SqsRequest, problem: string) => void;
   /** Keeps web pages of other origins away; nobody does, if there is none. */
   readonly pages?: PageGuard | undefined;
   readonly gatheringBytesMax?: number;
 }
 
 export function listen(options: ListenOptions): Promise<Server> {
-  const { uws, host, port, isChecked = () => false } = options;
+  const { uws, host, port, isChecked = () => false, withHeaders = false } = options;
   const app: TemplatedApp = uws.App();
   const traffic = new Traffic();
   const shared: Shared = {
@@ -80,6 +84,7 @@ export function listen(options: ListenOptions): Promise<Server> {
   ): void => {
     app.any(path, (res: HttpResponse, req: HttpRequest): void => {
       const checked = isChecked();
+      const hasHeaders = checked || withHeaders;
       const declared = req.getHeader("content-length");
       const request = {
         method: req.getCaseSensitiveMethod(),
@@ -93,14 +98,17 @@ export function listen(options: ListenOptions): Promise<Server> {
         accept: req.getHeader("accept"),
         traceHeader: req.getHeader("x-amzn-trace-id"),
         body: NO_BODY,
-        headers: checked ? headersOf(req) : NO_HEADERS,
-        remoteAddress: checked ? Buffer.from(res.getRemoteAddressAsText()).toString("latin1") : "",
+        headers: hasHeaders ? headersOf(req) : NO_HEADERS,
+        remoteAddress: hasHeaders ? Buffer.from(res.getRemoteAddressAsText()).toString("latin1") : "",
       };
       const declaredBytes = declared === "" ? 0 : Number(declared);
       const exchange = new Exchange(res, request, declaredBytes, shared, handle, direct, servesHead);
       const problem = checked ? undefined : pages?.problemOf(request.method, request.target, req);
       if (problem === undefined) exchange.start();
-      else exchange.deny(problem);
+      else {
+        options.onPageRefused?.(request, problem);
+        exchange.deny(problem);
+      }
     });
   };
   options.extend?.(app);

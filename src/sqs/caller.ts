@@ -9,8 +9,9 @@ export interface Caller {
   readonly account: string; // 12 digits
   readonly region: string;
   readonly senderId: string;
-  /** Who he is, where signatures are checked. */
+  /** Who he is, where signatures are checked; and the key he signed with. */
   readonly principal?: Principal;
+  readonly accessKeyId?: string | undefined;
 }
 
 /** What of a request tells who asks. */

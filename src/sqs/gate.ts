@@ -1,6 +1,7 @@
 // Who comes in, and what he may do there. There are two gates: one that is open to everybody, and one that checks
 // signatures and policies. Everything of this room that answers a request asks the one it was given.
 
+import type { Audit } from "../audit/audit.ts";
 import type { Authenticator } from "../auth/authenticate.ts";
 import type { Authorizer, Resource } from "../auth/authorize.ts";
 import { contextOf } from "../auth/request-context.ts";
@@ -73,17 +74,20 @@ export class CheckedGate implements Gate {
   readonly #authorizer: Authorizer;
   readonly #clock: Clock;
   readonly #defaults: GateDefaults;
+  readonly #audit: Audit | undefined;
 
   constructor(parts: {
     authenticator: Authenticator;
     authorizer: Authorizer;
     clock: Clock;
     defaults: GateDefaults;
+    audit?: Audit | undefined;
   }) {
     this.#authenticator = parts.authenticator;
     this.#authorizer = parts.authorizer;
     this.#clock = parts.clock;
     this.#defaults = parts.defaults;
+    this.#audit = parts.audit;
   }
 
   admit(request: SqsRequest): Caller {
@@ -96,13 +100,15 @@ export class CheckedGate implements Gate {
         "X-Amz-Target names an action of the JSON protocol, but the request is none of it.",
       );
     }
-    const { principal, region } = result;
+    const { principal, accessKeyId, region } = result;
+    if (accessKeyId !== undefined) this.#audit?.used(accessKeyId, principal.arn, request.remoteAddress);
     const { account, defaultRegion } = this.#defaults;
     return {
       account: principal.kind === "anonymous" ? account : principal.account,
       region: region ?? regionOfHost(request.host) ?? defaultRegion,
       senderId: principal.userId,
       principal,
+      accessKeyId,
     };
   }
 

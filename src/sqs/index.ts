@@ -1,7 +1,9 @@
 // The SQS API: one HTTP request in, one reply out.
 
+import type { Audit } from "../audit/audit.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Broker, QueueName } from "../broker/types.ts";
+import { AuditedCall } from "./audited.ts";
 import { createMissing, missingQueue } from "./auto-create.ts";
 import { isTraceHeader } from "./characters.ts";
 import { invalidParameter, type SqsError } from "./errors.ts";
@@ -27,6 +29,8 @@ export interface SqsOptions {
   readonly publicUrl?: string | undefined;
   /** Who may come in and do what; everybody and everything, if there is none. */
   readonly gate?: Gate;
+  /** Where refusals and changes of queues are written down. */
+  readonly audit?: Audit | undefined;
   /** Told of what should not have been thrown. The client has been answered, with InternalFailure. */
   readonly onFault?: (error: unknown) => void;
 }
@@ -38,9 +42,12 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
 
   return (request, answer) => {
     const exchange = new PendingReply(rendererOf(request), answer, onFault);
+    const audited = options.audit && new AuditedCall(options.audit, request);
+    audited?.watch(exchange);
     let cancel: (() => void) | undefined;
     try {
       const caller = gate.admit(request);
+      if (audited !== undefined) audited.caller = caller;
       const call = isJson(request) ? readJson(request) : readQuery(request);
       if (call === undefined) {
         exchange.noAction();
@@ -61,6 +68,7 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
       const input = call.input as { readonly [member: string]: unknown }; // whatever its description says, an object
       const permit = (action: string, name: QueueName | undefined): void => {
         const queue = name === undefined ? undefined : broker.find(name);
+        if (audited !== undefined) audited.queue ??= name;
         const requestTags = requestTagsOf(input);
         gate.permit(caller, request, action, {
           name,
@@ -81,18 +89,20 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
       if (missing !== undefined) permit("sqs:CreateQueue", missing);
       if (missing === undefined) run();
       else {
-        createMissing(context, missing, (error) =>
+        createMissing(context, missing, (error) => {
+          if (error === undefined) audited?.created(missing);
           exchange.proceed(error, () => {
             permitAll(); // somebody else may have created it meanwhile, with a policy
             run();
-          }),
-        );
+          });
+        });
       }
     } catch (error) {
       exchange.fail(error);
     }
     if (exchange.answered) return undefined;
     return () => {
+      audited?.left(exchange.operation?.name ?? "");
       exchange.answered = true;
       cancel?.();
     };

@@ -8,9 +8,11 @@
 //   ShowDelayed=true     also what is delayed; adds attribute IsDelayed
 //   MaxResults=1 … 1000  ours: messages of one answer, which also ends after 8 MiB; NextToken in it asks for the rest
 
+import type { Audit } from "../audit/audit.ts";
 import type { Broker, Delivered, PeekCursor, Peeked, PeekResult, QueueName } from "../broker/types.ts";
 import { PEEK_BYTES_MAX, PEEK_COUNT_MAX } from "../limits.ts";
 import { ALL_SYSTEM_ATTRIBUTES, messageOutput, receivedMessage, receiveMessage } from "./actions/receive-message.ts";
+import { AuditedCall } from "./audited.ts";
 import type { Caller } from "./caller.ts";
 import { invalidParameter, queueDoesNotExist, SqsError } from "./errors.ts";
 import type { Handle, SqsRequest } from "./exchange.ts";
@@ -36,6 +38,7 @@ export interface PeekRouteOptions {
   readonly defaultRegion: string;
   /** To look takes the permission to receive. */
   readonly gate?: Gate;
+  readonly audit?: Audit | undefined;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -61,11 +64,15 @@ export function peekRoutes(
     const renderer = isJson(request) ? PEEK_JSON_RENDERER : textRenderer(request);
     const exchange = new PendingReply(renderer, answer, options.onFault);
     exchange.operation = OPERATION;
+    const audited = options.audit && new AuditedCall(options.audit, request);
+    audited?.watch(exchange);
     let cancel: (() => void) | undefined;
     try {
       const caller = gate.admit(request);
+      if (audited !== undefined) audited.caller = caller;
       const parameters = parametersOf(request);
       const name = nameOf(broker, request, parameters, caller);
+      if (audited !== undefined) audited.queue = name;
       const queue = broker.find(name);
       const { settings, tags: queueTags } = queue ?? { settings: undefined, tags: undefined };
       const wanted = { name, policy: settings?.policy, queueTags, requestTags: undefined };

@@ -8,6 +8,8 @@ import type { Operation, Reply } from "./operation.ts";
 export class PendingReply implements Reply<unknown> {
   operation: Operation | undefined;
   answered = false;
+  /** Told of the answer before it leaves; with what went wrong, if it did. */
+  onAnswer: ((failure: SqsError | undefined) => void) | undefined;
   readonly #renderer: Renderer;
   readonly #answer: (reply: SqsReply) => void;
   readonly #onFault: (error: unknown) => void;
@@ -27,6 +29,7 @@ export class PendingReply implements Reply<unknown> {
       this.fail(error);
       return;
     }
+    this.onAnswer?.(undefined);
     this.#send(reply);
   }
 
@@ -43,12 +46,17 @@ export class PendingReply implements Reply<unknown> {
 
   fail(error: unknown): void {
     if (error instanceof SqsError) {
-      if (!this.answered) this.#send(this.#renderer.failure(error, randomUUID()));
+      if (this.answered) return;
+      this.onAnswer?.(error);
+      this.#send(this.#renderer.failure(error, randomUUID()));
       return;
     }
     const requestId = randomUUID();
     const failure = new SqsError("InternalFailure", `The request failed inside the broker. Its id is ${requestId}.`);
-    if (!this.answered) this.#send(this.#renderer.failure(failure, requestId));
+    if (!this.answered) {
+      this.onAnswer?.(failure);
+      this.#send(this.#renderer.failure(failure, requestId));
+    }
     this.#onFault(error);
   }
 

@@ -1,13 +1,15 @@
 // The STS API: one HTTP request in, one reply out. It shares the port, and the path, with the SQS API.
 import { randomUUID } from "node:crypto";
+import type { Audit } from "../audit/audit.ts";
 import type { Clock } from "../base/clock.ts";
+import { whoOf } from "../sqs/audited.ts";
 import { callerOf } from "../sqs/caller.ts";
 import type { Handle, SqsRequest } from "../sqs/exchange.ts";
 import { type Elements, failure, success } from "./answers.ts";
 import { readRoleWish } from "./assume-role.ts";
 import { CheckedDesk, type Checks } from "./checked-desk.ts";
 import { type Credentials, type Desk, SESSION_TOKEN_SECONDS_MAX, SESSION_TOKEN_SECONDS_MIN } from "./desk.ts";
-import { StsError } from "./errors.ts";
+import { STS_ERRORS, StsError } from "./errors.ts";
 import { OpenDesk, OpenSessions } from "./open-desk.ts";
 import { Members, readParameters } from "./parameters.ts";
 
@@ -18,11 +20,19 @@ export interface StsOptions {
   readonly clock: Clock;
   /** What signatures are checked with; undefined: everybody is let in. Asked anew for each request. */
   readonly checks: () => Checks | undefined;
+  /** Where refusals, and credentials that were given out, are written down. */
+  readonly audit?: Audit | undefined;
   /** Told of what should not have been thrown. The client has been answered, with InternalFailure. */
   readonly onFault: (error: unknown) => void;
 }
 
-type Action = (desk: Desk, members: Members) => Elements;
+/** What an action answers, and what it has given out. */
+interface Done {
+  readonly elements: Elements;
+  readonly credentials?: Credentials;
+}
+
+type Action = (desk: Desk, members: Members) => Done;
 
 const ACTIONS: ReadonlyMap<string, Action> = new Map([
   ["AssumeRole", assumeRole],
@@ -32,34 +42,74 @@ const ACTIONS: ReadonlyMap<string, Action> = new Map([
 
 export function createSts(options: StsOptions): Handle {
   const given = new OpenSessions();
-  const answerTo = (request: SqsRequest, requestId: string) => {
-    const nowMs = options.clock.nowMs();
-    const checks = options.checks();
-    const desk =
-      checks === undefined
-        ? new OpenDesk(given, callerOf(request, options.account, ""), nowMs)
-        : new CheckedDesk(checks, request, nowMs);
-    const parameters = readParameters(request.query, request.body);
-    const name = parameters.get("Action");
-    if (name === undefined) throw new StsError("MissingAction", "The request must contain the parameter Action");
-    const action = ACTIONS.get(name);
-    if (action === undefined) {
-      throw new StsError("InvalidAction", `Could not find operation ${name} for version ${STS_VERSION}`);
-    }
-    return success(name, action(desk, new Members(parameters)), requestId);
-  };
   return (request, answer) => {
     const requestId = randomUUID();
+    const call = new Call(options);
     try {
-      answer(answerTo(request, requestId));
+      const elements = call.run(request, given);
+      answer(success(call.name, elements, requestId));
     } catch (error) {
       if (!(error instanceof StsError)) options.onFault(error);
       const told =
         error instanceof StsError ? error : new StsError("InternalFailure", "An internal error has occurred");
+      call.failed(request, told);
       answer(failure(told, requestId));
     }
     return undefined;
   };
+}
+
+/** One request: what is known of it when it fails is written down. */
+class Call {
+  readonly #options: StsOptions;
+  #principal = "";
+  #resource = "";
+  name = "";
+
+  constructor(options: StsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws StsError */
+  run(request: SqsRequest, given: OpenSessions): Elements {
+    const { account, clock, checks, audit } = this.#options;
+    const nowMs = clock.nowMs();
+    const found = checks();
+    const desk =
+      found === undefined
+        ? new OpenDesk(given, callerOf(request, account, ""), nowMs)
+        : new CheckedDesk(found, request, nowMs);
+    this.#principal = desk.identity().arn;
+    const parameters = readParameters(request.query, request.body);
+    this.name = parameters.get("Action") ?? "";
+    this.#resource = parameters.get("RoleArn") ?? "";
+    if (!parameters.has("Action")) throw new StsError("MissingAction", "The request must contain the parameter Action");
+    const action = ACTIONS.get(this.name);
+    if (action === undefined) {
+      throw new StsError("InvalidAction", `Could not find operation ${this.name} for version ${STS_VERSION}`);
+    }
+    const { elements, credentials } = action(desk, new Members(parameters));
+    if (credentials !== undefined) {
+      audit?.credentials(
+        { ...whoOf(request), principal: this.#principal },
+        {
+          action: this.name,
+          resource: this.#resource,
+          accessKeyGiven: credentials.accessKeyId,
+          expires: instantText(credentials.expiresMs),
+        },
+      );
+    }
+    return elements;
+  }
+
+  failed(request: SqsRequest, { code, message }: StsError): void {
+    if (STS_ERRORS[code].status !== 403 && code !== "IncompleteSignature") return;
+    this.#options.audit?.refused(
+      { ...whoOf(request), principal: this.#principal },
+      { api: "sts", action: this.name, resource: this.#resource, code, text: message },
+    );
+  }
 }
 
 const VERSION_PARAMETER = `Version=${STS_VERSION}`;
@@ -81,28 +131,30 @@ function hasParameter(form: Buffer): boolean {
   return false;
 }
 
-function assumeRole(desk: Desk, members: Members): Elements {
+function assumeRole(desk: Desk, members: Members): Done {
   const { credentials, identity, content, packedPercent } = desk.assumeRole(readRoleWish(members));
-  return {
+  const elements = {
     SourceIdentity: content.sourceIdentity,
     AssumedRoleUser: { AssumedRoleId: identity.userId, Arn: identity.arn },
     Credentials: credentialsOf(credentials),
     PackedPolicySize: packedPercent,
   };
+  return { elements, credentials };
 }
 
-function getCallerIdentity(desk: Desk): Elements {
+function getCallerIdentity(desk: Desk): Done {
   const { arn, userId, account } = desk.identity();
-  return { Arn: arn, UserId: userId, Account: account };
+  return { elements: { Arn: arn, UserId: userId, Account: account } };
 }
 
-function getSessionToken(desk: Desk, members: Members): Elements {
+function getSessionToken(desk: Desk, members: Members): Done {
   const seconds = members.number("DurationSeconds", SESSION_TOKEN_SECONDS_MIN, SESSION_TOKEN_SECONDS_MAX);
   members.check();
   if (members.has("SerialNumber") || members.has("TokenCode")) {
     throw new StsError("AccessDenied", "MultiFactorAuthentication failed: there are no MFA devices here.");
   }
-  return { Credentials: credentialsOf(desk.sessionToken(seconds)) };
+  const credentials = desk.sessionToken(seconds);
+  return { elements: { Credentials: credentialsOf(credentials) }, credentials };
 }
 
 function credentialsOf({ accessKeyId, secret, token, expiresMs }: Credentials): Elements {
@@ -110,6 +162,11 @@ function credentialsOf({ accessKeyId, secret, token, expiresMs }: Credentials): 
     AccessKeyId: accessKeyId,
     SecretAccessKey: secret,
     SessionToken: token,
-    Expiration: new Date(expiresMs).toISOString().replace(".000Z", "Z"),
+    Expiration: instantText(expiresMs),
   };
+}
+
+/** @param ms a full second */
+function instantText(ms: number): string {
+  return new Date(ms).toISOString().replace(".000Z", "Z");
 }

@@ -30,6 +30,7 @@ test("serve alone has a default for everything, and cannot be changed", () => {
     allowOrigins: [],
     queues: [],
     identities: { users: [], roles: [], files: [] },
+    auditLog: undefined,
     bootstrapRoot: false,
     file: undefined,
     notes: [],
