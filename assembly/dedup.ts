@@ -29,7 +29,7 @@ function forget(entry: u32): void {
 export function find(queueNumber: u32, key: usize, nowMs: f64): u32 {
   const entry = table.find(entries, queueNumber, key);
   if (entry == NONE) return NONE;
-  if (load<f64>(at(entry), 56) > nowMs) return entry;
+  if (expiresMs(entry) > nowMs) return entry;
   forget(entry);
   return NONE;
 }
@@ -38,6 +38,16 @@ export function find(queueNumber: u32, key: usize, nowMs: f64): u32 {
 @inline export function sequence(entry: u32): u64 { return load<u64>(at(entry)) & 0x00ff_ffff_ffff_ffff; }
 // @ts-ignore: decorator
 @inline export function messageId(entry: u32): usize { return at(entry) + 32; }
+// @ts-ignore: decorator
+@inline export function expiresMs(entry: u32): f64 { return load<f64>(at(entry), 56); }
+
+/** A producer has come further. */
+export function setSequence(entry: u32, sequenceNumber: u64): void {
+  store<u64>(at(entry), sequenceNumber | (<u64>DEDUP << 56));
+}
+
+/** The entry that was made last. */
+export let latest: u32 = NONE;
 
 /** @returns false when memory is used up */
 export function remember(queueNumber: u32, key: usize, messageIdStart: usize, sequenceNumber: u64, expiresMs: f64): bool {
@@ -53,6 +63,7 @@ export function remember(queueNumber: u32, key: usize, messageIdStart: usize, se
   store<f64>(p, expiresMs, 56);
   list.pushBack(order, entry);
   table.insert(entries, entry);
+  latest = entry;
   return true;
 }
 
@@ -60,7 +71,7 @@ export function remember(queueNumber: u32, key: usize, messageIdStart: usize, se
 export function expire(nowMs: f64, countMax: u32): void {
   for (let i: u32 = 0; i < countMax; i++) {
     const entry = load<u32>(order);
-    if (entry == NONE || load<f64>(at(entry), 56) > nowMs) return;
+    if (entry == NONE || expiresMs(entry) > nowMs) return;
     forget(entry);
   }
 }

@@ -5,7 +5,8 @@
 //                     40 address of the sender ID
 //
 // What a producer's numbers have come to is remembered for five minutes in the deduplication table, by a key that no
-// message's deduplication ID has, and in the log by a REMEMBERED record behind the messages of each frame.
+// message's deduplication ID has, and in the log by a REMEMBERED record before the messages of each frame, from which they
+// count on: what of them the log has when the process ends, it also knows to be of the producer.
 //
 //   results, in the output region:  0 code   4 offset to go on from   8 number to go on with (f64)   16 failures
 //      20 bytes of Published fields   24 accepted   28 zero; then failures, 16 bytes each: number (f64), what is wrong
@@ -51,7 +52,7 @@ const BAD_DEDUPLICATION: u32 = 9;
 const STANDARD_DEDUPLICATION: u32 = 10;
 const BAD_TRACE: u32 = 20;
 
-const CELLS_MAX: u32 = 4; // that one message's send, and what is remembered of the frame, may ask for
+const CELLS_MAX: u32 = 4; // that one message's send, and what is remembered of the producer, may ask for
 const MESSAGES_MAX: u32 = 1000; // of one call
 const FAILURES_OFFSET: usize = 32;
 const PUBLISHED_OFFSET: usize = 32 + 16 * 1000;
@@ -219,14 +220,14 @@ function putId(p: usize): void {
   store<u64>(p, (mix(seedHigh) & 0xffff_ffff_ffff_ff3f) | 0x80, 8); // variant
 }
 
-/** The message that was read, as an entry for send.ts; its body stays where it is. */
-function putEntry(cell: u32): void {
+/** The message that was read, as an entry for send.ts; its body stays where it is. `step`: how far it takes its producer */
+function putEntry(cell: u32, step: u32): void {
   const entry = inputStart();
   const sender = load<u32>(at(cell), 40);
   const senderBytes = load<u32>(at(cell), 28);
   store<u32>(entry, hasDelay ? <u32>delayMs : sending.QUEUE_DELAY, 4);
   // Nobody may ever ask for the body's MD5: who does computes it.
-  store<u32>(entry, sending.GIVES_MD5 | sending.BODY_ELSEWHERE, 8);
+  store<u32>(entry, sending.GIVES_MD5 | sending.BODY_ELSEWHERE | (step << r.STEP_SHIFT), 8);
   store<u32>(entry, bodyBytes, 12);
   store<u32>(entry, attributes.blockBytes, 16);
   store<u16>(entry, <u16>groupBytes, 20);
@@ -273,6 +274,8 @@ export function publish(
   const end = incoming + offset + bytes;
   const wantsIds = has(cell, WANTS_IDS);
   const isFifo = queue.isFifo(q);
+  const hasProducer = has(cell, HAS_PRODUCER);
+  told = false;
   let published = out + PUBLISHED_OFFSET;
   let failures: u32 = 0;
   let accepted: u32 = 0;
@@ -308,6 +311,10 @@ export function publish(
     }
     if (wrong == 0) wrong = check(q);
     if (wrong != 0) {
+      if (hasProducer && next > last && !tail.hasRoom(r.REMEMBERED_BYTES)) {
+        code = BUSY;
+        break;
+      }
       const failure = out + FAILURES_OFFSET + <usize>(failures++) * 16;
       store<f64>(failure, <f64>next);
       store<u32>(failure, wrong, 8);
@@ -315,7 +322,7 @@ export function publish(
     } else if (next > last) {
       const size = r.SENT_FIXED_BYTES + bodyBytes + attributes.blockBytes + groupBytes + dedupBytes + traceBytes
         + load<u32>(at(cell), 28) + HEX_BYTES + 8;
-      if (!tail.hasRoom(size + r.REMEMBERED_BYTES + 8)) {
+      if (!tail.hasRoom(size + 2 * r.REMEMBERED_BYTES)) {
         code = BUSY;
         break;
       }
@@ -323,9 +330,16 @@ export function publish(
         code = FULL;
         break;
       }
-      putEntry(cell);
+      let step: u32 = 0;
+      if (hasProducer) {
+        tell(cell, q, last, size, nowMs);
+        step = <u32>(next - toldLast);
+      }
+      putEntry(cell, step);
       sending.sendOne(q, inputStart(), RESULT, nowMs);
       last = next;
+      // A duplicate has no record.
+      if (load<u32>(RESULT) == 0) loggedLast = next;
       accepted++;
       if (wantsIds) {
         if (!isFifo) store<f64>(RESULT, 0, 8);
@@ -338,7 +352,7 @@ export function publish(
   }
   const before = load<u64>(at(cell), 32);
   store<u64>(at(cell), last, 32);
-  if (last > before && has(cell, HAS_PRODUCER)) remember(cell, q, last, nowMs);
+  if (last > before && hasProducer) remember(cell, q, last, nowMs);
   store<u32>(out, code);
   store<u32>(out, <u32>(p - incoming), 4);
   store<f64>(out, <f64>next, 8);
@@ -347,9 +361,27 @@ export function publish(
   store<u32>(out, accepted, 24);
 }
 
-/** Memory for it was seen to before the messages were taken, room in the log too. */
+// Of the call under way: whether the log has been told of its producer, in which segment, how far it had come by that
+// record, and how far with the messages behind it.
+let told: bool = false;
+let toldSegment: u64 = 0;
+let toldLast: u64 = 0;
+let loggedLast: u64 = 0;
+
+/** Before a message's record of at most `size` bytes: what it counts on from is in the log, in the same segment. */
+function tell(cell: u32, q: u32, last: u64, size: u32, nowMs: f64): void {
+  if (told && tail.head / tail.segmentBytes == toldSegment && tail.fitsSegment(size)) return;
+  if (!tail.fitsSegment(size + r.REMEMBERED_BYTES)) tail.endSegment();
+  told = true;
+  toldSegment = tail.head / tail.segmentBytes;
+  toldLast = loggedLast = last;
+  journal.remembered(queue.number(q), at(cell) + 8, last, nowMs + dedup.WINDOW_MS);
+}
+
+/** Memory for it was seen to before messages were taken, room in the log too. */
 function remember(cell: u32, q: u32, last: u64, nowMs: f64): void {
   const expiresMs = nowMs + dedup.WINDOW_MS;
   if (!dedup.remember(queue.number(q), at(cell) + 8, NOTHING, last, expiresMs)) return;
-  if (tail.hasRoom(r.REMEMBERED_BYTES)) journal.remembered(queue.number(q), at(cell) + 8, last, expiresMs);
+  // What came behind the last message was named as wrong, or was had already: no record tells of it.
+  if (!told || loggedLast < last) journal.remembered(queue.number(q), at(cell) + 8, last, expiresMs);
 }

@@ -12,7 +12,8 @@
 //     24+n   0-7  zeros
 //
 // SENT, a message with all that is known of it (also written again when its segment is given up):
-//       24     4  slot                     28     4  flags, FLAG_…; bits 8..14 how often a task moved it
+//       24     4  slot                     28     4  flags, FLAG_…; bits 8..14 how often a task moved it; bits 16..31
+//                                                   how far it takes its producer, see REMEMBERED; 0: it has none
 //       32     8  sequence number          40     4  queue index
 //       44     4  queue number             48     8  sentMs (f64, as every time here)
 //       56     8  visibleAtMs              64     8  firstReceivedMs, 0: never
@@ -41,6 +42,9 @@
 // QUEUE_DROPPED: 24 queue index, 28 queue number, 32 position of the queue's last QUEUE record
 // REMEMBERED, a deduplication entry that outlives its message: 24 queue index, 28 queue number, 32 key (16),
 //       48 message ID (16), 64 sequence number, 72 expiresMs
+//       Of a producer: 48 zeros, 64 the last of its numbers that has been seen. It stands before the messages of a Publish,
+//       in their segment, and each of them says how many numbers beyond it the producer has come with it. So a log that
+//       ends anywhere between them tells of exactly the numbers whose messages it has.
 // START, the first record of a segment: 24 the next sequence number. The log's first segment has none.
 // SEAL: the last record of a segment; fills it to its end.
 export const HEADER_BYTES: u32 = 24;
@@ -67,6 +71,8 @@ export const FLAG_AGAIN: u32 = 8; // told before: the task's progress has it alr
 export const FLAG_GROUP: u32 = 16; // of a standard queue, has a group key
 export const FLAG_REISSUES_SHIFT: u32 = 8;
 export const FLAG_REISSUES: u32 = 127 << FLAG_REISSUES_SHIFT;
+export const STEP_SHIFT: u32 = 16; // of a producer's numbers
+export const STEP: u32 = 0xffff << STEP_SHIFT;
 
 export const SENT_FIXED_BYTES: u32 = 168;
 export const ROW_BYTES: u32 = 16;

@@ -28,6 +28,8 @@ let nowMs: f64 = 0;
 let lastNumber: u64 = 0; // of the record before
 let latestMs: f64 = 0;
 let highestQueue: u32 = 0;
+let producer: u32 = slab.NONE; // that the messages to come may be of: its deduplication entry,
+let producerLast: u64 = 0; // and how far its REMEMBERED record says that it had come
 export let consumed: u32 = 0;
 export let noticeCount: u32 = 0; // queue records met, for the host: 16 bytes each at the output's start
 
@@ -74,6 +76,8 @@ function sent(p: usize, position: u64, size: u32, groupKeyAt: u32): bool {
   sawTime(sentMs);
   tail.sawSequence(sequence);
   if (queueNumber > highestQueue) highestQueue = queueNumber;
+  const step = flags >> r.STEP_SHIFT;
+  if (step != 0 && producer != slab.NONE) dedup.setSequence(producer, producerLast + <u64>step);
   if (!slab.ensureSlot(slot)) return false;
   if ((flags & r.FLAG_FIFO) && !(flags & (r.FLAG_MOVED | r.FLAG_REISSUES)) && sentMs + dedup.WINDOW_MS > nowMs) {
     if (!dedup.remember(queueNumber, p + groupKeyAt + 16, p + 88, sequence, sentMs + dedup.WINDOW_MS)) return false;
@@ -189,7 +193,11 @@ function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, e
   } else if (kind == r.START) {
     tail.sawSequence(load<u64>(p, 24) - 1);
   } else if (kind == r.REMEMBERED) {
-    if (load<f64>(p, 72) > nowMs) return dedup.remember(load<u32>(p, 28), p + 32, p + 48, load<u64>(p, 64), load<f64>(p, 72));
+    producer = slab.NONE;
+    if (load<f64>(p, 72) <= nowMs) return true;
+    producerLast = load<u64>(p, 64);
+    if (!dedup.remember(load<u32>(p, 28), p + 32, p + 48, producerLast, load<f64>(p, 72))) return false;
+    producer = dedup.latest;
   }
   return true;
 }

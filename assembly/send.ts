@@ -3,7 +3,8 @@
 //
 //   entry (8-byte aligned):
 //       0     4  bytes to the next entry        4     4  delayMs, 0xFFFFFFFF: the queue's
-//       8     4  flags: 1 the host gives the MD5, 2 the host gives the SHA-256, 4 the body is elsewhere
+//       8     4  flags: 1 the host gives the MD5, 2 the host gives the SHA-256, 4 the body is elsewhere;
+//                bits 16..31 how far it takes its producer, as in its record
 //      12     4  body bytes                    16     4  attributes bytes
 //      20     2  group ID bytes                22     2  deduplication ID bytes
 //      24     2  sender ID bytes               26     2  trace header bytes
@@ -148,7 +149,7 @@ export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
 
   const p = tail.begin(size);
   store<u32>(p, slot, 24);
-  store<u32>(p, fifo ? r.FLAG_FIFO : grouped ? r.FLAG_GROUP : 0, 28);
+  store<u32>(p, (fifo ? r.FLAG_FIFO : grouped ? r.FLAG_GROUP : 0) | (flags & r.STEP), 28);
   store<u64>(p, sequence, 32);
   store<u32>(p, q, 40);
   store<u32>(p, queue.number(q), 44);

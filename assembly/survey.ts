@@ -47,8 +47,9 @@ function entry(kind: u32, p: usize, position: u64, recordBytes: u32, bytes: u32)
 
 /** Takes the message into the run of plain ones if it belongs there. @returns false when it needs an entry of its own */
 function row(p: usize, position: u64, size: u32): bool {
-  // Flags, a first and a last receive, receives and a source: it has none of them.
-  if (load<u32>(p, 28) != 0 || (load<u64>(p, 64) | load<u64>(p, 72) | load<u64>(p, 80)) != 0) return false;
+  // Flags, a first and a last receive, receives and a source: it has none of them. How far it took its producer an entry
+  // of its own tells.
+  if ((load<u32>(p, 28) & ~r.STEP) != 0 || (load<u64>(p, 64) | load<u64>(p, 72) | load<u64>(p, 80)) != 0) return false;
   const sequence = load<u64>(p, 32);
   const sentMs = load<f64>(p, 48);
   const visibleAtMs = load<f64>(p, 56);
@@ -116,6 +117,7 @@ function sent(p: usize, position: u64, size: u32): void {
     else if (!row(p, position, size)) {
       const grouped = fifo ? r.ENTRY_SENT_FIFO_BYTES : flags & r.FLAG_GROUP ? r.ENTRY_SENT_GROUP_BYTES : r.ENTRY_SENT_BYTES;
       const to = entry(r.SENT, p, position, (size + 7) & ~7, grouped);
+      store<u32>(to, flags & ~r.STEP, 28);
       if (grouped > r.ENTRY_SENT_BYTES) {
         memory.copy(to + 88, p + 88, 16);
         memory.copy(to + 104, p + 120, grouped - 104);
@@ -147,7 +149,7 @@ function remembered(p: usize, known: u32, position: u64): void {
   memory.copy(to + 32, cell + 8, 16);
   memory.copy(to + 48, cell + 32, 16);
   store<u64>(to, dedup.sequence(known), 64);
-  store<f64>(to, load<f64>(cell, 56), 72);
+  store<f64>(to, dedup.expiresMs(known), 72);
   if (!indexing) tail.finish(80, r.REMEMBERED);
 }
 
@@ -244,7 +246,8 @@ function keep(kind: u32, p: usize, position: u64, size: u32): void {
     else journal.queueDropped(load<u32>(p, 24), load<u32>(p, 28), load<u64>(p, 32));
   } else if (kind == r.REMEMBERED) {
     const known = dedup.find(load<u32>(p, 28), p + 32, 0);
-    if (known != slab.NONE && dedup.sequence(known) == load<u64>(p, 64)) remembered(p, known, position);
+    // The newest of its key: a producer may have come further by now, which the messages behind this record tell.
+    if (known != slab.NONE && dedup.expiresMs(known) == load<f64>(p, 72)) remembered(p, known, position);
   }
 }
 

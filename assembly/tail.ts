@@ -95,19 +95,25 @@ function seal(start: u64, size: u32, kind: u32): void {
   if (start / tailBytes != head / tailBytes) wrappedAt = head;
 }
 
+/** Whether records of `bytes` in all fit the segment being written. A SEAL must still fit behind them. */
+export function fitsSegment(bytes: u32): bool {
+  return head + ((<u64>bytes + 7) & ~7) + HEADER_BYTES <= (head / segmentBytes + 1) * segmentBytes;
+}
+
+/** Seals the segment being written: the next record is one of the next segment. */
+export function endSegment(): void {
+  const segment = head / segmentBytes;
+  const left = <u32>((segment + 1) * segmentBytes - head);
+  memory.fill(address(head), 0, left);
+  seal(head, left, SEAL);
+  head = (segment + 1) * segmentBytes + segmentHeaderBytes;
+  store<u64>(address(head), nextSequence, 24);
+  seal(head, START_BYTES, START);
+}
+
 /** Room for a record of `size` bytes, header included, at the head; its payload is the caller's to write. */
 export function begin(size: u32): usize {
-  const end = head + ((<u64>size + 7) & ~7);
-  const segment = head / segmentBytes;
-  // A SEAL must still fit behind it, unless it ends the segment exactly with one.
-  if (end + HEADER_BYTES > (segment + 1) * segmentBytes) {
-    const left = <u32>((segment + 1) * segmentBytes - head);
-    memory.fill(address(head), 0, left);
-    seal(head, left, SEAL);
-    head = (segment + 1) * segmentBytes + segmentHeaderBytes;
-    store<u64>(address(head), nextSequence, 24);
-    seal(head, START_BYTES, START);
-  }
+  if (!fitsSegment(size)) endSegment();
   const p = address(head);
   store<u64>(p + ((<usize>size - 1) & ~7), 0); // padding
   return p;

@@ -355,6 +355,55 @@ describe("numbers", () => {
     expect(d.lastPublished(d.openPublisher(producer), "main")).toBe(0);
   });
 
+  describe("what the log has of a Publish when the power goes is never sent again", () => {
+    const bodies = (d: StreamDriver) => drained(d).map((each) => Buffer.from(each.body).toString());
+
+    test.each([
+      ["a few messages", [{ text: "a" }, { text: "b" }, { text: "c" }]],
+      ["some that break a rule among them", [{}, { text: "a" }, {}, {}, { text: "b" }, { text: "c" }, {}]],
+      [
+        "so many that they take three segments",
+        Array.from({ length: 30 }, (_, i) => ({ text: `${i}-`.padEnd(1500, "x") })),
+      ],
+    ])("%s", (_, messages) => {
+      const start = () => {
+        const d = driver();
+        d.publish(d.openPublisher(producer), "main", bytesOf(1, [{ text: "before" }]));
+        const position = d.core.headPosition;
+        d.publish(d.openPublisher(producer), "main", bytesOf(2, messages));
+        return { d, ends: [position, ...d.recordEnds(position)] };
+      };
+      const texts = ["before", ...messages.flatMap((each) => ("text" in each ? [each.text] : []))];
+      for (const end of start().ends) {
+        const { d } = start();
+        d.restart(end);
+        const again = d.openPublisher(producer);
+        // Its client sends again what was not confirmed to it; and once more.
+        expect(d.publish(again, "main", bytesOf(2, messages)).code).toBe("done");
+        expect(d.publish(again, "main", bytesOf(2, messages)).code).toBe("done");
+        d.index();
+        d.restart();
+        expect(d.lastPublished(d.openPublisher(producer), "main")).toBe(messages.length + 1);
+        expect(bodies(d)).toEqual(texts);
+      }
+    });
+
+    test("whatever has become of its segments", () => {
+      const messages = Array.from({ length: 100 }, (_, i) => ({ text: `${i}-`.padEnd(1000, "x") }));
+      const d = driver();
+      d.publish(d.openPublisher(producer), "main", bytesOf(1, messages));
+      for (let round = 0; round < 4; round++) {
+        if (round % 2 === 0) d.index();
+        else for (let place = 0; d.reclaim(place); place++) if (place === 8) break;
+        d.restart();
+        const again = d.openPublisher(producer);
+        expect(d.lastPublished(again, "main")).toBe(100);
+        d.publish(again, "main", bytesOf(1, messages));
+        expect(d.counts("main").visible).toBe(100);
+      }
+    });
+  });
+
   test("a frame of more messages than one call takes, or than the tail has room for, goes on where it stopped", () => {
     const d = driver();
     const many = Array.from({ length: 2500 }, (_, i) => ({ text: `${i}-${"x".repeat(2000)}` }));

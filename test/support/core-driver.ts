@@ -400,11 +400,39 @@ export class CoreDriver {
     this.nowMs = nowMs;
   }
 
-  /** The process ends after everything was written, and another begins. Those who waited have gone. */
-  restart(): void {
+  /** Where the records end that were written from `position` on. */
+  recordEnds(position: number): number[] {
+    const ends: number[] = [];
+    for (const segment of this.#segments()) {
+      const { bytes, endOffset } = this.#log.get(segment) as { bytes: Buffer; endOffset: number };
+      for (let offset = SEGMENT_HEADER_BYTES; offset < endOffset; ) {
+        offset += (bytes.readUIntLE(offset + 4, 3) + 7) & ~7;
+        if (segment * SEGMENT_BYTES + offset > position) ends.push(segment * SEGMENT_BYTES + offset);
+      }
+    }
+    return ends;
+  }
+
+  /** Of the log, nothing from `position` on has come to the disk. */
+  #cut(position: number): void {
+    for (const segment of this.#segments()) {
+      const kept = this.#log.get(segment) as { bytes: Buffer; endOffset: number; index?: Buffer };
+      const endOffset = position - segment * SEGMENT_BYTES;
+      if (endOffset <= SEGMENT_HEADER_BYTES) this.#log.delete(segment);
+      else if (endOffset < kept.endOffset) {
+        kept.bytes.fill(0, endOffset);
+        kept.endOffset = endOffset;
+        delete kept.index;
+      }
+    }
+  }
+
+  /** The process ends after everything before `endPosition` was written, and another begins. Those who waited have gone. */
+  restart(endPosition = Number.POSITIVE_INFINITY): void {
+    this.#cut(endPosition);
     const core = Core.load(MODULE, this.#sizes);
     core.beginReplay(this.#instant());
-    let endPosition = SEGMENT_HEADER_BYTES;
+    let replayedTo = SEGMENT_HEADER_BYTES;
     const seen = new Map<number, DriverQueue>();
     const onQueue = (dropped: boolean, record: Buffer): void => {
       const index = record.readUInt32LE(24);
@@ -412,13 +440,13 @@ export class CoreDriver {
       else
         seen.set(index, new DriverQueue(index, JSON.parse(record.toString("utf8", 40, 40 + record.readUInt32LE(32)))));
     };
-    for (const segment of this.#segments()) endPosition = this.#replaySegment(core, segment, onQueue);
+    for (const segment of this.#segments()) replayedTo = this.#replaySegment(core, segment, onQueue);
     this.#core = core;
     for (const index of seen.keys()) this.#giveRules(this.#specs[index - 1] as QueueSpec);
     this.#queues = this.#queues.map((queue) => seen.get(queue.index) ?? queue);
     for (const queue of this.#queues)
       assert(seen.has(queue.index) !== queue.isGone, "what queues there are is in the log");
-    assert(core.finishReplay(this.#instant(), endPosition), "the core has room");
+    assert(core.finishReplay(this.#instant(), replayedTo), "the core has room");
     this.#moves = this.#newMoves();
     this.#moves.resume(seen.values(), this.#instant());
     this.#waiters.clear();
