@@ -3,6 +3,7 @@ import type { Audit } from "./audit/audit.ts";
 import { Authenticator } from "./auth/authenticate.ts";
 import { Authorizer } from "./auth/authorize.ts";
 import type { DeclaredIdentities, Identities } from "./auth/identities.ts";
+import { RateLimit } from "./auth/rate-limit.ts";
 import { Sealer } from "./auth/sealing.ts";
 import type { Clock } from "./base/clock.ts";
 import { CheckedGate, type GateDefaults, LatchGate, openGate } from "./sqs/gate.ts";
@@ -16,6 +17,8 @@ export interface Checks {
   readonly authorizer: Authorizer;
   /** Of session tokens. */
   readonly sessions: Sealer;
+  /** Of each principal; undefined: he may ask as fast as he can. */
+  readonly rate: RateLimit | undefined;
 }
 
 /** Identities that are declared outside of the data directory, and the files whose change may change them. */
@@ -30,6 +33,8 @@ export interface EntranceOptions {
   readonly clock: Clock;
   readonly defaults: GateDefaults;
   readonly audit?: Audit | undefined;
+  /** Of each principal; undefined: no limit. */
+  readonly requestsPerSecond: number | undefined;
   /** Told of keys that cannot be read: those there were stay. */
   readonly onTrouble: (error: unknown) => void;
   readonly onNote: (text: string) => void;
@@ -106,15 +111,16 @@ export class Entrance {
   }
 
   #renew(): void {
-    const { clock, defaults, audit } = this.#options;
+    const { clock, defaults, audit, requestsPerSecond } = this.#options;
     const { masterKey, identities } = this.#read();
     const known = this.#checks;
     if (known === undefined) {
       const sessions = new Sealer(masterKey, "session tokens");
       const authenticator = new Authenticator(identities, sessions);
       const authorizer = new Authorizer();
-      this.#checks = { authenticator, authorizer, sessions };
-      this.gate.shut(new CheckedGate({ authenticator, authorizer, clock, defaults, audit }));
+      const rate = requestsPerSecond === undefined ? undefined : new RateLimit(requestsPerSecond);
+      this.#checks = { authenticator, authorizer, sessions, rate };
+      this.gate.shut(new CheckedGate({ authenticator, authorizer, clock, defaults, audit, rate }));
     } else {
       known.authenticator.renew(identities);
       known.authorizer.forget();

@@ -27,6 +27,7 @@ export const MOVE_TASK_KEPT_MAX = 10; // per source queue: what ListMessageMoveT
 
 // Ours: changing one needs a benchmark.
 export const REQUEST_BYTES_MAX = 8 * MiB; // an HTTP body: 1 MiB of message percent-encoded, and room
+export const CONNECTION_COUNT_MAX = 50_000; // unless the configuration says otherwise; an idle one costs some 5 KiB
 export const PEEK_COUNT_MAX = 1_000; // messages of one look at a queue
 export const PEEK_BYTES_MAX = 8 * MiB; // of their records, and one message more
 export const RECORD_BYTES_MAX = 2 * MiB; // one log record, header included

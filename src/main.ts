@@ -90,6 +90,7 @@ function openEntrance(config: Config, clock: Clock, audit: Audit | undefined): E
     dataDirectory,
     declared: config.identities,
     audit,
+    requestsPerSecond: config.principalRequestsPerSecond,
     declareAgain: () => readIdentitiesAgain(config, process.env),
     onNote,
     env: process.env,
@@ -216,8 +217,9 @@ async function serve(config: Config): Promise<void> {
     const pages = new PageGuard({ origins, publicUrl, isLocal: !config.isExposed });
     const { host, port } = config;
     const isChecked = () => gate.isChecked;
+    const limits = { connectionCountMax: config.maxConnections, origins };
     const audited = audit === undefined ? {} : { withHeaders: true, onPageRefused: pageRefused(audit.audit) };
-    server = await listen({ uws, host, port, handle, direct, routes, isChecked, pages, extend, ...audited });
+    server = await listen({ uws, host, port, handle, direct, routes, isChecked, pages, extend, ...limits, ...audited });
     origins.listening(config.host, server.port);
   } catch (error) {
     entrance?.close();

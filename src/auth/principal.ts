@@ -20,6 +20,8 @@ export interface Principal {
   /** Of the session, what policies call aws:PrincipalTag. */
   readonly tags: ReadonlyMap<string, string>;
   readonly sourceIdentity: string | undefined;
+  /** Who he is for limits: all sessions of a role are one. */
+  readonly limitName: string;
   /** Equal for two principals only if they may do the same. */
   readonly key: string;
 }
@@ -37,6 +39,7 @@ export const ANONYMOUS: Principal = {
   sessionIssuedMs: undefined,
   tags: new Map(),
   sourceIdentity: undefined,
+  limitName: "anonymous",
   key: "anonymous",
 };
 
@@ -55,6 +58,7 @@ export function rootOf(account: string): Principal {
     userId: account,
     names: { aws, own: aws, service: undefined },
     directNames: aws,
+    limitName: `root ${account}`,
     key: `root ${account}`,
   };
 }
@@ -79,6 +83,7 @@ export function userOf({ account, name, path, id, policies }: UserParts): Princi
     names: { aws: [...accountNames(account), arn, id], own: [arn, id], service: undefined },
     directNames: [arn, id],
     identityPolicies: policies,
+    limitName: id,
     key: `user ${arn}`,
   };
 }
@@ -126,6 +131,7 @@ export function roleSessionOf(parts: SessionParts): Principal {
     sessionIssuedMs: parts.issuedMs,
     tags: parts.tags,
     sourceIdentity: parts.sourceIdentity,
+    limitName: roleId,
     key: `session ${parts.accessKeyId}`,
   };
 }

@@ -1,6 +1,7 @@
 // Flags, environment and file into one frozen Config. All mistakes are reported at once.
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { CONNECTION_COUNT_MAX } from "../limits.ts";
 import { readFile } from "./file.ts";
 import { type DeclaredIdentities, declareIdentities } from "./identities.ts";
 import { type DeclaredQueue, declaredQueue } from "./queue-wishes.ts";
@@ -38,6 +39,10 @@ export interface Config {
   readonly queues: readonly DeclaredQueue[];
   /** Users, keys and roles besides those of the data directory. */
   readonly identities: DeclaredIdentities;
+  /** Connections at once, HTTP and streams together. */
+  readonly maxConnections: number;
+  /** Requests that each principal may make in a second, where keys are checked; undefined: as many as he can. */
+  readonly principalRequestsPerSecond: number | undefined;
   /** Where refusals, changes of queues and uses of keys are written down; undefined: nowhere. */
   readonly auditLog: string | undefined;
   /** Make a root key if there are no keys. */
@@ -71,6 +76,10 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
   --allow-origins LIST     pages of these origins may use it and open streams, * for all (WASQ_ALLOW_ORIGINS, its own)
   --bootstrap-root         make a key for the account's root if there are no keys, and keep it in root-credentials
                            in the data directory                       (WASQ_BOOTSTRAP_ROOT)
+  --max-connections N      connections at once                         (WASQ_MAX_CONNECTIONS, ${CONNECTION_COUNT_MAX})
+  --principal-requests-per-second N
+                           requests that each user or role may make, where there are keys
+                           (WASQ_PRINCIPAL_REQUESTS_PER_SECOND, as many as it can)
   --audit-log PATH         write down who was refused, who changed a queue and which keys were used
                            (WASQ_AUDIT_LOG, nowhere)
   --auto-create-queues     create a queue that is asked for and is not there     (WASQ_AUTO_CREATE_QUEUES)
@@ -151,6 +160,10 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     allowOrigins: Object.freeze(allowed === "*" ? ["*"] : (originsOf(allowed) ?? [])),
     queues: Object.freeze(queues),
     identities,
+    maxConnections: Number(text("maxConnections", String(CONNECTION_COUNT_MAX))),
+    principalRequestsPerSecond: given.has("principalRequestsPerSecond")
+      ? Number(text("principalRequestsPerSecond", ""))
+      : undefined,
     auditLog: given.get("auditLog")?.text,
     bootstrapRoot: text("bootstrapRoot", "false") === "true",
     file: path,

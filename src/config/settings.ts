@@ -55,6 +55,16 @@ export const SETTINGS = {
   },
   insecureNoAuth: { flag: "insecure-no-auth", variable: "WASQ_INSECURE_NO_AUTH", isSwitch: true, wrong: truth },
   bootstrapRoot: { flag: "bootstrap-root", variable: "WASQ_BOOTSTRAP_ROOT", isSwitch: true, wrong: truth },
+  maxConnections: {
+    flag: "max-connections",
+    variable: "WASQ_MAX_CONNECTIONS",
+    wrong: isOneOf(/^[1-9]\d{0,6}$/, "a number from 1 to 9999999 is needed"),
+  },
+  principalRequestsPerSecond: {
+    flag: "principal-requests-per-second",
+    variable: "WASQ_PRINCIPAL_REQUESTS_PER_SECOND",
+    wrong: isOneOf(/^[1-9]\d{0,6}$/, "a number from 1 to 9999999 is needed"),
+  },
   auditLog: {
     flag: "audit-log",
     variable: "WASQ_AUDIT_LOG",

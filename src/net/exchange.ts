@@ -5,6 +5,7 @@ import { REQUEST_BYTES_MAX } from "../limits.ts";
 import type { ErrorCode } from "../sqs/errors.ts";
 import type { Client, Direct, DirectReply, Handle, SqsRequest } from "../sqs/exchange.ts";
 import { refusalOf } from "../sqs/refusal.ts";
+import { letRead } from "./cors.ts";
 import { Gathering, type GatheringBudget } from "./gathering.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -32,6 +33,7 @@ export class Exchange implements Client {
   readonly #handle: Handle;
   readonly #direct: Direct | undefined;
   readonly #servesHead: boolean;
+  readonly #reader: string;
   #over = false; // answered, or the client has gone
   #answering = false;
   #cancel: (() => void) | undefined;
@@ -46,6 +48,8 @@ export class Exchange implements Client {
     handle: Handle,
     direct: Direct | undefined,
     servesHead: boolean,
+    /** The origin whose page may read the answer; "": none. */
+    reader: string,
   ) {
     this.#res = res;
     this.#request = request;
@@ -54,6 +58,7 @@ export class Exchange implements Client {
     this.#handle = handle;
     this.#direct = direct;
     this.#servesHead = servesHead;
+    this.#reader = reader;
   }
 
   start(): void {
@@ -123,6 +128,7 @@ export class Exchange implements Client {
     res.writeHeader("x-amzn-RequestId", reply.requestId);
     res.writeHeader("Content-Type", reply.contentType);
     if (reply.queryError !== undefined) res.writeHeader("x-amzn-query-error", reply.queryError);
+    if (this.#reader !== "") letRead(res, this.#reader);
     // The library mistakes what a connection asks right after an answer without a body: the client is told to open another.
     if (this.#request.method === "HEAD") res.endWithoutBody(Buffer.byteLength(reply.body), true);
     else res.end(reply.body, close);

@@ -1,9 +1,12 @@
 // HTTP on uWebSockets.js: bytes in, bytes out. It knows sizes and sockets, and nothing of queues.
 import type { HttpRequest, HttpResponse, TemplatedApp } from "uWebSockets.js";
+import { CONNECTION_COUNT_MAX } from "../limits.ts";
 import type { Direct, Handle, SqsRequest } from "../sqs/exchange.ts";
 import type { Uws } from "./addon.ts";
+import { servePreflights } from "./cors.ts";
 import { Exchange, type Shared } from "./exchange.ts";
 import { GatheringBudget } from "./gathering.ts";
+import type { Origins } from "./origins.ts";
 import type { PageGuard } from "./pages.ts";
 import { Traffic } from "./traffic.ts";
 
@@ -54,6 +57,10 @@ export interface ListenOptions {
   readonly isChecked?: () => boolean;
   /** Give handlers headers and address although nothing is checked: somebody writes down who asks. */
   readonly withHeaders?: boolean;
+  /** Connections at once; a further one is closed as soon as it is there. */
+  readonly connectionCountMax?: number;
+  /** Whose pages may read answers: those of other origins, if they are named. */
+  readonly origins?: Origins;
   /** Told of a page that was kept away. */
   readonly onPageRefused?: (request: SqsRequest, problem: string) => void;
   /** Keeps web pages of other origins away; nobody does, if there is none. */
@@ -70,8 +77,10 @@ export function listen(options: ListenOptions): Promise<Server> {
     budget: new GatheringBudget(options.gatheringBytesMax ?? GATHERING_BYTES_MAX),
   };
   let connectionCount = 0;
-  const onConnection = (_res: HttpResponse, change: number): void => {
+  const { origins, connectionCountMax = CONNECTION_COUNT_MAX } = options;
+  const onConnection = (res: HttpResponse, change: number): void => {
     connectionCount += change > 0 ? 1 : -1;
+    if (change > 0 && connectionCount > connectionCountMax) res.close();
   };
   app.filter(onConnection);
 
@@ -102,7 +111,9 @@ export function listen(options: ListenOptions): Promise<Server> {
         remoteAddress: hasHeaders ? Buffer.from(res.getRemoteAddressAsText()).toString("latin1") : "",
       };
       const declaredBytes = declared === "" ? 0 : Number(declared);
-      const exchange = new Exchange(res, request, declaredBytes, shared, handle, direct, servesHead);
+      const origin = req.getHeader("origin");
+      const reader = origin !== "" && origins?.allows(origin) ? origin : "";
+      const exchange = new Exchange(res, request, declaredBytes, shared, handle, direct, servesHead, reader);
       const problem = checked ? undefined : pages?.problemOf(request.method, request.target, req);
       if (problem === undefined) exchange.start();
       else {
@@ -112,6 +123,7 @@ export function listen(options: ListenOptions): Promise<Server> {
     });
   };
   options.extend?.(app);
+  if (origins !== undefined) servePreflights(app, origins);
   for (const { path, handle, isHarmless } of options.routes ?? []) {
     const pages = isHarmless ? undefined : options.pages;
     serve(path, handle, undefined, true, pages);

@@ -202,6 +202,13 @@ export const ERRORS = {
     fault: "Sender",
     when: "The session token's time is over.",
   },
+  RequestThrottled: {
+    status: 403,
+    space: SQS,
+    queryCode: "RequestThrottled",
+    fault: "Sender",
+    when: "More requests in a second than one principal may make here.",
+  },
   InternalFailure: {
     status: 500,
     space: CORAL,

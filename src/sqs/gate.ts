@@ -4,6 +4,7 @@
 import type { Audit } from "../audit/audit.ts";
 import type { Authenticator } from "../auth/authenticate.ts";
 import type { Authorizer, Resource } from "../auth/authorize.ts";
+import type { RateLimit } from "../auth/rate-limit.ts";
 import { contextOf } from "../auth/request-context.ts";
 import type { SignedRequest } from "../auth/sigv4.ts";
 import type { Clock } from "../base/clock.ts";
@@ -75,6 +76,8 @@ export class CheckedGate implements Gate {
   readonly #clock: Clock;
   readonly #defaults: GateDefaults;
   readonly #audit: Audit | undefined;
+  readonly #rate: RateLimit | undefined;
+  #admitted: { readonly request: SqsRequest; readonly caller: Caller } | undefined;
 
   constructor(parts: {
     authenticator: Authenticator;
@@ -82,16 +85,27 @@ export class CheckedGate implements Gate {
     clock: Clock;
     defaults: GateDefaults;
     audit?: Audit | undefined;
+    rate?: RateLimit | undefined;
   }) {
     this.#authenticator = parts.authenticator;
     this.#authorizer = parts.authorizer;
     this.#clock = parts.clock;
     this.#defaults = parts.defaults;
     this.#audit = parts.audit;
+    this.#rate = parts.rate;
   }
 
+  /** What was not for the direct way is the same request on the other one: it is looked into, and counted, once. */
   admit(request: SqsRequest): Caller {
-    const result = this.#authenticator.authenticate(signedRequest(request), "sqs", this.#clock.nowMs());
+    if (this.#admitted?.request === request) return this.#admitted.caller;
+    const caller = this.#admit(request);
+    this.#admitted = { request, caller };
+    return caller;
+  }
+
+  #admit(request: SqsRequest): Caller {
+    const nowMs = this.#clock.nowMs();
+    const result = this.#authenticator.authenticate(signedRequest(request), "sqs", nowMs);
     if ("refused" in result) throw new SqsError(result.refused, result.text);
     // A Content-Type need not be signed: whoever changes it on the way must not get a JSON body read as a form.
     if (request.target !== "" && !isJson(request)) {
@@ -102,6 +116,7 @@ export class CheckedGate implements Gate {
     }
     const { principal, accessKeyId, region } = result;
     if (accessKeyId !== undefined) this.#audit?.used(accessKeyId, principal.arn, request.remoteAddress);
+    if (this.#rate?.take(principal.limitName, nowMs) === false) throw throttled();
     const { account, defaultRegion } = this.#defaults;
     return {
       account: principal.kind === "anonymous" ? account : principal.account,
@@ -136,6 +151,10 @@ export class CheckedGate implements Gate {
     );
     if (decision !== undefined) throw new SqsError("AccessDeniedException", decision);
   }
+}
+
+function throttled(): SqsError {
+  return new SqsError("RequestThrottled", "Request is throttled: too many requests in a second. Try again.");
 }
 
 /** A request as signatures see it. */

@@ -4,6 +4,7 @@ import type { Authenticator } from "../auth/authenticate.ts";
 import type { Role } from "../auth/identities.ts";
 import type { Context } from "../auth/policy/context.ts";
 import { type Principal, sessionArn } from "../auth/principal.ts";
+import type { RateLimit } from "../auth/rate-limit.ts";
 import { contextOf } from "../auth/request-context.ts";
 import type { Sealer } from "../auth/sealing.ts";
 import { issueToken, newSecret, newUniqueId, type Session } from "../auth/session-token.ts";
@@ -25,6 +26,7 @@ export interface Checks {
   readonly authenticator: Authenticator;
   /** Of session tokens. */
   readonly sessions: Sealer;
+  readonly rate?: RateLimit | undefined;
 }
 
 const NO_CONTENT: SessionContent = { policy: undefined, tags: [], transitiveTagKeys: [], sourceIdentity: undefined };
@@ -46,6 +48,7 @@ export class CheckedDesk implements Desk {
     if (accessKeyId === undefined) {
       throw new StsError("MissingAuthenticationToken", "Request is missing Authentication Token");
     }
+    if (checks.rate?.take(principal.limitName, nowMs) === false) throw new StsError("Throttling", "Rate exceeded");
     this.#checks = checks;
     this.#request = request;
     this.#nowMs = nowMs;

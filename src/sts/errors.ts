@@ -20,6 +20,7 @@ export const STS_ERRORS = {
   MissingAuthenticationToken: { status: 403, fault: "Sender", when: "The request is not signed." },
   PackedPolicyTooLarge: { status: 400, fault: "Sender", when: "Policy and tags do not fit into a session token." },
   SignatureDoesNotMatch: { status: 403, fault: "Sender", when: "The signature, its date or its scope is wrong." },
+  Throttling: { status: 400, fault: "Sender", when: "More requests in a second than one principal may make here." },
   ValidationError: { status: 400, fault: "Sender", when: "A parameter is not what it has to be." },
 } as const satisfies Record<string, Row>;
 

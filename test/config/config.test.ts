@@ -30,6 +30,8 @@ test("serve alone has a default for everything, and cannot be changed", () => {
     allowOrigins: [],
     queues: [],
     identities: { users: [], roles: [], files: [] },
+    maxConnections: 50_000,
+    principalRequestsPerSecond: undefined,
     auditLog: undefined,
     bootstrapRoot: false,
     file: undefined,

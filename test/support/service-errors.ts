@@ -14,6 +14,7 @@ export const SERVICE_ERRORS: { readonly [code: string]: ServiceError } = {
   QueueAlreadyExists: sqs("QueueNameExists"),
   "AWS.SimpleQueueService.QueueDeletedRecently": sqs("QueueDeletedRecently"),
   "AWS.SimpleQueueService.PurgeQueueInProgress": sqs("PurgeQueueInProgress", 403),
+  RequestThrottled: sqs("RequestThrottled", 403),
   ReceiptHandleIsInvalid: sqs("ReceiptHandleIsInvalid", 404),
   InvalidMessageContents: sqs("InvalidMessageContents"),
   InvalidAttributeName: sqs("InvalidAttributeName"),
