@@ -94,6 +94,16 @@ export class Authenticator {
     return { principal: credential.principal, accessKeyId, session: credential.session, region, service };
   }
 
+  /**
+   * Who somebody is now that was authenticated before: his policies may be others.
+   * @returns undefined when his key, his role or his session is no more
+   */
+  again(accessKeyId: string, session: Session | undefined, nowMs: number): Principal | undefined {
+    if (session !== undefined) return session.expiresMs > nowMs ? this.#principalOf(session) : undefined;
+    const key = this.#identities.key(accessKeyId);
+    return key?.active ? key.principal : undefined;
+  }
+
   #ofKey(id: string): Credential | Refused {
     const key = this.#identities.key(id);
     return key?.active ? key : INVALID_TOKEN;

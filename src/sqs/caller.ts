@@ -2,6 +2,7 @@
 // header or the query string. Nobody checks the signature here.
 
 import type { Principal } from "../auth/principal.ts";
+import type { Session } from "../auth/session-token.ts";
 import type { SqsRequest } from "./exchange.ts";
 import { regionOfHost } from "./names.ts";
 
@@ -12,6 +13,8 @@ export interface Caller {
   /** Who he is, where signatures are checked; and the key he signed with. */
   readonly principal?: Principal;
   readonly accessKeyId?: string | undefined;
+  /** Of temporary credentials. */
+  readonly session?: Session | undefined;
 }
 
 /** What of a request tells who asks. */

@@ -31,6 +31,11 @@ export interface Gate {
    * @throws SqsError when he may not
    */
   permit(caller: Caller, request: SqsRequest, action: string, wanted: Wanted): void;
+  /**
+   * Who a caller is now that was admitted some time ago, for what lasts longer than a request.
+   * @returns undefined when he may not come in any more
+   */
+  again(caller: Caller): Caller | undefined;
 }
 
 export interface GateDefaults {
@@ -40,7 +45,7 @@ export interface GateDefaults {
 
 /** Takes everybody for whom he says he is, and lets him do anything. */
 export function openGate({ account, defaultRegion }: GateDefaults): Gate {
-  return { admit: (request) => callerOf(request, account, defaultRegion), permit: () => {} };
+  return { admit: (request) => callerOf(request, account, defaultRegion), permit: () => {}, again: (caller) => caller };
 }
 
 /** Open until it is shut, and never open again: what stands behind it changes, and whoever asks it need not know. */
@@ -67,6 +72,10 @@ export class LatchGate implements Gate {
 
   permit(caller: Caller, request: SqsRequest, action: string, wanted: Wanted): void {
     this.#gate.permit(caller, request, action, wanted);
+  }
+
+  again(caller: Caller): Caller | undefined {
+    return this.#gate.again(caller);
   }
 }
 
@@ -114,7 +123,7 @@ export class CheckedGate implements Gate {
         "X-Amz-Target names an action of the JSON protocol, but the request is none of it.",
       );
     }
-    const { principal, accessKeyId, region } = result;
+    const { principal, accessKeyId, session, region } = result;
     if (accessKeyId !== undefined) this.#audit?.used(accessKeyId, principal.arn, request.remoteAddress);
     if (this.#rate?.take(principal.limitName, nowMs) === false) throw throttled();
     const { account, defaultRegion } = this.#defaults;
@@ -124,7 +133,16 @@ export class CheckedGate implements Gate {
       senderId: principal.userId,
       principal,
       accessKeyId,
+      session,
     };
+  }
+
+  again(caller: Caller): Caller | undefined {
+    const { principal, accessKeyId, session } = caller;
+    if (principal === undefined) return undefined; // let in while nobody was asked
+    if (accessKeyId === undefined) return caller; // anonymous: what he may, queues' policies say
+    const now = this.#authenticator.again(accessKeyId, session, this.#clock.nowMs());
+    return now && { ...caller, principal: now };
   }
 
   permit(caller: Caller, request: SqsRequest, action: string, { name, policy, queueTags, requestTags }: Wanted): void {

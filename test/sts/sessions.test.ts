@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { issueToken, readToken } from "../../src/auth/session-token.ts";
+import type { Caller } from "../../src/sqs/caller.ts";
 import { AWAY, allow, HOME, type Key, keyOf, StsWorld, trust } from "../support/sts-world.ts";
 
 const ALICE = `arn:aws:iam::${HOME}:user/alice`;
@@ -127,6 +128,23 @@ describe("a session is over", () => {
     world.clock.advance(1);
     const later = given();
     expect([world.may(later.own), world.may(later.worker)]).toEqual(["", ""]);
+  });
+
+  test("for whoever has come in with it as well, if he is looked at again", () => {
+    const { own, worker } = given();
+    const [asAlice, asOwn, asWorker] = [alice, own, worker].map((key) => world.admitted(key)) as [
+      Caller,
+      Caller,
+      Caller,
+    ];
+    const stillIn = () => [asAlice, asOwn, asWorker].map((caller) => world.isStillIn(caller));
+    expect(stillIn()).toEqual([true, true, true]);
+    world.clock.advance(3_600 * SECOND);
+    expect(stillIn()).toEqual([true, true, false]);
+    world.changeUser("alice", (each) => ({ ...each, sessionsValidFromMs: world.clock.nowMs() }));
+    expect(stillIn()).toEqual([true, false, false]);
+    world.changeUser("alice", () => undefined);
+    expect(stillIn()).toEqual([false, false, false]);
   });
 
   test("and what its role may changes with the role", () => {

@@ -5,6 +5,7 @@ import { Authenticator } from "../../src/auth/authenticate.ts";
 import { Authorizer } from "../../src/auth/authorize.ts";
 import { Identities, type StoredIdentities, type StoredRole, type StoredUser } from "../../src/auth/identities.ts";
 import { Sealer } from "../../src/auth/sealing.ts";
+import type { Caller } from "../../src/sqs/caller.ts";
 import { SqsError } from "../../src/sqs/errors.ts";
 import type { SqsRequest } from "../../src/sqs/exchange.ts";
 import { CheckedGate } from "../../src/sqs/gate.ts";
@@ -141,6 +142,16 @@ export class StsWorld {
       if (!(error instanceof SqsError)) throw error;
       return `${error.code}: ${error.message}`;
     }
+  }
+
+  /** Who asks, as the gate has him. */
+  admitted(key: Key): Caller {
+    return this.#gate.admit(this.signed(key, Buffer.from("{}"), "sqs"));
+  }
+
+  /** Whether somebody who was admitted would be still. */
+  isStillIn(caller: Caller): boolean {
+    return this.#gate.again(caller) !== undefined;
   }
 
   signed(key: Key | undefined, body: Buffer, service: string): SqsRequest {
