@@ -5,6 +5,7 @@ import type { Queue } from "../src/broker/types.ts";
 import { openLog } from "../src/log/local-log.ts";
 import { NodeDisk } from "../src/log/node-disk.ts";
 import { DEFAULT_SETTINGS } from "../src/sqs/attributes.ts";
+import { encryptionIn } from "./log-key.ts";
 import { BODY, CORE_WASM } from "./support.ts";
 
 interface Weight {
@@ -47,7 +48,12 @@ function open(directory: string): Promise<OpenedBroker> {
   return openBroker({
     coreWasm: readFileSync(CORE_WASM),
     openLog: (codec, segmentBytes) =>
-      openLog(new NodeDisk(directory), { codec, segmentBytes, onNote: (text) => process.stderr.write(`${text}\n`) }),
+      openLog(new NodeDisk(directory), {
+        codec,
+        segmentBytes,
+        onNote: (text) => process.stderr.write(`${text}\n`),
+        encryption: encryptionIn(directory),
+      }),
     onFatal: (error) => {
       throw error;
     },

@@ -5,6 +5,7 @@ import { core } from "./micro/core.ts";
 import { digest } from "./micro/digest.ts";
 import { streamCore } from "./micro/stream.ts";
 import { restart } from "./restart.ts";
+import { streamEncryption } from "./stream/encryption.ts";
 import { streamIdle } from "./stream/idle.ts";
 import { stream } from "./stream/index.ts";
 import { machine, say } from "./support.ts";
@@ -17,6 +18,7 @@ const CASES: Readonly<Record<string, () => void | Promise<void>>> = {
   restart,
   digest,
   stream,
+  streamEncryption,
   streamIdle,
   streamCore,
 };

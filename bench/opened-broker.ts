@@ -4,6 +4,7 @@ import { openBroker } from "../src/broker/open.ts";
 import { openLog } from "../src/log/local-log.ts";
 import type { RecordCodec } from "../src/log/log.ts";
 import { NodeDisk } from "../src/log/node-disk.ts";
+import { encryptionIn } from "./log-key.ts";
 import { CORE_WASM } from "./support.ts";
 
 export interface OpenJob {
@@ -47,7 +48,12 @@ await openBroker({
   async openLog(codec, segmentBytes) {
     logBeganMs = performance.now();
     const onNote = (text: string) => process.stderr.write(`${text}\n`);
-    const opened = await openLog(new NodeDisk(job.directory), { codec: timed(codec), segmentBytes, onNote });
+    const opened = await openLog(new NodeDisk(job.directory), {
+      codec: timed(codec),
+      segmentBytes,
+      onNote,
+      encryption: encryptionIn(job.directory),
+    });
     logEndedMs = performance.now();
     return opened;
   },

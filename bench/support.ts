@@ -88,8 +88,13 @@ export async function startServer(args: readonly string[]): Promise<Process> {
   };
 }
 
-export function startBroker(dataDirectory: string, nodeArgs: readonly string[] = [], port = 0): Promise<Process> {
-  return startServer([...nodeArgs, BUNDLE, "serve", "--port", String(port), "--data-dir", dataDirectory]);
+export function startBroker(
+  dataDirectory: string,
+  nodeArgs: readonly string[] = [],
+  port = 0,
+  args: readonly string[] = [],
+): Promise<Process> {
+  return startServer([...nodeArgs, BUNDLE, "serve", "--port", String(port), "--data-dir", dataDirectory, ...args]);
 }
 
 export interface Answer {

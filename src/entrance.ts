@@ -8,7 +8,7 @@ import { Sealer } from "./auth/sealing.ts";
 import type { Clock } from "./base/clock.ts";
 import { CheckedGate, type GateDefaults, LatchGate, openGate } from "./sqs/gate.ts";
 import { hasIdentities, identitiesPath, readIdentities, secretsSealer } from "./vault/identities-file.ts";
-import { MasterKeyError, obtainMasterKey, readMasterKey } from "./vault/master-key.ts";
+import { MasterKeyError, masterKeyPath, obtainMasterKey, readMasterKey } from "./vault/master-key.ts";
 import { watchFiles } from "./vault/watch.ts";
 
 /** What there is to check with, once keys exist. */
@@ -135,7 +135,7 @@ export class Entrance {
     const known = readMasterKey(dataDirectory, env);
     if (known === undefined && hasIdentities(dataDirectory)) {
       throw new MasterKeyError(
-        `Cannot open the keys in ${dataDirectory}: there is no master key, in master.key or in WASQ_MASTER_KEY`,
+        `Cannot open the keys in ${dataDirectory}: there is no master key, in WASQ_MASTER_KEY or in ${masterKeyPath(dataDirectory, env)}`,
       );
     }
     const masterKey = known ?? obtainMasterKey(dataDirectory, env); // session tokens are sealed with it as well

@@ -35,7 +35,8 @@ import { peekRoutes } from "./sqs/peek.ts";
 import { StreamHub } from "./stream/hub.ts";
 import { createSts, isSts } from "./sts/index.ts";
 import { bootstrapRoot } from "./vault/bootstrap.ts";
-import { MasterKeyError } from "./vault/master-key.ts";
+import { createLogCipher, type MasterKeySource } from "./vault/log-cipher.ts";
+import { MasterKeyError, masterKeyPlace, obtainMasterKey, readMasterKey } from "./vault/master-key.ts";
 
 declare const WASQ_VERSION: string; // put in by the bundler
 
@@ -93,7 +94,7 @@ function openEntrance(config: Config, clock: Clock, audit: Audit | undefined): E
     requestsPerSecond: config.principalRequestsPerSecond,
     declareAgain: () => readIdentitiesAgain(config, process.env),
     onNote,
-    env: process.env,
+    env: environmentOf(config),
     clock,
     defaults: { account, defaultRegion },
     onTrouble: (error) => onNote(`The keys stay as they were: ${explain(error)}`),
@@ -109,9 +110,10 @@ function openEntrance(config: Config, clock: Clock, audit: Audit | undefined): E
 }
 
 /** A key of one's own to begin with; whoever has keys in any other way needs none. */
-function bootstrap({ dataDirectory, account, identities }: Config): void {
+function bootstrap(config: Config): void {
+  const { dataDirectory, account, identities } = config;
   if (identities.users.some(({ keys }) => keys.length > 0)) return;
-  const path = bootstrapRoot(dataDirectory, account, process.env, Date.now());
+  const path = bootstrapRoot(dataDirectory, account, environmentOf(config), Date.now());
   if (path !== undefined) say(`A key for the root of account ${account} has been made. It is in ${resolve(path)}`);
 }
 
@@ -138,6 +140,21 @@ function pageRefused(audit: Audit): (request: SqsRequest, problem: string) => vo
     audit.refused(whoOf(request), { api: "page", action: "", resource: "", code: "AccessDeniedException", text });
 }
 
+/** What the vault goes by: the environment, and a file for the master key that was named in another way. */
+function environmentOf({ masterKeyFile }: Config): NodeJS.ProcessEnv {
+  return masterKeyFile === undefined ? process.env : { ...process.env, WASQ_MASTER_KEY_FILE: masterKeyFile };
+}
+
+function masterKeyOf(config: Config): MasterKeySource {
+  const { dataDirectory } = config;
+  const env = environmentOf(config);
+  return {
+    read: () => readMasterKey(dataDirectory, env),
+    obtain: () => obtainMasterKey(dataDirectory, env),
+    place: masterKeyPlace(dataDirectory, env),
+  };
+}
+
 function welcome(config: Config, server: Server, isChecked: boolean): void {
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   const endpoint = `http://${host}:${server.port}`;
@@ -156,7 +173,10 @@ async function serve(config: Config): Promise<void> {
   const uws = loadUws(join(__dirname, "..", "..", "node_modules"), parts.addon);
   const opened = await openBroker({
     coreWasm: parts.coreWasm,
-    openLog: (codec, segmentBytes) => openLog(new NodeDisk(config.dataDirectory), { codec, segmentBytes, onNote }),
+    openLog: (codec, segmentBytes) => {
+      const encryption = { cipher: createLogCipher(masterKeyOf(config)), isOn: config.encryptionAtRest };
+      return openLog(new NodeDisk(config.dataDirectory), { codec, segmentBytes, onNote, encryption });
+    },
     onFatal: (error) => stop(`The broker stops: ${explain(error)}`, 1),
   });
   const onFault = (error: unknown) => process.stderr.write(`A request failed: ${explain(error)}\n`);

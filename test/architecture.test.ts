@@ -25,7 +25,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   audit: { may: ["base"], modules: [] },
   auth: { may: ["base"], modules: ["node:crypto", "node:net", "node:zlib"] },
-  vault: { may: ["base", "auth"], modules: ["node:crypto", "node:fs", "node:path"] },
+  vault: {
+    may: ["base", "auth"],
+    typesOnly: ["src/log/cipher.ts"],
+    modules: ["node:crypto", "node:fs", "node:path"],
+  },
   sqs: {
     may: ["base", "limits", "audit", "auth"],
     typesOnly: ["src/broker/types.ts"],

@@ -53,6 +53,7 @@ export function readKeysCommand(
     path: values["path"],
     policyPath: values["policy"],
     dataDirectory: values["data-dir"] ?? otherwise.dataDirectory,
+    masterKeyFile: values["master-key-file"],
   };
   if (noun === "keys") return { noun, verb: known as KeysCommand["verb"], ...shared };
   return {
@@ -67,14 +68,18 @@ export function readKeysCommand(
 
 /** @returns what to print */
 export function runIdentities(command: IdentitiesCommand, env: NodeJS.ProcessEnv, nowMs: number): string {
-  return command.noun === "keys" ? runKeys(command, env, nowMs) : runRoles(command, env, nowMs);
+  const { masterKeyFile } = command;
+  const told = masterKeyFile === undefined ? env : { ...env, WASQ_MASTER_KEY_FILE: masterKeyFile };
+  return command.noun === "keys" ? runKeys(command, told, nowMs) : runRoles(command, told, nowMs);
 }
 
 function parsed(args: readonly string[]): {
   values: { readonly [flag: string]: string | undefined };
   positionals: readonly string[];
 } {
-  const options = Object.fromEntries([...Object.keys(FLAGS), "data-dir"].map((flag) => [flag, { type: "string" }]));
+  const options = Object.fromEntries(
+    [...Object.keys(FLAGS), "data-dir", "master-key-file"].map((flag) => [flag, { type: "string" }]),
+  );
   try {
     const { values, positionals } = parseArgs({
       args: [...args],

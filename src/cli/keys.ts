@@ -26,6 +26,7 @@ export const KEYS_USAGE = `
   --policy PATH            create: an IAM policy in JSON that says what the user may do
   --path PATH              create: the user's path, as in /apps/       (/)
   --data-dir PATH          the broker's                                (WASQ_DATA_DIR, ~/.local/share/wasq)
+  --master-key-file PATH   the broker's                   (WASQ_MASTER_KEY_FILE, master.key in its data directory)
 `;
 
 export interface KeysCommand {
@@ -36,6 +37,7 @@ export interface KeysCommand {
   readonly path: string | undefined;
   readonly policyPath: string | undefined;
   readonly dataDirectory: string;
+  readonly masterKeyFile: string | undefined;
 }
 
 /** @returns what to print. @throws KeysError, IdentitiesError, MasterKeyError */

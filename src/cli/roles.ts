@@ -54,6 +54,7 @@ export interface RolesCommand {
   readonly trustPath: string | undefined;
   readonly maxSessionSeconds: number | undefined;
   readonly dataDirectory: string;
+  readonly masterKeyFile: string | undefined;
 }
 
 type Entry = StoredUser | StoredRole;

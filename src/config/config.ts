@@ -22,6 +22,10 @@ export interface Config {
   readonly host: string;
   readonly port: number; // 0: any that is free
   readonly dataDirectory: string;
+  /** Where the master key is, if not in the data directory or the environment. */
+  readonly masterKeyFile: string | undefined;
+  /** Whether what is written to the log is encrypted; what was encrypted is read in any case. */
+  readonly encryptionAtRest: boolean;
   /** Other machines can reach it. */
   readonly isExposed: boolean;
   /** Nobody is asked for a key, although other machines can reach it. */
@@ -69,6 +73,9 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
   --port N                 port to listen on, 0 for any that is free   (WASQ_PORT, 9324)
   --host ADDRESS           address to listen on                        (WASQ_HOST, 127.0.0.1)
   --data-dir PATH          where the queues are kept                   (WASQ_DATA_DIR, ~/.local/share/wasq)
+  --encryption-at-rest on|off  whether what is kept there is encrypted (WASQ_ENCRYPTION_AT_REST, on)
+  --master-key-file PATH   the key it is encrypted under, if not WASQ_MASTER_KEY; made at the first start
+                                                                       (WASQ_MASTER_KEY_FILE, master.key in the data directory)
   --config PATH            settings and queues, JSON or YAML; or ElasticMQ's .conf file    (WASQ_CONFIG)
   --account DIGITS         account of callers who name none            (WASQ_ACCOUNT, 000000000000)
   --region NAME            region of requests that name none           (WASQ_REGION, us-east-1)
@@ -150,6 +157,8 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     host: text("host", "127.0.0.1"),
     port: Number(text("port", "9324")),
     dataDirectory: text("dataDirectory", defaultDataDirectory(env)),
+    masterKeyFile: given.get("masterKeyFile")?.text,
+    encryptionAtRest: text("encryptionAtRest", "on") === "on",
     isExposed: host !== undefined && !LOOPBACK.test(host.text),
     insecureNoAuth: text("insecureNoAuth", "false") === "true",
     awsWaits: text("awsWaits", "false") === "true",

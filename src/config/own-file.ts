@@ -3,13 +3,13 @@ import { dirname, resolve } from "node:path";
 import { readDeadLetters } from "./dead-letters.ts";
 import { type IdentityWishes, NO_IDENTITIES, readRoles, readUsers } from "./identity-wishes.ts";
 import type { QueueWish } from "./queue-wishes.ts";
-import { type FileSettings, type Given, SETTING_NAMES, SETTINGS, type SettingName } from "./settings.ts";
+import { type FileSettings, type Given, PATH_SETTINGS, SETTING_NAMES, SETTINGS, type SettingName } from "./settings.ts";
 import { asBranch, asText, type Mistakes, readMembers, type Tree, toPlain } from "./tree.ts";
 
 /** Attributes that are JSON: they may be written as such, or as a text. */
 const JSON_ATTRIBUTES: ReadonlySet<string> = new Set(["Policy", "RedrivePolicy", "RedriveAllowPolicy"]);
 
-/** @param path of the file: a data directory and an audit log that are not absolute are beside it */
+/** @param path of the file: paths that are not absolute are looked for beside it */
 export function readOwnFile(tree: Tree, mistakes: Mistakes, path: string): FileSettings {
   const settings = new Map<SettingName, Given>();
   const queues: QueueWish[] = [];
@@ -20,8 +20,7 @@ export function readOwnFile(tree: Tree, mistakes: Mistakes, path: string): FileS
     const place = `${mistakes.placeOf(value.line)}: ${name}`;
     const wrong = SETTINGS[name].wrong(text);
     if (wrong !== undefined) mistakes.add(value.line, `${name} is "${text}": ${wrong}`);
-    else if (name === "dataDirectory" || name === "auditLog")
-      settings.set(name, { text: resolve(dirname(path), text), place });
+    else if (PATH_SETTINGS.has(name)) settings.set(name, { text: resolve(dirname(path), text), place });
     else settings.set(name, { text, place });
   };
   readMembers(

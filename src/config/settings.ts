@@ -53,6 +53,16 @@ export const SETTINGS = {
     variable: "WASQ_DATA_DIR",
     wrong: (text) => (text === "" ? "a path is needed" : undefined),
   },
+  masterKeyFile: {
+    flag: "master-key-file",
+    variable: "WASQ_MASTER_KEY_FILE",
+    wrong: (text) => (text === "" ? "a path is needed" : undefined),
+  },
+  encryptionAtRest: {
+    flag: "encryption-at-rest",
+    variable: "WASQ_ENCRYPTION_AT_REST",
+    wrong: isOneOf(/^(on|off)$/, "on or off is needed"),
+  },
   insecureNoAuth: { flag: "insecure-no-auth", variable: "WASQ_INSECURE_NO_AUTH", isSwitch: true, wrong: truth },
   bootstrapRoot: { flag: "bootstrap-root", variable: "WASQ_BOOTSTRAP_ROOT", isSwitch: true, wrong: truth },
   maxConnections: {
@@ -99,6 +109,9 @@ export const SETTINGS = {
         : "origins are needed, with commas between them, such as https://console.example.org; or * for all",
   },
 } as const satisfies { readonly [name: string]: Setting };
+
+/** A path that is not absolute is looked for beside the file that names it. */
+export const PATH_SETTINGS: ReadonlySet<string> = new Set(["dataDirectory", "masterKeyFile", "auditLog"]);
 
 export type SettingName = keyof typeof SETTINGS;
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];

@@ -11,9 +11,10 @@
 import { assert } from "../base/assert.ts";
 import { SEGMENT_HEADER_BYTES } from "../limits.ts";
 import type { Disk, DiskFile, DiskLock } from "./disk.ts";
+import { Encryption, type EncryptionOptions } from "./encryption.ts";
 import { damaged, ioError, LogError } from "./errors.ts";
 import type { Extent, Log, RecordCodec } from "./log.ts";
-import { MANIFEST, ManifestFile, readManifest } from "./manifest.ts";
+import { MANIFEST, type Manifest, ManifestFile, readManifest } from "./manifest.ts";
 import { ReadFiles } from "./read-files.ts";
 import { expectUnused, recover, SPARE_CHECKED_BYTES } from "./recovery.ts";
 import { encodeHeader, encodeIndex, loadIndex, recordSeed, SPARE, segmentName, segmentOfName } from "./segment.ts";
@@ -26,6 +27,8 @@ export interface LogOptions {
   readonly onNote: (text: string) => void;
   /** 32 hex digits, for a log that is made; random if absent. */
   readonly logId?: string;
+  /** Absent: nothing is encrypted, and a log that is cannot be opened. */
+  readonly encryption?: EncryptionOptions;
 }
 
 export interface OpenedLog {
@@ -80,8 +83,9 @@ async function openLocked(disk: Disk, lock: DiskLock, options: LogOptions): Prom
   }
   const fresh = { logId: options.logId ?? crypto.randomUUID().replaceAll("-", ""), segmentBytes, segments: [] };
   const manifest = new ManifestFile(disk, stored ?? fresh);
+  const encryption = new Encryption(manifest.current, options.encryption);
   // Names seen after a kill may be in the system's cache only.
-  if (stored === undefined) await manifest.change((segments) => segments);
+  if (stored === undefined) await manifest.change(() => ({}));
   else await attempt("open the log", disk.directory, () => disk.syncDirectory());
 
   const listed = new Set(manifest.current.segments);
@@ -89,11 +93,12 @@ async function openLocked(disk: Disk, lock: DiskLock, options: LogOptions): Prom
   const leftovers = present.filter((segment) => !listed.has(segment));
   for (const segment of leftovers) if (segment > last) await expectUnused(disk, segment, segmentBytes);
 
-  const { current, endPosition, spare } = await recover(disk, manifest.current, codec, onNote);
+  const { current, endPosition, spare } = await recover(disk, manifest.current, codec, encryption, onNote);
   for (const segment of leftovers) {
     await attempt("delete a removed segment", segmentName(segment), () => disk.unlink(segmentName(segment)));
   }
-  const log = new LocalLog(disk, lock, manifest, endPosition, spare, onNote);
+  await encryption.begin(manifest, endPosition);
+  const log = new LocalLog(disk, lock, manifest, encryption, endPosition, spare, onNote);
   try {
     await log.start(current);
   } catch (error) {
@@ -115,6 +120,7 @@ export class LocalLog implements Log {
   readonly #disk: Disk;
   readonly #lock: DiskLock;
   readonly #manifest: ManifestFile;
+  readonly #encryption: Encryption;
   readonly #onNote: (text: string) => void;
   readonly #segmentBytes: number;
   readonly #segments: Set<number>; // ascending; without the spare
@@ -135,6 +141,7 @@ export class LocalLog implements Log {
     disk: Disk,
     lock: DiskLock,
     manifest: ManifestFile,
+    encryption: Encryption,
     endPosition: number,
     spare: number | undefined,
     onNote: (text: string) => void,
@@ -142,6 +149,7 @@ export class LocalLog implements Log {
     this.#disk = disk;
     this.#lock = lock;
     this.#manifest = manifest;
+    this.#encryption = encryption;
     this.#onNote = onNote;
     this.#segmentBytes = manifest.current.segmentBytes;
     this.#segments = new Set(manifest.current.segments.filter((segment) => segment !== spare));
@@ -229,7 +237,7 @@ export class LocalLog implements Log {
   }
 
   /**
-   * Copies the bytes, neighbours in one segment joined to one write. They are copied before anything is awaited: a
+   * Copies the bytes, neighbours in one segment joined to one write, and encrypts them. All before anything is awaited: a
    * view on WebAssembly memory is detached when that memory grows, even while it is being written.
    */
   #stage(extents: readonly Extent[]): Extent[] {
@@ -259,6 +267,7 @@ export class LocalLog implements Log {
       else writes.pop();
       writes.push({ position: end - (stagedBytes - writeStart), bytes: staging.subarray(writeStart, stagedBytes) });
     }
+    for (const { position, bytes } of writes) this.#encryption.encrypt(bytes, position);
     return writes;
   }
 
@@ -296,7 +305,10 @@ export class LocalLog implements Log {
     return this.#readFiles.use(segment, async (file) => {
       const name = segmentName(segment);
       const readBytes = await attempt("read", name, () => file.read(bytes, offset));
-      if (readBytes === sizeBytes) return bytes;
+      if (readBytes === sizeBytes) {
+        this.#encryption.decrypt(bytes, position);
+        return bytes;
+      }
       const text = `Cannot read ${sizeBytes} bytes of ${name} at offset ${offset}: the file ends at ${offset + readBytes}`;
       throw new LogError("damaged", text, { file: name, offset: offset + readBytes });
     });
@@ -306,7 +318,8 @@ export class LocalLog implements Log {
     this.#checkUsable();
     this.#checkExists(segment, "write the index of");
     assert(segment < this.#segmentOf(this.#endPosition), "a segment has an index once it is sealed");
-    const bytes = encodeIndex(segment, index);
+    const isEncrypted = this.#encryption.coversIndex(segment * this.#segmentBytes, (segment + 1) * this.#segmentBytes);
+    const bytes = encodeIndex(segment, isEncrypted ? this.#encryption.sealIndex(index) : index, isEncrypted);
     const name = segmentName(segment);
     await this.#readFiles.use(segment, async () => {
       const file = await attempt("write an index", name, () => this.#disk.open(name, "durable"));
@@ -329,7 +342,7 @@ export class LocalLog implements Log {
     this.#checkExists(segment, "read the index of");
     const name = segmentName(segment);
     const index = await this.#readFiles.use(segment, (file) =>
-      attempt("read an index", name, () => loadIndex(file, segment, this.#segmentBytes)),
+      attempt("read an index", name, () => loadIndex(file, segment, this.#segmentBytes, this.#encryption)),
     );
     if (typeof index !== "string") return index;
     this.#onNote(`The index of ${name} is not used: ${index}`);
@@ -340,7 +353,7 @@ export class LocalLog implements Log {
     this.#checkUsable();
     this.#checkExists(segment, "remove");
     assert(segment !== this.#current?.segment, "the segment being written stays");
-    await this.#changeManifest((segments) => segments.filter((other) => other !== segment));
+    await this.#changeManifest(({ segments }) => ({ segments: segments.filter((other) => other !== segment) }));
     this.#segments.delete(segment);
     await this.#readFiles.drain(segment);
     // After a full disk the blocks are kept: nobody else can take them before they are a spare.
@@ -390,9 +403,9 @@ export class LocalLog implements Log {
     throw new LogError("removed", `Cannot ${what} ${file}: the segment has been removed`, { file });
   }
 
-  async #changeManifest(segmentsOf: (segments: readonly number[]) => readonly number[]): Promise<void> {
+  async #changeManifest(changesOf: (current: Manifest) => Partial<Manifest>): Promise<void> {
     try {
-      await this.#manifest.change(segmentsOf);
+      await this.#manifest.change(changesOf);
     } finally {
       this.#failure ??= this.#manifest.uncertain;
     }
@@ -448,7 +461,7 @@ export class LocalLog implements Log {
       await this.#disk.rename(SPARE, name);
       await this.#disk.syncDirectory();
       writable = await this.#openWritable(segment);
-      await this.#changeManifest((segments) => [...segments, segment]);
+      await this.#changeManifest(({ segments }) => ({ segments: [...segments, segment] }));
     } catch (error) {
       await writable?.file.close().catch(() => {});
       // What the manifest may name stays; anything else gives its space back.

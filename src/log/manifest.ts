@@ -3,27 +3,49 @@
 //   {"format":1,"logId":"<32 hex digits>","segmentBytes":67108864,"segments":[3,4,7]}
 //   <CRC-32C of the first line, 8 hex digits>
 //
+// Format 2 is of a log that is encrypted, or was; it has besides (encryption.ts says what they mean)
+//
+//   "sealedKey":"<the log's key, under the master key>","epochs":[{"from":201330688,"salt":"<32 hex digits>"},{"from":...}]
+//
 // A segment is named here before its first record is written, and no longer named before its file is deleted.
 // The last one named may be the next one to be written, prepared ahead: writing on needs no change of the manifest.
 import { crc32c } from "../base/crc32c.ts";
 import type { Disk } from "./disk.ts";
 import { damaged, ioError, LogError, systemCode } from "./errors.ts";
 
-export const FORMAT = 1; // a later one keeps two lines, a CRC, and "format" in the first
+const PLAIN_FORMAT = 1;
+const FORMAT = 2; // a later one keeps two lines, a CRC, and "format" in the first
 export const MANIFEST = "manifest";
+/** There all the time, with room for what comes next: a disk that is full takes a change of the manifest. */
 const NEXT = "manifest.next";
+const NEXT_SPARE_BYTES = 4096;
+const SALT = /^[0-9a-f]{32}$/;
 
 export interface Manifest {
   readonly logId: string;
   readonly segmentBytes: number;
   readonly segments: readonly number[]; // ascending
+  /** Absent while nothing of the log is encrypted. */
+  readonly encryption?: StoredEncryption | undefined;
+}
+
+export interface StoredEncryption {
+  readonly sealedKey: string;
+  readonly epochs: readonly Epoch[]; // ascending, at least one
+}
+
+/** From this position on, to the next epoch, the log is encrypted under this salt, or not at all. */
+export interface Epoch {
+  readonly from: number;
+  readonly salt: string | undefined;
 }
 
 const checksum = (line: string) => crc32c(new TextEncoder().encode(line)).toString(16).padStart(8, "0");
 
 export function encodeManifest(manifest: Manifest): Uint8Array {
-  const { logId, segmentBytes, segments } = manifest;
-  const line = JSON.stringify({ format: FORMAT, logId, segmentBytes, segments });
+  const { logId, segmentBytes, segments, encryption } = manifest;
+  const format = encryption === undefined ? PLAIN_FORMAT : FORMAT;
+  const line = JSON.stringify({ format, logId, segmentBytes, segments, ...encryption });
   return new TextEncoder().encode(`${line}\n${checksum(line)}\n`);
 }
 
@@ -40,8 +62,8 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   if (!isObject(value)) throw malformed();
   const { format, logId, segmentBytes, segments } = value;
   if (typeof format !== "number") throw malformed();
-  if (format !== FORMAT) {
-    const text = `Cannot open the log: ${MANIFEST} has format ${format}, this version reads ${FORMAT}; use the version that wrote it`;
+  if (format !== PLAIN_FORMAT && format !== FORMAT) {
+    const text = `Cannot open the log: ${MANIFEST} has format ${format}, this version reads up to ${FORMAT}; use the version that wrote it`;
     throw new LogError("newer", text, { file: MANIFEST, offset: 0 });
   }
   if (typeof logId !== "string" || !/^[0-9a-f]{32}$/.test(logId) || typeof segmentBytes !== "number") throw malformed();
@@ -51,7 +73,34 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
     if (!Number.isInteger(segment) || segment <= previous) throw malformed();
     previous = segment;
   }
-  return { logId, segmentBytes, segments };
+  return { logId, segmentBytes, segments, encryption: format === FORMAT ? decodeEncryption(value) : undefined };
+}
+
+function decodeEncryption({ sealedKey, epochs }: { readonly [name: string]: unknown }): StoredEncryption {
+  if (typeof sealedKey !== "string" || !Array.isArray(epochs) || epochs.length === 0) throw malformed();
+  let previous = -1;
+  const decoded = epochs.map((epoch: unknown): Epoch => {
+    if (!isObject(epoch)) throw malformed();
+    const { from, salt } = epoch;
+    if (typeof from !== "number" || !Number.isSafeInteger(from) || from <= previous) throw malformed();
+    if (salt !== undefined && (typeof salt !== "string" || !SALT.test(salt))) throw malformed();
+    previous = from;
+    return { from, salt };
+  });
+  return { sealedKey, epochs: decoded };
+}
+
+/** Without epochs that no segment is of any more; and without the key when none is left that needs it. */
+function needed(manifest: Manifest): Manifest {
+  const { encryption, segments, segmentBytes } = manifest;
+  const first = segments[0];
+  if (encryption === undefined || first === undefined) return manifest;
+  const isOver = (_: Epoch, i: number, all: readonly Epoch[]) => (all[i + 1]?.from ?? Infinity) <= first * segmentBytes;
+  const epochs = encryption.epochs.filter((...each) => !isOver(...each));
+  const [only] = epochs;
+  const isPlain =
+    only !== undefined && epochs.length === 1 && only.salt === undefined && only.from <= first * segmentBytes;
+  return { ...manifest, encryption: isPlain ? undefined : { ...encryption, epochs } };
 }
 
 function isObject(value: unknown): value is { readonly [name: string]: unknown } {
@@ -100,10 +149,8 @@ export class ManifestFile {
   }
 
   /** Durable on return. A failure leaves the old version, unless `uncertain` is set. */
-  change(segmentsOf: (segments: readonly number[]) => readonly number[]): Promise<void> {
-    const changed = this.#last.then(() =>
-      this.#write({ ...this.#current, segments: segmentsOf(this.#current.segments) }),
-    );
+  change(changesOf: (current: Manifest) => Partial<Manifest>): Promise<void> {
+    const changed = this.#last.then(() => this.#write(needed({ ...this.#current, ...changesOf(this.#current) })));
     this.#last = changed.catch(() => {});
     return changed;
   }
@@ -139,5 +186,16 @@ export class ManifestFile {
       throw this.uncertain;
     }
     this.#current = manifest;
+    await this.#prepareNext().catch(() => {}); // without it the next change needs room on the disk, as this one did
+  }
+
+  async #prepareNext(): Promise<void> {
+    const file = await this.#disk.open(NEXT, "create");
+    try {
+      await file.write(new Uint8Array(encodeManifest(this.#current).byteLength + NEXT_SPARE_BYTES), 0);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
   }
 }

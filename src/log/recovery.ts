@@ -4,12 +4,15 @@
 //   zeros                               zeros                                         clean: go on from there
 //   zeros, or what is no record         no record, or only of writes begun before it  torn: cut, said in a note
 //   zeros, or what is no record         a record of a later write                     damaged: what precedes it was synced
+//   any of these, before a position     anything                                      damaged: likewise
+//   at which an epoch began
 //   any of these                        (in a later segment) anything but zeros       damaged: likewise; the start looks at
 //                                                                                     its first MiB, the log at the rest
 //
 // Nothing is changed before everything has been checked, and nothing is damaged in a way that is guessed around.
 import { RECORD_BYTES_MAX, SEGMENT_HEADER_BYTES } from "../limits.ts";
 import type { Disk, DiskFile } from "./disk.ts";
+import type { Encryption } from "./encryption.ts";
 import { damaged, ioError, systemCode } from "./errors.ts";
 import { REPLAY_BYTES_MAX, type RecordCodec } from "./log.ts";
 import { MANIFEST, type Manifest } from "./manifest.ts";
@@ -34,18 +37,21 @@ export async function recover(
   disk: Disk,
   manifest: Manifest,
   codec: RecordCodec,
+  encryption: Encryption,
   onNote: (text: string) => void,
 ): Promise<Recovered> {
   const buffers = new Buffers(PIECE_BUFFER_COUNT);
   let previous: number | undefined;
   let tail: { readonly segment: number; readonly offset: number } | undefined;
   let spare: number | undefined;
-  for await (const { segment, file, seed, index } of opened(disk, manifest)) {
+  for await (const { segment, file, seed, index } of opened(disk, manifest, encryption)) {
     codec.begin(segment, seed);
     const reader = new SegmentReader(file, segment, manifest.segmentBytes);
     if (tail === undefined) {
       const isIndexed = index !== undefined && replayIndex(index, segment, codec, onNote);
-      const offset = isIndexed ? "sealed" : await explained(segment, () => replayRecords(reader, codec, buffers));
+      const offset = isIndexed
+        ? "sealed"
+        : await explained(segment, () => replayRecords(reader, codec, encryption, buffers));
       if (offset === "sealed") previous = segment;
       else tail = { segment, offset };
       continue;
@@ -60,10 +66,11 @@ export async function recover(
   }
   if (tail !== undefined) {
     const { segment, offset } = tail;
+    expectKnown(encryption, segment * manifest.segmentBytes + offset, segment, offset);
     const isTorn = await withFile(disk, segment, async (file) => {
       return (await new SegmentReader(file, segment, manifest.segmentBytes).dataEnd(offset)) > offset;
     });
-    if (isTorn) await expectTorn(disk, tail.segment, tail.offset, manifest, codec);
+    if (isTorn) await expectTorn(disk, tail.segment, tail.offset, manifest, codec, encryption);
     if (isTorn) await cut(disk, tail.segment, tail.offset, manifest.segmentBytes, onNote);
     else await syncSegment(disk, tail.segment);
   }
@@ -75,7 +82,15 @@ export async function recover(
   }
   const last = manifest.segments.at(-1);
   const endPosition = ((last ?? 0) + 1) * manifest.segmentBytes + SEGMENT_HEADER_BYTES;
+  expectKnown(encryption, endPosition, last ?? 0, manifest.segmentBytes);
   return { endPosition, current: last, spare: undefined };
+}
+
+/** @throws LogError when the log ends before a position up to which it was on disk once */
+function expectKnown(encryption: Encryption, endPosition: number, segment: number, offset: number): void {
+  if (endPosition >= encryption.knownEnd) return;
+  const met = `no record here, though the log was on disk up to position ${encryption.knownEnd} once`;
+  throw damaged(segmentName(segment), offset, met, `acknowledged records are missing; ${ADVICE}`);
 }
 
 /** @throws LogError unless the data area of a segment that nobody should have written to is all zeros */
@@ -97,7 +112,7 @@ interface OpenedSegment {
 }
 
 /** Every segment with its header checked and its index loaded, the next one while one is in use. Closes them. */
-async function* opened(disk: Disk, manifest: Manifest): AsyncGenerator<OpenedSegment> {
+async function* opened(disk: Disk, manifest: Manifest, encryption: Encryption): AsyncGenerator<OpenedSegment> {
   const { segments, segmentBytes } = manifest;
   const buffers = new Buffers(2); // one in use, one being read into
   const bufferOf = (sizeBytes: number) => buffers.take(sizeBytes);
@@ -106,7 +121,7 @@ async function* opened(disk: Disk, manifest: Manifest): AsyncGenerator<OpenedSeg
       const file = await disk.open(segmentName(segment), "read");
       try {
         const seed = await checkHeader(file, segment, manifest);
-        return { segment, file, seed, index: await loadIndex(file, segment, segmentBytes, bufferOf) };
+        return { segment, file, seed, index: await loadIndex(file, segment, segmentBytes, encryption, bufferOf) };
       } catch (error) {
         await file.close().catch(() => {});
         throw error;
@@ -169,16 +184,25 @@ function replayIndex(
 }
 
 /** @returns "sealed", or the offset of the first byte that is not part of a record */
-async function replayRecords(reader: SegmentReader, codec: RecordCodec, buffers: Buffers): Promise<number | "sealed"> {
+async function replayRecords(
+  reader: SegmentReader,
+  codec: RecordCodec,
+  encryption: Encryption,
+  buffers: Buffers,
+): Promise<number | "sealed"> {
   let offset = SEGMENT_HEADER_BYTES;
   let rest: Uint8Array = new Uint8Array(0); // of a record that goes on in the next piece
   const roomBytes = Math.min(REPLAY_BYTES_MAX, reader.endOffset);
-  for await (const { buffer, startInBuffer, sizeBytes } of reader.pieces(SEGMENT_HEADER_BYTES, roomBytes, buffers)) {
+  const segmentStart = reader.segment * reader.endOffset;
+  for await (const piece of reader.pieces(SEGMENT_HEADER_BYTES, roomBytes, buffers)) {
+    const { buffer, startInBuffer, sizeBytes } = piece;
+    // What was never written becomes noise by it: no record either.
+    encryption.decrypt(buffer.subarray(startInBuffer, startInBuffer + sizeBytes), segmentStart + piece.offset);
     buffer.set(rest, startInBuffer - rest.byteLength);
     rest = buffer.subarray(startInBuffer - rest.byteLength, startInBuffer + sizeBytes);
     for (;;) {
       const bytes = rest.subarray(0, REPLAY_BYTES_MAX);
-      const { consumedBytes, stop } = codec.replay(bytes, reader.segment * reader.endOffset + offset);
+      const { consumedBytes, stop } = codec.replay(bytes, segmentStart + offset);
       offset += consumedBytes;
       rest = rest.subarray(consumedBytes);
       if (stop === "sealed") {
@@ -201,6 +225,7 @@ async function expectTorn(
   offset: number,
   manifest: Manifest,
   codec: RecordCodec,
+  encryption: Encryption,
 ): Promise<void> {
   const name = segmentName(segment);
   await withFile(disk, segment, async (file) => {
@@ -212,6 +237,7 @@ async function expectTorn(
       const start = from & ~7; // where records may begin
       const sizeBytes = Math.min(buffer.byteLength, manifest.segmentBytes - start);
       const bytes = await reader.read(buffer.subarray(0, sizeBytes), start);
+      encryption.decrypt(bytes, segment * manifest.segmentBytes + start);
       const writeStart = codec.findLater(bytes, segment * manifest.segmentBytes + start);
       if (writeStart > stop) {
         const met = `no record here, though one was written later, at offset ${writeStart % manifest.segmentBytes} or behind`;

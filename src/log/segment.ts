@@ -16,16 +16,17 @@
 //     4092     4  checksum       CRC-32C over bytes [0, 4092)
 //
 // Footer
-//        0     8  magic          "WASQIDX2"; "WASQIDX1" is read too: entries of the kinds that there were before
+//        0     8  magic          "WASQIDX2"; "WASQIDX3": encrypted; "WASQIDX1" is read too: entries of the kinds before
 //        8     8  index size     bytes
 //       16     4  segment
-//       20     4  checksum       CRC-32 (zlib's, which the host has natively) over the index
+//       20     4  checksum       CRC-32 (zlib's, which the host has natively) over the index as it stands there
 //       24     4  zeros
 //       28     4  checksum       CRC-32C over bytes [0, 28)
 import { crc32 } from "node:zlib";
 import { crc32c } from "../base/crc32c.ts";
 import { SEGMENT_HEADER_BYTES } from "../limits.ts";
 import type { DiskFile } from "./disk.ts";
+import type { Encryption } from "./encryption.ts";
 import { damaged, LogError } from "./errors.ts";
 import type { Manifest } from "./manifest.ts";
 
@@ -34,7 +35,8 @@ const SEEDED_VERSION = 2;
 const FOOTER_BYTES = 32;
 const HEADER_MAGIC = "WASQSEG1";
 const FOOTER_MAGIC = "WASQIDX2";
-const FOOTER_MAGICS = ["WASQIDX1", FOOTER_MAGIC];
+const FOOTER_MAGIC_ENCRYPTED = "WASQIDX3";
+const FOOTER_MAGICS = ["WASQIDX1", FOOTER_MAGIC, FOOTER_MAGIC_ENCRYPTED];
 const INDEX_ENTRY_BYTES_MAX = 2 * 1024 * 1024;
 /** Small, unless an entry is larger: the core's code gets quick between two pieces, not during one. */
 const INDEX_PIECE_BYTES = 128 * 1024;
@@ -108,13 +110,16 @@ export async function checkHeader(file: DiskFile, segment: number, log: Manifest
   return version < SEEDED_VERSION ? 0 : recordSeed(log);
 }
 
-/** The index and its footer, as they stand behind the data. */
-export function encodeIndex(segment: number, index: Uint8Array): Uint8Array {
+/**
+ * The index and its footer, as they stand behind the data.
+ * @param index encrypted already, if it is to be
+ */
+export function encodeIndex(segment: number, index: Uint8Array, isEncrypted: boolean): Uint8Array {
   const bytes = new Uint8Array(index.byteLength + FOOTER_BYTES);
   bytes.set(index);
   const footer = bytes.subarray(index.byteLength);
   const view = viewOf(footer);
-  footer.set(new TextEncoder().encode(FOOTER_MAGIC));
+  footer.set(new TextEncoder().encode(isEncrypted ? FOOTER_MAGIC_ENCRYPTED : FOOTER_MAGIC));
   view.setBigUint64(8, BigInt(index.byteLength), true);
   view.setUint32(16, segment, true);
   view.setUint32(20, crc32(index), true);
@@ -130,6 +135,7 @@ export async function loadIndex(
   file: DiskFile,
   segment: number,
   segmentBytes: number,
+  encryption: Encryption,
   bufferOf: (sizeBytes: number) => Uint8Array = (sizeBytes) => new Uint8Array(sizeBytes),
 ): Promise<Uint8Array | string | undefined> {
   const behindBytes = (await file.sizeBytes()) - segmentBytes;
@@ -149,7 +155,8 @@ export async function loadIndex(
   if (view.getBigUint64(8, true) !== BigInt(index.byteLength)) return "its size is wrong";
   if (view.getUint32(16, true) !== segment) return "it is another segment's";
   if (view.getUint32(20, true) !== crc32(index)) return "its checksum does not fit";
-  return index;
+  if (textOf(footer.subarray(0, 8)) !== FOOTER_MAGIC_ENCRYPTED) return index;
+  return encryption.openIndex(index) ?? "it is encrypted, and the log has no key";
 }
 
 /**

@@ -1,22 +1,27 @@
-// The master key: 32 bytes under which whatever is secret on disk is sealed. From the environment, or a file that nobody but
-// its owner can read.
+// The master key: 32 bytes under which whatever is secret on disk is sealed, the log's own key before all. From the
+// environment, or a file that nobody but its owner can read. A new one is made only where nothing is sealed under another.
 import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   closeSync,
   existsSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
   statSync,
+  unlinkSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 const KEY_BYTES = 32;
 const FILE = "master.key";
 const VARIABLE = "WASQ_MASTER_KEY";
+const FILE_VARIABLE = "WASQ_MASTER_KEY_FILE";
+/** Of the data directory; what is sealed in them is named so: "sealedKey", "sealedSecret". */
+const SEALED_FILES = ["manifest", "identities.json"];
 const OTHERS = 0o077; // what the group and everybody else may do
 
 /** The key cannot be had; the text says what was tried, met and would be right. */
@@ -24,11 +29,22 @@ export class MasterKeyError extends Error {
   override name = "MasterKeyError";
 }
 
+/** Where it is when the environment does not have it itself. */
+export function masterKeyPath(dataDirectory: string, env: NodeJS.ProcessEnv): string {
+  const file = env[FILE_VARIABLE];
+  return file ? resolve(file) : join(dataDirectory, FILE);
+}
+
+/** Where a key was looked for, for a message. */
+export function masterKeyPlace(dataDirectory: string, env: NodeJS.ProcessEnv): string {
+  return env[VARIABLE] ? VARIABLE : masterKeyPath(dataDirectory, env);
+}
+
 /** @returns undefined when there is none yet */
 export function readMasterKey(dataDirectory: string, env: NodeJS.ProcessEnv): Uint8Array | undefined {
   const given = env[VARIABLE];
   if (given !== undefined && given !== "") return decode(given, VARIABLE);
-  const path = join(dataDirectory, FILE);
+  const path = masterKeyPath(dataDirectory, env);
   if (!existsSync(path)) return undefined;
   const { mode, size } = statSync(path);
   if (process.platform !== "win32" && (mode & OTHERS) !== 0) {
@@ -41,22 +57,55 @@ export function readMasterKey(dataDirectory: string, env: NodeJS.ProcessEnv): Ui
   return decode(readFileSync(path, "utf8").trim(), path);
 }
 
-/** Makes one, in the data directory, where there is none. */
+/** Makes one where there is none. @throws MasterKeyError when something in the data directory is sealed under one that has gone */
 export function obtainMasterKey(dataDirectory: string, env: NodeJS.ProcessEnv): Uint8Array {
   const known = readMasterKey(dataDirectory, env);
   if (known !== undefined) return known;
-  mkdirSync(dataDirectory, { recursive: true });
+  const path = masterKeyPath(dataDirectory, env);
+  const sealed = SEALED_FILES.find((name) => isSealed(join(dataDirectory, name)));
+  if (sealed !== undefined) {
+    throw new MasterKeyError(
+      `Cannot make a master key: ${join(dataDirectory, sealed)} needs the one it had, and there is none in ` +
+        `${VARIABLE} or ${path}; put it back`,
+    );
+  }
+  mkdirSync(dirname(path), { recursive: true });
   const key = randomBytes(KEY_BYTES);
-  const path = join(dataDirectory, FILE);
-  const file = openSync(path, "wx", 0o600);
+  return writeNew(path, `${key.toString("base64")}\n`) ? key : obtainMasterKey(dataDirectory, env);
+}
+
+/** Nothing in it can be read any more without the master key. */
+function isSealed(path: string): boolean {
+  return existsSync(path) && readFileSync(path, "latin1").includes('"sealed');
+}
+
+/** The file is there whole, or not at all. @returns false when somebody else has made it meanwhile */
+function writeNew(path: string, text: string): boolean {
+  const making = `${path}.${randomBytes(4).toString("hex")}`;
+  const file = openSync(making, "wx", 0o600);
   try {
-    chmodSync(path, 0o600); // whatever the umask
-    writeSync(file, `${key.toString("base64")}\n`);
+    chmodSync(making, 0o600); // whatever the umask
+    writeSync(file, text);
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
-  return key;
+  try {
+    linkSync(making, path); // takes no other's place, as a rename would
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return false;
+  } finally {
+    unlinkSync(making);
+  }
+  if (process.platform === "win32") return true;
+  const directory = openSync(dirname(path), "r");
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+  return true;
 }
 
 function decode(text: string, place: string): Uint8Array {

@@ -22,6 +22,8 @@ test("serve alone has a default for everything, and cannot be changed", () => {
     insecureNoAuth: false,
     port: 9324,
     dataDirectory: "/home/someone/.local/share/wasq",
+    masterKeyFile: undefined,
+    encryptionAtRest: true,
     awsWaits: false,
     autoCreateQueues: false,
     account: "000000000000",

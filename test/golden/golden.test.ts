@@ -7,7 +7,9 @@ import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { OpenedBroker } from "../../src/broker/open.ts";
 import { SteadyClock } from "../../src/broker/steady-clock.ts";
+import { openLog } from "../../src/log/local-log.ts";
 import { NodeDisk } from "../../src/log/node-disk.ts";
+import { encryptionIn } from "../support/log-key.ts";
 import { find, openOn, outgoing, receive, remove, send } from "../support/open-broker.ts";
 import { type Expected, type ExpectedMessage, expectedOf } from "./write.ts";
 
@@ -33,14 +35,23 @@ afterEach(async () => {
 /** Unpacks the version's files. @returns what is in them */
 function unpack(version: string): Expected {
   for (const name of readdirSync(join(HERE, version)).filter((each) => each.endsWith(".gz"))) {
-    writeFileSync(join(directory, name.slice(0, -3)), gunzipSync(readFileSync(join(HERE, version, name))));
+    writeFileSync(join(directory, name.slice(0, -3)), gunzipSync(readFileSync(join(HERE, version, name))), {
+      mode: 0o600,
+    });
   }
   return JSON.parse(readFileSync(join(HERE, version, "expected.json"), "utf8")) as Expected;
 }
 
 async function open({ segmentBytes, writtenMs }: Expected): Promise<OpenedBroker> {
   const clock = new SteadyClock(() => writtenMs);
-  opened = await openOn(new NodeDisk(directory), (text) => notes.push(text), { segmentBytes, clock });
+  const onNote = (text: string) => notes.push(text);
+  const disk = new NodeDisk(directory);
+  opened = await openOn(disk, onNote, {
+    segmentBytes,
+    clock,
+    openLog: (codec, bytes) =>
+      openLog(disk, { codec, segmentBytes: bytes, onNote, encryption: encryptionIn(directory) }),
+  });
   return opened;
 }
 

@@ -14,6 +14,7 @@ import { openBroker } from "../../src/broker/open.ts";
 import type { Delivered, Outgoing, Queue, QueueSettings } from "../../src/broker/types.ts";
 import { openLog } from "../../src/log/local-log.ts";
 import { NodeDisk } from "../../src/log/node-disk.ts";
+import { encryptionIn } from "../support/log-key.ts";
 import { create, find, outgoing, purge, receive, remove, STANDARD, send } from "../support/open-broker.ts";
 
 const SEGMENT_BYTES = 64 * 1024;
@@ -74,7 +75,12 @@ async function write(directory: string): Promise<Expected> {
     openBroker({
       coreWasm: readFileSync(new URL("../../build/out/core.wasm", import.meta.url)),
       openLog: (codec, segmentBytes) =>
-        openLog(new NodeDisk(directory), { codec, segmentBytes, onNote: console.error }),
+        openLog(new NodeDisk(directory), {
+          codec,
+          segmentBytes,
+          onNote: console.error,
+          encryption: encryptionIn(directory),
+        }),
       onFatal: (error) => {
         throw error;
       },
@@ -234,7 +240,7 @@ async function main(name: string): Promise<void> {
   const target = fileURLToPath(new URL(name, import.meta.url));
   mkdirSync(target);
   for (const file of readdirSync(join(base, "copy"))) {
-    if (file.startsWith("lock")) continue;
+    if (file.startsWith("lock") || file === "manifest.next") continue;
     writeFileSync(join(target, `${file}.gz`), gzipSync(readFileSync(join(base, "copy", file)), { level: 9 }));
   }
   writeFileSync(join(target, "expected.json"), `${textOf(expected)}\n`);

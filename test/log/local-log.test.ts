@@ -118,7 +118,13 @@ test("on a full disk a removed segment becomes the spare", async () => {
   await opened.log.remove(1);
   await settle(opened.log);
   expect(opened.log.hasSpare).toBe(true);
-  expect([...disk.files().keys()].sort()).toEqual(["manifest", segmentName(2), segmentName(3), segmentName(4)]);
+  expect([...disk.files().keys()].sort()).toEqual([
+    "manifest",
+    "manifest.next",
+    segmentName(2),
+    segmentName(3),
+    segmentName(4),
+  ]);
   expect(
     disk
       .bytesOf(segmentName(4))

@@ -7,6 +7,7 @@ import type { Delivered, Outgoing, Queue, QueueSettings, Received } from "../../
 import { LogError } from "../../src/log/errors.ts";
 import { openLog } from "../../src/log/local-log.ts";
 import { FakeDisk, type Fault, randomOf } from "../support/fake-disk.ts";
+import { testCipher } from "../support/log-key.ts";
 import { create, find, openOn, outgoing, purge, receive, remove, STANDARD, send } from "../support/open-broker.ts";
 import { SimulatedDisk } from "../support/simulated-disk.ts";
 import { VirtualLoop } from "../support/virtual-loop.ts";
@@ -216,7 +217,14 @@ class World {
       cacheBytes: 512 * KiB,
       clock,
       openLog: (codec, segmentBytes) =>
-        openLog(disk, { codec, segmentBytes, onNote: (text) => this.#note(text), logId: "5eed".repeat(8) }),
+        openLog(disk, {
+          codec,
+          segmentBytes,
+          onNote: (text) => this.#note(text),
+          logId: "5eed".repeat(8),
+          // Now and then a life goes on without, and the next one begins again.
+          encryption: { cipher: testCipher(this.#life), isOn: this.#life % 4 !== 3 },
+        }),
       onFatal: (error) => this.#failed(error),
     })
       .then(async (opened) => {

@@ -1,8 +1,10 @@
 // A small life of a log: batches over several segments, an index, a removal. Says what was acknowledged.
 
 import type { Disk } from "../../src/log/disk.ts";
+import type { EncryptionOptions } from "../../src/log/encryption.ts";
 import type { LocalLog } from "../../src/log/local-log.ts";
 import { openLog } from "../../src/log/local-log.ts";
+import { testCipher } from "./log-key.ts";
 import { encodeIndexOf, PlainCodec, PlainWriter, type Seen } from "./plain-codec.ts";
 
 export const SEGMENT_BYTES = 8 * 1024; // 4 KiB of records in each
@@ -15,11 +17,24 @@ export interface Opened {
   readonly notes: string[];
 }
 
-export async function open(disk: Disk, segmentBytes = SEGMENT_BYTES): Promise<Opened> {
+let encryption: EncryptionOptions | undefined;
+
+/** Every log that is opened from here on is encrypted; a file that says so runs the tests of others once more. */
+export function encryptLogs(): void {
+  encryption = { cipher: testCipher(), isOn: true };
+}
+
+export async function open(disk: Disk, segmentBytes = SEGMENT_BYTES, encrypted = encryption): Promise<Opened> {
   const codec = new PlainCodec(segmentBytes);
   const notes: string[] = [];
   const onNote = (text: string) => notes.push(text);
-  const { log, endPosition, recordSeed } = await openLog(disk, { segmentBytes, codec, onNote, logId: LOG_ID });
+  const { log, endPosition, recordSeed } = await openLog(disk, {
+    segmentBytes,
+    codec,
+    onNote,
+    logId: LOG_ID,
+    ...(encrypted === undefined ? {} : { encryption: encrypted }),
+  });
   const writer = new PlainWriter(segmentBytes, endPosition, codec.lastNumber + 1, recordSeed);
   return { log, codec, notes, writer };
 }

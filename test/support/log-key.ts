@@ -1,0 +1,29 @@
+// A cipher for logs in tests: the real one, under a key and salts that are the same in every run.
+import { createHash } from "node:crypto";
+import type { LogCipher } from "../../src/log/cipher.ts";
+import type { EncryptionOptions } from "../../src/log/encryption.ts";
+import { createLogCipher } from "../../src/vault/log-cipher.ts";
+import { obtainMasterKey, readMasterKey } from "../../src/vault/master-key.ts";
+
+const MASTER_KEY = createHash("sha256").update("a master key for tests").digest();
+
+/** Encryption under the master key of a data directory, as the broker has it. */
+export function encryptionIn(directory: string): EncryptionOptions {
+  const read = () => readMasterKey(directory, {});
+  const obtain = () => obtainMasterKey(directory, {});
+  return { cipher: createLogCipher({ read, obtain, place: directory }), isOn: true };
+}
+
+/** @param seed of its salts: what two of them give is different */
+export function testCipher(seed = 0, masterKey: Uint8Array | "none" = MASTER_KEY): LogCipher {
+  let count = 0;
+  const random = (size: number) => createHash("sha256").update(`${seed}/${count++}`).digest().subarray(0, size);
+  const obtain = () => {
+    if (masterKey === "none") throw new Error("there is no master key");
+    return masterKey;
+  };
+  return createLogCipher(
+    { read: () => (masterKey === "none" ? undefined : masterKey), obtain, place: "the test" },
+    random,
+  );
+}
