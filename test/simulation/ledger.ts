@@ -29,6 +29,7 @@ export class Message {
   mayBeGone = false;
   purgedMs = Number.POSITIVE_INFINITY; // from here on it is gone
   notBeforeMs: number; // earlier it is not visible
+  lastChange = { askedMs: Number.NEGATIVE_INFINITY, notBeforeMs: 0 }; // of its visibility timeout
   deliveryCount = 0;
   place: QueuePlan; // where it was seen last
   lastHandle: string | undefined; // the only one that deletes it; undefined when that is not known
@@ -193,6 +194,9 @@ export class Ledger {
       message.lastReceiveCount = isDeadLetter ? 0 : delivered.receiveCount;
       message.lastHandle = delivered.receiptHandle;
       message.notBeforeMs = askedMs + visibilityMs;
+      // A change that was asked for after the receive, and before its answer, may have been decided after it.
+      const { lastChange } = message;
+      if (lastChange.askedMs >= askedMs) message.notBeforeMs = Math.min(message.notBeforeMs, lastChange.notBeforeMs);
     });
   }
 

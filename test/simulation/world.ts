@@ -403,6 +403,7 @@ class World {
     const message = this.#ledger.messages.get(delivered.body) as Message;
     const askedMs = this.#nowMs();
     const visibilityMs = this.#below(VISIBILITY_MS_MAX);
+    message.lastChange = { askedMs, notBeforeMs: askedMs + visibilityMs };
     message.notBeforeMs = Math.min(message.notBeforeMs, askedMs + visibilityMs);
     const change = { receiptHandle: delivered.receiptHandle, visibilityMs };
     const [code] = await new Promise<readonly string[]>((resolve) =>
