@@ -4,6 +4,7 @@ import { depth, memory } from "./memory.ts";
 import { core } from "./micro/core.ts";
 import { digest } from "./micro/digest.ts";
 import { streamCore } from "./micro/stream.ts";
+import { queues } from "./queues.ts";
 import { restart } from "./restart.ts";
 import { streamEncryption } from "./stream/encryption.ts";
 import { streamIdle } from "./stream/idle.ts";
@@ -16,6 +17,7 @@ const CASES: Readonly<Record<string, () => void | Promise<void>>> = {
   memory,
   depth,
   restart,
+  queues,
   digest,
   stream,
   streamEncryption,

@@ -17,6 +17,8 @@ export interface OpenPhases {
   readonly indexMs: number;
   readonly recordsMs: number;
   readonly restoreMs: number;
+  /** Growth since before, after a collection if there is one to ask for. */
+  readonly rssBytes: number;
 }
 
 const job: OpenJob = JSON.parse(process.argv[2] ?? "");
@@ -43,6 +45,8 @@ function timed(codec: RecordCodec): RecordCodec {
   };
 }
 
+globalThis.gc?.();
+const emptyBytes = process.memoryUsage().rss;
 await openBroker({
   coreWasm: readFileSync(CORE_WASM),
   async openLog(codec, segmentBytes) {
@@ -62,5 +66,8 @@ await openBroker({
   },
 });
 const restoreMs = performance.now() - logEndedMs;
-const phases: OpenPhases = { logMs: logEndedMs - logBeganMs, indexMs, recordsMs, restoreMs };
+globalThis.gc?.();
+globalThis.gc?.();
+const rssBytes = process.memoryUsage().rss - emptyBytes;
+const phases: OpenPhases = { logMs: logEndedMs - logBeganMs, indexMs, recordsMs, restoreMs, rssBytes };
 process.stdout.write(JSON.stringify(phases), () => process.exit(0));

@@ -1,0 +1,93 @@
+// What is measured under load: each case has shapes, a short list for every day and a long one.
+import type { LoadJob } from "./load.ts";
+import type { Peer } from "./server.ts";
+
+export interface Shape {
+  readonly name: string;
+  readonly job: Pick<LoadJob, "kind" | "bodyBytes" | "inFlight"> &
+    Partial<Pick<LoadJob, "perSecond" | "slowCount" | "groupCount">>;
+  /** Messages that are queued before. */
+  readonly backlog?: number;
+}
+
+export interface LoadCase {
+  readonly name: string;
+  readonly title: string;
+  readonly quick: readonly Shape[];
+  readonly full: readonly Shape[];
+  readonly only?: (peer: Peer) => boolean;
+}
+
+const count = (value: number): string => value.toLocaleString("en-US");
+const size = (bytes: number): string => (bytes < 1024 ? `${bytes} B` : `${bytes / 1024} KiB`);
+const SIZES = [64, 256, 1024, 16_384];
+const WINDOWS = [1, 64, 1_000, 10_000];
+const IN_QUEUE = 100_000;
+
+function shapes(kind: "publish" | "consume" | "both", sizes: readonly number[], windows: readonly number[]): Shape[] {
+  return sizes.flatMap((bodyBytes) =>
+    windows
+      // 160 MB of bodies on their way are no queue any more.
+      .filter((inFlight) => inFlight * bodyBytes < 100_000_000)
+      .map((inFlight) => ({
+        name: `${size(bodyBytes)}, ${count(inFlight)} in flight`,
+        job: { kind, bodyBytes, inFlight },
+        ...(kind === "consume" ? { backlog: IN_QUEUE } : {}),
+      })),
+  );
+}
+
+function paced(bodyBytes: number, perSecond: number): Shape {
+  const job = { kind: "paced", bodyBytes, inFlight: 1_000, perSecond } as const;
+  return { name: `${size(bodyBytes)}, ${count(perSecond)}/s`, job };
+}
+
+function grouped(groupCount: number): Shape {
+  const job = { kind: "both", bodyBytes: 256, inFlight: 1_000, groupCount } as const;
+  return { name: `256 B, ${count(groupCount)} ${groupCount === 1 ? "group" : "groups"}`, job };
+}
+
+function slowed(slowCount: number): Shape {
+  const job = { kind: "both", bodyBytes: 256, inFlight: 1_000, slowCount } as const;
+  return { name: `256 B, ${slowCount} slow beside one fast`, job };
+}
+
+export const LOAD_CASES: readonly LoadCase[] = [
+  {
+    name: "publish",
+    title: "Published and confirmed, messages/s",
+    quick: shapes("publish", [256], [1, 64, 1_000]),
+    full: shapes("publish", SIZES, WINDOWS),
+  },
+  {
+    name: "consume",
+    title: "A backlog consumed and acknowledged, messages/s",
+    quick: shapes("consume", [256], [1_000]),
+    full: shapes("consume", SIZES, [64, 1_000, 10_000]),
+  },
+  {
+    name: "both",
+    title: "Published, delivered and acknowledged, messages/s",
+    quick: shapes("both", [256], [1_000]),
+    full: shapes("both", SIZES, WINDOWS),
+  },
+  {
+    name: "latency",
+    title: "From the planned instant to the delivery",
+    quick: [paced(256, 1_000), paced(256, 5_000)],
+    full: [paced(64, 5_000), paced(256, 1_000), paced(256, 5_000), paced(256, 20_000), paced(1024, 5_000)],
+  },
+  {
+    name: "slow",
+    title: "Published, delivered and acknowledged by one, beside consumers that do not keep up, messages/s",
+    quick: [],
+    full: [slowed(1), slowed(10)],
+  },
+  {
+    name: "fifo",
+    title: "FIFO queues: published, delivered in order and acknowledged, messages/s",
+    quick: [grouped(1_000)],
+    full: [grouped(1), grouped(1_000), grouped(100_000)],
+    only: ({ hasFifo }) => hasFifo === true,
+  },
+];

@@ -1,0 +1,129 @@
+// What a load asks of a protocol: to publish so many messages, and to consume and acknowledge whatever comes. Drivers are
+// raw sockets with pipelines and prepared bytes, so that a client costs as little as it can.
+import { randomBytes } from "node:crypto";
+import { connect, type Socket } from "node:net";
+
+/** Bodies begin with the instant at which they were to be sent: microseconds, as digits. */
+export const STAMP_BYTES = 16;
+
+const RETRY_MS = 5;
+
+export interface Target {
+  readonly port: number;
+  readonly queue: string;
+  readonly bodyBytes: number;
+  /** Messages unconfirmed at most, and those that a consumer may hold. */
+  readonly inFlight: number;
+  /** Of a FIFO queue: how many groups the messages are spread over. */
+  readonly groupCount?: number;
+  /** Many small requests instead of batches, where the protocol has batches: each message leaves in its own moment. */
+  readonly isPaced: boolean;
+}
+
+export interface Producer {
+  /** Sends so many messages now. With a stamp each of them begins with it. */
+  send(count: number, stamp?: string): void;
+}
+
+export interface Consumed {
+  /** Messages arrived; their acknowledgement is on its way. */
+  delivered(count: number): void;
+  /** Their acknowledgement is answered; where a protocol does not answer, it is sent. */
+  settled(count: number): void;
+  /** Of a paced run: what a body begins with. */
+  stamp(text: string): void;
+}
+
+export interface Driver {
+  /** Makes the queue. */
+  prepare(target: Target): Promise<void>;
+  /** Makes queues of these names, with as many requests at once as it likes. */
+  prepareMany?(port: number, names: readonly string[]): Promise<void>;
+  producer(target: Target, confirmed: (count: number) => void): Promise<Producer>;
+  /** Consumes from now on. @returns its sockets: one that is paused is a consumer that does not keep up */
+  consumer(target: Target, on: Consumed): Promise<readonly Socket[]>;
+  /** Whether a server that listens can be used, and has the queue if one is named; where it may listen before. */
+  isReady?(port: number, queue?: string): Promise<boolean>;
+  /** Messages that go out together: a window smaller than that cannot be filled. */
+  unit(target: Target): number;
+}
+
+/** Printable, and without the runs that a compressor lives on. */
+export function bodyText(bytes: number): string {
+  return randomBytes(bytes).toString("base64url").slice(0, bytes);
+}
+
+function fail(error: Error): never {
+  throw error;
+}
+
+/** Connects as soon as somebody listens. */
+export async function dial(
+  port: number,
+  onData: (bytes: Buffer) => void,
+  onError: (error: Error) => void = fail,
+): Promise<Socket> {
+  for (let tries = 0; ; tries++) {
+    const socket = connect(port, "127.0.0.1");
+    socket.setNoDelay(true);
+    const isOpen = await new Promise((resolve) => {
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    });
+    if (isOpen) {
+      socket.on("error", onError);
+      socket.on("data", onData);
+      return socket;
+    }
+    if (tries === 12_000) throw new Error(`Nobody listens at port ${port}`);
+    await new Promise((later) => setTimeout(later, RETRY_MS));
+  }
+}
+
+/** Hands on whole pieces of a byte stream: `take` reads what is whole from `at` on, and tells where it stopped. */
+export function gathered(take: (bytes: Buffer) => number): (data: Buffer) => void {
+  let rest: Buffer | undefined;
+  return (data) => {
+    const bytes = rest === undefined ? data : Buffer.concat([rest, data]);
+    const end = take(bytes);
+    rest = end === bytes.byteLength ? undefined : bytes.subarray(end);
+  };
+}
+
+const BLOCK_COUNT = 64;
+
+/** Writes the same message any number of times with few copies. */
+export class Repeater {
+  readonly #one: Buffer;
+  readonly #block: Buffer;
+
+  constructor(one: Buffer) {
+    this.#one = one;
+    this.#block = Buffer.concat(Array.from({ length: one.byteLength > 4_096 ? 1 : BLOCK_COUNT }, () => one));
+  }
+
+  write(socket: Socket, count: number): void {
+    const perBlock = this.#block.byteLength / this.#one.byteLength;
+    let left = count;
+    socket.cork();
+    for (; left >= perBlock; left -= perBlock) socket.write(this.#block);
+    if (left > 0) socket.write(this.#block.subarray(0, left * this.#one.byteLength));
+    socket.uncork();
+  }
+}
+
+/** The decimal number that ends before `end`. */
+export function decimal(bytes: Buffer, from: number, end: number): number {
+  let value = 0;
+  for (let at = from; at < end; at++) value = value * 10 + (bytes[at] as number) - 48;
+  return value;
+}
+
+export const CR = 13;
+
+/** Resolves when the server can be used: it listens, and says so where listening is not enough. */
+export async function ready(driver: Driver, port: number, queue?: string): Promise<void> {
+  (await dial(port, () => {})).destroy();
+  while (driver.isReady !== undefined && !(await driver.isReady(port, queue))) {
+    await new Promise((later) => setTimeout(later, RETRY_MS));
+  }
+}

@@ -1,0 +1,157 @@
+// NATS JetStream: a work queue in a file, one pull consumer; every acknowledgement is itself answered.
+import type { Socket } from "node:net";
+import { bodyText, CR, type Driver, dial, gathered, Repeater, STAMP_BYTES } from "../driver.ts";
+
+/** Of this process alone: answers that come late must not find its successor. */
+const INBOX = `_INBOX.${process.pid}`;
+const CONNECT = 'CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"lang":"bench"}\r\n';
+
+/** A message: its subscription, whether it has a reply subject, and where its body is. */
+type OnMessage = (sid: number, reply: string, bytes: Buffer, at: number, end: number) => void;
+
+/** Reads MSG and HMSG off the socket; answers PING. */
+class Frames {
+  socket: Socket | undefined;
+  readonly take: (data: Buffer) => void;
+  readonly #onMessage: OnMessage;
+
+  constructor(onMessage: OnMessage) {
+    this.#onMessage = onMessage;
+    this.take = gathered((bytes) => this.#frames(bytes));
+  }
+
+  async open(port: number): Promise<Socket> {
+    const socket = await dial(port, this.take);
+    this.socket = socket;
+    socket.write(CONNECT);
+    return socket;
+  }
+
+  #frames(bytes: Buffer): number {
+    let at = 0;
+    for (;;) {
+      const end = bytes.indexOf(CR, at);
+      if (end === -1 || end + 2 > bytes.byteLength) return at;
+      const first = bytes[at] as number;
+      if (first === 0x4d || first === 0x48) {
+        const next = this.#message(bytes, at, end);
+        if (next === undefined) return at;
+        at = next;
+        continue;
+      }
+      if (first === 0x50) this.socket?.write("PONG\r\n");
+      if (first === 0x2d) throw new Error(bytes.toString("latin1", at, end));
+      at = end + 2;
+    }
+  }
+
+  #message(bytes: Buffer, at: number, end: number): number | undefined {
+    const words = bytes.toString("latin1", at, end).split(" ");
+    const isPlain = words[0] === "MSG";
+    const sizes = isPlain ? 1 : 2;
+    const size = Number(words.at(-1));
+    const start = end + 2;
+    if (start + size + 2 > bytes.byteLength) return undefined;
+    const reply = words.length === 3 + sizes + 1 ? (words[3] as string) : "";
+    const body = isPlain ? start : start + Number(words.at(-2));
+    this.#onMessage(Number(words[2]), reply, bytes, body, start + size);
+    return start + size + 2;
+  }
+}
+
+/** Asks the server's API; its answer is JSON. */
+async function ask(port: number, subject: string, body: object): Promise<void> {
+  const text = JSON.stringify(body);
+  await new Promise<void>((done, failed) => {
+    const frames = new Frames((_sid, _reply, bytes, at, end) => {
+      const answer = bytes.toString("utf8", at, end);
+      if (at === end || answer.includes('"error"'))
+        failed(new Error(`${subject}: ${answer}`)); // or nobody answers yet
+      else done();
+      frames.socket?.destroy();
+    });
+    frames
+      .open(port)
+      .then(
+        (socket) => socket.write(`SUB ${INBOX}a 1\r\nPUB ${subject} ${INBOX}a ${text.length}\r\n${text}\r\n`),
+        failed,
+      );
+  });
+}
+
+export const nats: Driver = {
+  unit: () => 1,
+
+  async prepare({ port, queue }) {
+    const stream = { name: queue, subjects: [queue], retention: "workqueue", storage: "file", num_replicas: 1 };
+    await ask(port, `$JS.API.STREAM.CREATE.${queue}`, stream);
+    const config = { durable_name: "c", ack_policy: "explicit", ack_wait: 600_000_000_000, max_ack_pending: 1_000_000 };
+    await ask(port, `$JS.API.CONSUMER.DURABLE.CREATE.${queue}.c`, { stream_name: queue, config });
+  },
+
+  async producer({ port, queue, bodyBytes }, confirmed) {
+    let count = 0;
+    const frames = new Frames((_sid, _reply, bytes, at, end) => {
+      if (end - at < 200 && bytes.toString("latin1", at, at + 8) === '{"error"') {
+        throw new Error(bytes.toString("latin1", at, end));
+      }
+      count++;
+    });
+    const { take } = frames;
+    const socket = await dial(port, (data) => {
+      count = 0;
+      take(data);
+      if (count > 0) confirmed(count);
+    });
+    frames.socket = socket;
+    socket.write(`${CONNECT}SUB ${INBOX}p 1\r\n`);
+    const body = bodyText(bodyBytes);
+    const head = `PUB ${queue} ${INBOX}p ${bodyBytes}\r\n`;
+    const repeater = new Repeater(Buffer.from(`${head}${body}\r\n`, "latin1"));
+    return {
+      send(howMany, stamp) {
+        if (stamp === undefined) repeater.write(socket, howMany);
+        else socket.write(`${head}${stamp}${body.slice(STAMP_BYTES)}\r\n`, "latin1");
+      },
+    };
+  },
+
+  async consumer({ port, queue, inFlight, isPaced }, on) {
+    let asked = 0; // messages that may still come for what was asked
+    let settled = 0;
+    let acknowledgements: string[] = [];
+    const frames = new Frames((sid, reply, bytes, at) => {
+      if (sid === 2) settled++;
+      else if (reply !== "") {
+        if (isPaced) on.stamp(bytes.toString("latin1", at, at + STAMP_BYTES));
+        acknowledgements.push(`PUB ${reply} ${INBOX}k 4\r\n+ACK\r\n`);
+      } else asked = 0; // the request is over
+    });
+    const more = (): string => {
+      if (asked > inFlight / 2) return "";
+      const request = `{"batch":${inFlight - asked},"expires":600000000000}`;
+      asked = inFlight;
+      return `PUB $JS.API.CONSUMER.MSG.NEXT.${queue}.c ${INBOX}m ${request.length}\r\n${request}\r\n`;
+    };
+    const socket = await dial(port, (data) => {
+      settled = 0;
+      acknowledgements = [];
+      frames.take(data);
+      const { length } = acknowledgements;
+      asked -= length;
+      if (length > 0) on.delivered(length);
+      if (settled > 0) on.settled(settled);
+      const text = acknowledgements.join("") + more();
+      if (text !== "") socket.write(text, "latin1");
+    });
+    frames.socket = socket;
+    socket.write(`${CONNECT}SUB ${INBOX}m 1\r\nSUB ${INBOX}k 2\r\n${more()}`);
+    return [socket];
+  },
+
+  isReady: (port, queue) =>
+    ask(port, queue === undefined ? "$JS.API.INFO" : `$JS.API.CONSUMER.INFO.${queue}.c`, {}).then(
+      () => true,
+      () => false,
+    ),
+};

@@ -1,0 +1,189 @@
+// The client, in a process of its own: one load on one server, what was done as JSON.
+import { createHistogram, performance } from "node:perf_hooks";
+import { text } from "node:stream/consumers";
+import { cpuSeconds } from "../support.ts";
+import { type Driver, ready, STAMP_BYTES, type Target } from "./driver.ts";
+import { DRIVERS, type Protocol } from "./protocols.ts";
+import { treeCpuSeconds } from "./tree.ts";
+
+export interface LoadJob {
+  readonly protocol: Protocol;
+  readonly port: number;
+  readonly serverPid: number;
+  readonly queue: string;
+  readonly bodyBytes: number;
+  /** Sent and not confirmed; of "both": sent and not acknowledged, so that neither side runs away from the other. */
+  readonly inFlight: number;
+  readonly groupCount?: number;
+  /** "consume" takes what is there already; "paced" publishes at `perSecond` and consumes; "first" waits for a message. */
+  readonly kind: "publish" | "consume" | "both" | "paced" | "first";
+  /** Consumers besides, with as much credit, that look at their sockets for a moment in a second. */
+  readonly slowCount?: number;
+  /** Messages at most: the run ends when they are done. */
+  readonly countMax?: number;
+  readonly perSecond?: number;
+  readonly warmMs: number;
+  readonly seconds: number;
+}
+
+export interface LoadResult {
+  readonly perSecond: number; // published: confirmed; else acknowledged
+  readonly doneCount: number;
+  readonly lateCount: number; // paced: planned and not delivered when the run was over
+  /** Paced: from the planned instant to the delivery. Consumed one at a time: from an acknowledgement to the next message. */
+  readonly latencyMs: Readonly<Record<"p50" | "p99" | "p999" | "max", number>>;
+  readonly firstAtMs: number; // of the first message, since 1970
+  readonly serverCores: number;
+  readonly clientCores: number;
+}
+
+const PACE_MS = 1;
+const CHECK_MS = 10;
+const SLOW_READS_MS = 50;
+/** What a counted run may take. */
+const COUNTED_MS_MAX = 120_000;
+/** After a paced run, for what is still on its way. */
+const DRAIN_MS = 2_000;
+
+const given: LoadJob = JSON.parse(process.argv[2] ?? "");
+// A job without a port waits for it: its server starts later, and this process's own start is not to be measured.
+const job: LoadJob = given.port === 0 ? { ...given, ...JSON.parse(await text(process.stdin)) } : given;
+const driver: Driver = DRIVERS[job.protocol];
+const target: Target = { ...job, isPaced: job.kind === "paced" };
+const countMax = job.countMax ?? Number.POSITIVE_INFINITY;
+
+const counts = { sent: 0, confirmed: 0, delivered: 0, settled: 0 };
+const latency = createHistogram({ lowest: 1, highest: 3_600_000_000, figures: 3 }); // microseconds
+let noted = 0; // latencies of the measured time
+let measuredFromMicros = Number.POSITIVE_INFINITY;
+
+const nowMicros = (): number => performance.now() * 1000;
+
+function note(stamp: string): void {
+  const instant = Number(stamp);
+  if (instant < measuredFromMicros) return;
+  noted++;
+  latency.record(Math.max(1, Math.round(nowMicros() - instant)));
+}
+
+let goOn = (): void => {};
+
+async function publish(): Promise<void> {
+  const unit = driver.unit(target);
+  let scheduled = false;
+  const producer = await driver.producer(target, (count) => {
+    counts.confirmed += count;
+    goOn();
+  });
+  goOn = () => {
+    if (target.isPaced || scheduled) return;
+    scheduled = true;
+    setImmediate(more);
+  };
+  function more(): void {
+    scheduled = false;
+    const ended = job.kind === "both" ? counts.settled : counts.confirmed;
+    const room = Math.min(job.inFlight - (counts.sent - ended), countMax - counts.sent);
+    const count = Math.floor(room / unit) * unit;
+    if (count <= 0) return;
+    counts.sent += count;
+    producer.send(count);
+  }
+  if (!target.isPaced) goOn();
+  else pace((stamp) => producer.send(1, stamp));
+}
+
+let planned = 0; // messages whose time has come, in the measured time
+let pacing: NodeJS.Timeout | undefined;
+
+/** An open loop: every message has its instant, and its latency is counted from there, whenever it could leave. */
+function pace(send: (stamp: string) => void): void {
+  const perSecond = job.perSecond ?? 1;
+  const startMicros = nowMicros();
+  let number = 0;
+  const step = (): void => {
+    for (;;) {
+      const instant = Math.round(startMicros + (number * 1_000_000) / perSecond);
+      if (instant > nowMicros()) break;
+      number++;
+      if (instant >= measuredFromMicros) planned++;
+      counts.sent++;
+      send(String(instant).padStart(STAMP_BYTES, "0"));
+    }
+    pacing = setTimeout(step, PACE_MS);
+  };
+  step();
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((later) => setTimeout(later, ms));
+const done = (): number => (job.kind === "publish" ? counts.confirmed : counts.settled);
+
+let firstAtMs = 0;
+let settledMicros = 0;
+
+async function consume(): Promise<void> {
+  await driver.consumer(target, {
+    delivered(count) {
+      if (counts.delivered === 0) firstAtMs = performance.timeOrigin + performance.now();
+      else if (job.kind === "consume") latency.record(Math.max(1, Math.round(nowMicros() - settledMicros)));
+      counts.delivered += count;
+    },
+    settled(count) {
+      settledMicros = nowMicros();
+      counts.settled += count;
+      goOn();
+    },
+    stamp: note,
+  });
+}
+
+/** What they hold is theirs, and nobody waits for it. */
+async function consumeSlowly(): Promise<void> {
+  const nothing = () => {};
+  const sockets = await driver.consumer(target, { delivered: nothing, settled: nothing, stamp: nothing });
+  setInterval(() => {
+    for (const socket of sockets) socket.resume();
+    setTimeout(() => {
+      for (const socket of sockets) socket.pause();
+    }, SLOW_READS_MS);
+  }, 1_000);
+}
+
+async function main(): Promise<LoadResult> {
+  await ready(driver, job.port, job.queue);
+  for (let i = 0; i < (job.slowCount ?? 0); i++) await consumeSlowly();
+  if (job.kind !== "publish") await consume();
+  const isCounted = job.countMax !== undefined;
+  const connectedMs = performance.now();
+  if (job.kind !== "consume" && job.kind !== "first") await publish();
+  if (!isCounted) await sleep(job.warmMs);
+  measuredFromMicros = nowMicros();
+  const start = {
+    ms: isCounted ? connectedMs : performance.now(),
+    done: isCounted ? 0 : done(),
+    server: treeCpuSeconds(job.serverPid),
+    client: cpuSeconds("self"),
+  };
+  const endMs = start.ms + (isCounted ? COUNTED_MS_MAX : job.seconds * 1000);
+  while (performance.now() < endMs && done() < countMax) await sleep(Math.min(CHECK_MS, endMs - performance.now()));
+  const seconds = (performance.now() - start.ms) / 1000;
+  const result = {
+    perSecond: (done() - start.done) / seconds,
+    doneCount: done(),
+    serverCores: (treeCpuSeconds(job.serverPid) - start.server) / seconds,
+    clientCores: (cpuSeconds("self") - start.client) / seconds,
+  };
+  clearTimeout(pacing);
+  const drainedMs = performance.now() + DRAIN_MS;
+  while (target.isPaced && noted < planned && performance.now() < drainedMs) await sleep(CHECK_MS);
+  const at = (percent: number): number => latency.percentile(percent) / 1000;
+  return {
+    ...result,
+    lateCount: Math.max(0, planned - noted),
+    firstAtMs,
+    latencyMs: { p50: at(50), p99: at(99), p999: at(99.9), max: latency.max / 1000 },
+  };
+}
+
+const result = await main();
+process.stdout.write(JSON.stringify(result), () => process.exit(0));

@@ -1,0 +1,21 @@
+// Everybody who is measured, in the order of the tables.
+import type { Peer } from "./server.ts";
+import { beanstalkd } from "./servers/beanstalkd.ts";
+import { natsAlways, natsDefault } from "./servers/nats.ts";
+import { rabbitmq } from "./servers/rabbitmq.ts";
+import { redisStreams } from "./servers/redis.ts";
+import { elasticmq, goaws, moto } from "./servers/sqs-alikes.ts";
+import { wasqHttp, wasqStream } from "./servers/wasq.ts";
+
+export const PEERS: readonly Peer[] = [
+  wasqStream,
+  redisStreams,
+  natsAlways,
+  natsDefault,
+  rabbitmq,
+  beanstalkd,
+  wasqHttp,
+  elasticmq,
+  goaws,
+  moto,
+];
