@@ -1,5 +1,6 @@
 // npm run bench [names]: every case, or those named, one after the other: two at once would measure each other.
 import { http } from "./end-to-end/http.ts";
+import { signedHttp } from "./end-to-end/signed.ts";
 import { depth, memory } from "./memory.ts";
 import { core } from "./micro/core.ts";
 import { digest } from "./micro/digest.ts";
@@ -13,6 +14,7 @@ import { machine, say } from "./support.ts";
 
 const CASES: Readonly<Record<string, () => void | Promise<void>>> = {
   http,
+  signed: signedHttp,
   core,
   memory,
   depth,

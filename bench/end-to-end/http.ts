@@ -21,7 +21,7 @@ import type { LoadJob, LoadResult } from "./load.ts";
 const ROUND_COUNT = Number(process.env["BENCH_ROUNDS"] ?? 3);
 const SECONDS = Number(process.env["BENCH_SECONDS"] ?? 5);
 /** What the broker's log takes for a 256-byte message (bench/memory.ts prints it), and for ten received or deleted. */
-const RECORD_BYTES = 456;
+export const RECORD_BYTES = 456;
 const TEN_RECEIVED_BYTES = 208;
 const TEN_DELETED_BYTES = 192;
 

@@ -10,6 +10,8 @@ export interface LoadJob {
   readonly kind: "send" | "sendOddly" | "batch" | "receiveDelete";
   readonly connectionCount: number;
   readonly seconds: number;
+  /** What is sent instead: it was signed, and is the same each time. */
+  readonly request?: { readonly headers: Record<string, string>; readonly body: string };
 }
 
 export interface LoadResult {
@@ -55,6 +57,7 @@ const post = (action: string, input: object): Request => ({
 });
 
 function requests(): Request[] {
+  if (job.request !== undefined) return [{ method: "POST", path: "/", ...job.request }];
   if (job.kind === "send") return [post("SendMessage", { QueueUrl, MessageBody: BODY })];
   const batch = Array.from({ length: 10 }, (_, i) => ({ Id: String(i), MessageBody: BODY }));
   if (job.kind === "sendOddly") return [post("SendMessage", { QueueUrl, MessageBody: BODY, Oddly: true })];

@@ -6,6 +6,7 @@ import type { Uws } from "./addon.ts";
 import { servePreflights } from "./cors.ts";
 import { Exchange, type Shared } from "./exchange.ts";
 import { GatheringBudget } from "./gathering.ts";
+import { HeaderList } from "./header-list.ts";
 import type { Origins } from "./origins.ts";
 import type { PageGuard } from "./pages.ts";
 import { Traffic } from "./traffic.ts";
@@ -93,25 +94,29 @@ export function listen(options: ListenOptions): Promise<Server> {
   ): void => {
     app.any(path, (res: HttpResponse, req: HttpRequest): void => {
       const checked = isChecked();
-      const hasHeaders = checked || withHeaders;
-      const declared = req.getHeader("content-length");
+      const headers = checked || withHeaders ? new HeaderList(req) : undefined;
+      const header = (name: string): string =>
+        headers === undefined ? req.getHeader(name) : (headers.get(name) ?? "");
+      const declared = header("content-length");
       const request = {
         method: req.getCaseSensitiveMethod(),
         path: req.getUrl(),
         query: req.getQuery() ?? "",
-        host: req.getHeader("host"),
+        host: header("host"),
         scheme: "http" as const,
-        contentType: req.getHeader("content-type"),
-        target: req.getHeader("x-amz-target"),
-        authorization: req.getHeader("authorization"),
-        accept: req.getHeader("accept"),
-        traceHeader: req.getHeader("x-amzn-trace-id"),
+        contentType: header("content-type"),
+        target: header("x-amz-target"),
+        authorization: header("authorization"),
+        accept: header("accept"),
+        traceHeader: header("x-amzn-trace-id"),
         body: NO_BODY,
-        headers: hasHeaders ? headersOf(req) : NO_HEADERS,
-        remoteAddress: hasHeaders ? Buffer.from(res.getRemoteAddressAsText()).toString("latin1") : "",
+        headers: headers ?? NO_HEADERS,
+        get remoteAddress() {
+          return headers === undefined ? "" : Buffer.from(res.getRemoteAddressAsText()).toString("latin1");
+        },
       };
       const declaredBytes = declared === "" ? 0 : Number(declared);
-      const origin = req.getHeader("origin");
+      const origin = header("origin");
       const reader = origin !== "" && origins?.allows(origin) ? origin : "";
       const exchange = new Exchange(res, request, declaredBytes, shared, handle, direct, servesHead, reader);
       const problem = checked ? undefined : pages?.problemOf(request.method, request.target, req);
@@ -156,13 +161,4 @@ export function listen(options: ListenOptions): Promise<Server> {
     ) => void;
     listenAt.call(app, host, port, EXCLUSIVE_PORT, onListen);
   });
-}
-
-function headersOf(req: HttpRequest): ReadonlyMap<string, string> {
-  const headers = new Map<string, string>();
-  req.forEach((name, value) => {
-    const before = headers.get(name);
-    headers.set(name, before === undefined ? value : `${before},${value}`);
-  });
-  return headers;
 }

@@ -14,8 +14,8 @@ export interface SqsRequest {
   readonly traceHeader: string; // X-Amzn-Trace-Id
   readonly body: Buffer;
   /** All headers by their names in lower case, of one that came twice the values joined by ","; empty where nobody checks. */
-  readonly headers: ReadonlyMap<string, string>;
-  readonly remoteAddress: string; // "" where nobody checks
+  readonly headers: { get(name: string): string | undefined };
+  readonly remoteAddress: string; // "" where nobody checks; to be asked for before `handle` returns
 }
 
 export interface SqsReply {
