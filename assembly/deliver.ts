@@ -84,13 +84,15 @@ let wanted: u32 = 0;
 let receiver: u32 = NONE; // the subscription it is for, NONE: a poll
 let deliveries: usize = 0;
 let moves: u32 = 0;
+let starved: bool = false; // memory is used up: the subscription could have had more
 export const BATCH_MAX: u32 = 1000; // messages that a subscription takes in one turn
 const TAKEN_SLOTS: usize = memory.data(4000);
 const AGAIN_ROWS: usize = memory.data(160);
 
 function take(slot: u32, nowMs: u64, visibilityMs: u32): void {
   if (receiver != NONE && !owner.prepare(slot)) {
-    wanted = taken; // memory is used up: what was taken is all there is
+    wanted = taken; // what was taken is all there is
+    starved = true;
     return;
   }
   if (message.receives(slot) == 0) message.setFirstReceivedMs(slot, nowMs);
@@ -234,18 +236,21 @@ function takeOfGroup(q: u32, g: u32, nowMs: u64): void {
   }
 }
 
-/** First what goes on with the groups that it holds, then other groups. */
+/** What goes on with the groups that it holds. */
 function takeHeld(q: u32, nowMs: u64): void {
-  const ready = subscription.body(receiver) + subscription.READY_GROUPS;
-  while (taken < wanted) {
-    const g = load<u32>(ready);
-    if (g == NONE) break;
+  let g = load<u32>(subscription.body(receiver) + subscription.READY_GROUPS);
+  while (g != NONE && taken < wanted) {
     const before = taken;
+    const after = held.nextReady(g);
     takeOfGroup(q, g, nowMs);
-    if (taken == before) break;
-    held.place(g);
-    if (load<u32>(ready) == g) break;
+    if (taken > before) held.place(g);
+    else if (starved || moves >= MOVES_MAX || load<u32>(queue.at(q), queue.IN_FLIGHT_COUNT) >= queue.inFlightMax(q)) break;
+    g = after;
   }
+}
+
+/** Groups that nobody holds. */
+function takeGroups(q: u32, nowMs: u64): void {
   const ring = queue.at(q) + queue.VISIBLE;
   while (taken < wanted) {
     const g = load<u32>(ring);
@@ -257,17 +262,23 @@ function takeHeld(q: u32, nowMs: u64): void {
   }
 }
 
-/** What the subscription can have now. @returns how many were taken; their records are in the log */
-function receiveInto(cell: u32, nowMs: u64): u32 {
+/**
+ * What the subscription can have now. `onlyHeld`: of the groups that it holds; for others it stands in line.
+ * @returns how many were taken; their records are in the log
+ */
+function receiveInto(cell: u32, nowMs: u64, onlyHeld: bool): u32 {
   taken = 0;
   wanted = subscription.room(cell);
   moves = 0;
-  if (wanted == 0) return 0;
+  starved = wanted == 0;
+  if (starved) return 0;
   receiver = cell;
   const q = subscription.queueOf(cell);
   const fifo = queue.isFifo(q);
-  if (fifo) takeHeld(q, nowMs);
-  else takeStandard(q, subscription.processingMs(cell), nowMs);
+  if (fifo) {
+    takeHeld(q, nowMs);
+    if (!onlyHeld) takeGroups(q, nowMs);
+  } else takeStandard(q, subscription.processingMs(cell), nowMs);
   receiver = NONE;
   if (taken == 0) return 0;
   // The log has the short timeout: it counts if this process ends, and with it every session.
@@ -406,7 +417,9 @@ export function serve(nowMs: u64): bool {
   while (subscription.hasPrimed()) {
     if (!tail.hasRoom(SUBSCRIBER_LOG_BYTES)) return false;
     const cell = subscription.takePrimed();
-    if (receiveInto(cell, nowMs) == 0 && moves >= MOVES_MAX) subscription.prime(cell);
+    if (receiveInto(cell, nowMs, true) > 0) continue;
+    if (moves >= MOVES_MAX) subscription.prime(cell);
+    else if (starved && subscription.isWaiting(cell)) subscription.rest(cell, nowMs);
   }
   while (lifecycle.hasReady()) {
     const q = lifecycle.takeReady();
@@ -420,7 +433,10 @@ export function serve(nowMs: u64): bool {
       const p = at(waiter);
       if (load<u8>(p, 7) == SUBSCRIPTION) {
         // With something it has left the ring; it comes back behind the others when that is composed.
-        if (receiveInto(waiter, nowMs) == 0 && moves < MOVES_MAX) break;
+        if (receiveInto(waiter, nowMs, false) == 0 && moves < MOVES_MAX) {
+          if (!starved) break;
+          subscription.rest(waiter, nowMs);
+        }
         continue;
       }
       const key = load<u32>(p, 24) != 0 ? p + 8 : 0;

@@ -32,6 +32,8 @@ const BATCH_MAX: u32 = 1000;
 export const LOAD: u32 = 0xffff_ffff;
 /** Instead of a size: the name of the queue whose number is in the output region must be given first. */
 export const NAME: u32 = 0xffff_fffe;
+/** Instead of a size: all that there was to be composed has gone meanwhile, and it can be served anew. */
+export const EMPTIED: u32 = 0xffff_fffd;
 export let placeCount: u32 = 0;
 export let start: usize = 0; // of what was composed last
 
@@ -56,7 +58,7 @@ export function open(): void {
   frame = reserve(FRAME_BYTES);
 }
 
-/** The next envelope for the subscription's client, 0 when there is none; LOAD or NAME: do that, and ask again. */
+/** The next envelope for the subscription's client, 0 when there is none; LOAD or NAME: do that, and ask again; EMPTIED: serve. */
 export function compose(cell: u32, nowMs: u64): u32 {
   const b = subscription.body(cell);
   if (subscription.revokedCount(b) > 0) return composeRevoke(b);
@@ -113,8 +115,9 @@ function composeDeliver(cell: u32, b: usize, nowMs: u64): u32 {
   let first = subscription.composed(b);
   while (first < end && subscription.slotAt(b, first) == NONE) first++; // deleted meanwhile
   if (first == end) {
-    if (first > subscription.composed(b)) subscription.setComposed(cell, first, nowMs);
-    return 0;
+    if (first == subscription.composed(b)) return 0;
+    subscription.setComposed(cell, first, nowMs);
+    return EMPTIED;
   }
   let count: u32 = 0;
   let bytes: u32 = 0;

@@ -31,6 +31,9 @@ export function nextOf(g: u32): u32 {
   return slot != NONE && message.state(slot) == VISIBLE ? slot : NONE;
 }
 
+/** The ready group behind it in its holder's list, NONE at the end. */
+export function nextReady(g: u32): u32 { return load<u32>(at(g), 48); }
+
 /** How many more of the group may go out. */
 export function roomFor(cell: u32, g: u32): u32 {
   const max = subscription.groupMax(cell);
@@ -81,8 +84,9 @@ export function left(cell: u32, slot: u32, failed: bool): void {
 
 function callBack(cell: u32, failed: u32): void {
   let later: u32 = 0;
-  for (let slot = message.next(failed); slot != NONE && later < LATER_MAX; slot = message.next(slot)) {
-    if (owner.find(slot) == cell) store<u32>(LATER + (<usize>(later++) << 2), slot);
+  // What is out of a group stands together: behind it is the backlog, however long.
+  for (let slot = message.next(failed); slot != NONE && later < LATER_MAX && owner.find(slot) == cell; slot = message.next(slot)) {
+    store<u32>(LATER + (<usize>(later++) << 2), slot);
   }
   const before = subscription.setCause(subscription.causeOfCallBack());
   while (later > 0) lifecycle.comeBack(load<u32>(LATER + (<usize>(--later) << 2)));

@@ -294,7 +294,7 @@ export function streamNext(): u32 {
   const cell = subscription.takeDue();
   return cell == slab.NONE ? 0 : subscription.token(cell);
 }
-/** @returns frame.ts: the size of the envelope at frameStart, 0, LOAD or NAME */
+/** @returns frame.ts: the size of the envelope at frameStart, 0, LOAD, NAME or EMPTIED */
 export function compose(cell: u32, nowMs: f64): u32 { return frame.compose(cell, <u64>nowMs); }
 export function frameStart(): u32 { return <u32>frame.start; }
 export function placeCount(): u32 { return frame.placeCount; }

@@ -157,10 +157,10 @@ export function hide(slot: u32, untilMs: u64): void {
   rearm(slot);
 }
 
-/** When the message is visible, as the log has it: a subscription's long hold on it ends with this process. */
+/** When the message is visible, as the log has it: a subscription's long hold on it, unless set by hand, ends with this process. */
 export function loggedVisibleAtMs(slot: u32): u64 {
   const cell = owner.find(slot);
-  return cell == NONE ? message.visibleAtMs(slot) : message.receivedMs(slot) + subscription.visibilityMs(cell);
+  return cell == NONE || owner.isDated(slot) ? message.visibleAtMs(slot) : message.receivedMs(slot) + subscription.visibilityMs(cell);
 }
 
 /** Takes the message out of its queue's (or group's) lists and counts; its group may end with it. */

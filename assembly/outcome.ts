@@ -9,6 +9,7 @@ import * as journal from "./journal";
 import * as lifecycle from "./lifecycle";
 import { inputStart, outputStart } from "./memory";
 import * as message from "./message";
+import * as owner from "./owner";
 import * as queue from "./queue";
 import * as r from "./record";
 import { NONE } from "./slab";
@@ -92,6 +93,7 @@ function one(kind: u32, slot: u32, visibilityMs: u32, nowMs: u64): u32 {
   if (kind == NACK && visibilityMs == 0) lifecycle.comeBack(slot);
   else {
     if (kind == NACK) subscription.left(slot, true); // nobody's, until then
+    else owner.setDated(slot);
     timers.disarm(slot);
     timers.arm(slot, lifecycle.dueOf(slot));
   }

@@ -1,7 +1,8 @@
 // Which subscription has a message that is in flight, and as which delivery: 8 bytes a slot, in blocks for as many slots
 // as a slab's chunk has, and only where something has been streamed.
 //
-//   entry: 0 the subscription's cell, NONE   4 low half of the delivery number
+//   entry: 0 the subscription's cell, NONE   4 low 31 bits of the delivery number; the highest: its deadline has been set
+//          since it was delivered, and is in the log as it is
 import * as blocks from "./blocks";
 import { reserve } from "./memory";
 import { NONE } from "./slab";
@@ -9,6 +10,8 @@ import { NONE } from "./slab";
 const BLOCK_SLOTS: u32 = 1 << 14;
 const BLOCK_BYTES: u32 = BLOCK_SLOTS * 8;
 const DIRECTORY_COUNT: u32 = 1 << 13; // for all 2^27 slots
+export const DELIVERY_MASK: u32 = 0x7fff_ffff;
+const DATED: u32 = 0x8000_0000;
 
 let directory: usize = 0;
 
@@ -30,7 +33,15 @@ export function open(): void {
 }
 
 // @ts-ignore: decorator
-@inline export function delivery(slot: u32): u32 { return load<u32>(entry(slot), 4); }
+@inline export function delivery(slot: u32): u32 { return load<u32>(entry(slot), 4) & DELIVERY_MASK; }
+
+/** Of a message that a subscription has: whether its deadline has been set since. */
+export function isDated(slot: u32): bool { return (load<u32>(entry(slot), 4) & DATED) != 0; }
+
+/** The message's deadline has been set and logged; nothing happens to what nobody has. */
+export function setDated(slot: u32): void {
+  if (find(slot) != NONE) store<u32>(entry(slot), load<u32>(entry(slot), 4) | DATED, 4);
+}
 
 /** Makes sure that the slot can have an owner. @returns false when memory is used up */
 export function prepare(slot: u32): bool {
@@ -46,7 +57,7 @@ export function prepare(slot: u32): bool {
 export function set(slot: u32, subscription: u32, delivery: u32): void {
   const p = entry(slot);
   store<u32>(p, subscription);
-  store<u32>(p, delivery, 4);
+  store<u32>(p, delivery & DELIVERY_MASK, 4);
 }
 
 export function clear(slot: u32): void {

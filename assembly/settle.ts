@@ -10,6 +10,7 @@ import * as lifecycle from "./lifecycle";
 import * as list from "./list";
 import { inputStart, outputStart } from "./memory";
 import * as message from "./message";
+import * as owner from "./owner";
 import * as queue from "./queue";
 import * as r from "./record";
 import { IN_FLIGHT, PENDING, SUBSCRIPTION, VISIBLE, WAITER } from "./state";
@@ -80,6 +81,7 @@ function changeOne(q: u32, row: usize, nowMs: u64): u32 {
   } else if (state == VISIBLE) lifecycle.hide(slot, untilMs);
   else {
     message.setVisibleAtMs(slot, untilMs);
+    owner.setDated(slot);
     lifecycle.rearm(slot);
   }
   journal.beginReceived(<f64>nowMs, <f64>untilMs, 1);

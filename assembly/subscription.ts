@@ -69,6 +69,7 @@ const DUE: u32 = 8; // in the list of those that have something to be composed
 const HELD: u32 = 16; // in the list of those whose deliveries wait for the disk
 const PRIMED: u32 = 32; // in the list of those that have groups to go on with
 const LINGERING: u32 = 64;
+const REST_MS: u32 = 1_000;
 
 /** Why something that was out is not any more, as the schema's RevokeReason; SELF: the subscription knows. */
 export const SELF: u32 = 0;
@@ -283,6 +284,8 @@ export function offer(cell: u32): void {
   lifecycle.serveAgain(queueOf(cell));
 }
 
+export function isWaiting(cell: u32): bool { return has(body(cell), WAITING); }
+
 export function leaveRing(cell: u32): void {
   const b = body(cell);
   if (!has(b, WAITING)) return;
@@ -299,6 +302,20 @@ export function pause(cell: u32): void {
 export function resume(cell: u32): void {
   lower(body(cell), PAUSED);
   offer(cell);
+}
+
+/** There is no memory for what it could take: others are not to wait for it, and it tries again in a while. */
+export function rest(cell: u32, nowMs: u64): void {
+  leaveRing(cell);
+  linger(cell, nowMs, REST_MS);
+}
+
+function linger(cell: u32, nowMs: u64, ms: u32): void {
+  const b = body(cell);
+  if (has(b, LINGERING)) return;
+  raise(b, LINGERING);
+  store<f64>(at(cell), <f64>(nowMs + ms), 32);
+  timers.arm(cell, nowMs + ms);
 }
 
 /** The linger is over. */
@@ -410,11 +427,7 @@ export function setComposed(cell: u32, number: u64, nowMs: u64): void {
   if (number != next(b)) return;
   advance(b);
   const lingerMs = load<u32>(b, LINGER_MS);
-  if (lingerMs != 0 && count < <u64>load<u32>(b, BATCH) && !has(b, LINGERING)) {
-    raise(b, LINGERING);
-    store<f64>(at(cell), <f64>(nowMs + lingerMs), 32);
-    timers.arm(cell, nowMs + lingerMs);
-  }
+  if (lingerMs != 0 && count < <u64>load<u32>(b, BATCH)) linger(cell, nowMs, lingerMs);
   offer(cell);
 }
 
@@ -474,8 +487,8 @@ export function left(slot: u32, failed: bool): void {
   if (cell == NONE) return;
   const b = body(cell);
   const low = owner.delivery(slot);
-  let number = (next(b) & 0xffff_ffff_0000_0000) | <u64>low;
-  if (number >= next(b)) number -= 0x1_0000_0000;
+  let number = (next(b) & ~<u64>owner.DELIVERY_MASK) | <u64>low;
+  if (number >= next(b)) number -= <u64>owner.DELIVERY_MASK + 1;
   owner.clear(slot);
   const p = entry(b, number);
   store<u32>(p, NONE);

@@ -37,6 +37,8 @@ export interface StreamParts {
   readonly clock: Clock;
   readonly ids: MessageIds;
   readonly watches: Watches;
+  /** Those who can take something are given it when this pass over the sockets is done. */
+  serveSoon(): void;
 }
 
 export class Streams implements StreamBroker {
@@ -51,7 +53,8 @@ export class Streams implements StreamBroker {
   constructor(parts: { core: Core; catalogue: Catalogue; reader: RecordReader; turn: Turn; clock: Clock }) {
     const streams = parts.core.streams();
     this.#watches = new Watches({ ...parts, streams });
-    this.#parts = { ...parts, streams, ids: new MessageIds(), watches: this.#watches };
+    const serveSoon = () => this.#serveSoon();
+    this.#parts = { ...parts, streams, ids: new MessageIds(), watches: this.#watches, serveSoon };
   }
 
   find(name: QueueName): Queue | undefined {

@@ -78,6 +78,8 @@ export class Subscription implements BrokerSubscription {
       if (composed.status === "nothing") break;
       if (composed.status === "name") {
         streams.setName(composed.queueNumber, catalogue.arnOf(composed.queueNumber) ?? "");
+      } else if (composed.status === "emptied") {
+        this.#parts.serveSoon();
       } else if (composed.status === "load") {
         this.#isLoading = true;
         reader.whenLoaded(composed.places, () => {

@@ -13,6 +13,7 @@ const PLACE_BYTES = 16;
 const EVENT_BYTES = 48;
 const LOAD = 0xffff_ffff;
 const NAME = 0xffff_fffe;
+const EMPTIED = 0xffff_fffd;
 const OUTSTANDING_COUNT = 10_000;
 
 /** What may be done with deliveries, by its number in assembly/outcome.ts. */
@@ -42,6 +43,7 @@ export interface SubscriptionRules {
 export type Composed =
   | { readonly status: "frame"; readonly bytes: Buffer }
   | { readonly status: "nothing" }
+  | { readonly status: "emptied" } // of what it had, and so it can be served again
   | { readonly status: "load"; readonly places: readonly { position: number; recordBytes: number }[] }
   | { readonly status: "name"; readonly queueNumber: number };
 
@@ -79,6 +81,7 @@ export interface Scanned {
 }
 
 const NOTHING: Composed = { status: "nothing" };
+const NOTHING_LEFT: Composed = { status: "emptied" };
 const NO_FAILURES: readonly { readonly number: number; readonly reason: number }[] = [];
 
 export class CoreStreams {
@@ -165,6 +168,7 @@ export class CoreStreams {
   compose(subscription: number, nowMs: number): Composed {
     const size = this.#wasm.compose(subscription, nowMs) >>> 0;
     if (size === 0) return NOTHING;
+    if (size === EMPTIED) return NOTHING_LEFT;
     const bytes = this.#memory.bytes;
     if (size === NAME) return { status: "name", queueNumber: bytes.readUInt32LE(this.#output) };
     if (size === LOAD) {

@@ -25,6 +25,18 @@ test("FIFO: a million messages in a group that is held back cost other groups no
   expect(steps[1]).toBeLessThanOrEqual(steps[0] * TOLERANCE);
 }, 120_000);
 
+test("FIFO: a failure in a group whose messages are pushed costs the same with ten thousand behind them", () => {
+  const steps = [100, 10_000].map((count) => {
+    const core = new CountedCore(true);
+    core.send(count, () => "g");
+    core.subscribe(3);
+    return core.steps(() => {
+      for (let i = 0; i < 100; i++) core.nack(2);
+    });
+  }) as [number, number];
+  expect(steps[1]).toBeLessThanOrEqual(steps[0] * TOLERANCE);
+});
+
 test("FIFO: neither do a hundred thousand groups", () => {
   const steps = [100, 100_000].map((count) => {
     const core = new CountedCore(true);

@@ -1,5 +1,7 @@
 // Subscriptions in virtual time. Deliveries read number:body#receive, 100 of them at most in a frame.
 import { expect, test } from "vitest";
+import { readReceiptHandle } from "../../src/broker/receipt-handle.ts";
+import type { ReceivedHandle } from "../../src/core/core.ts";
 import { STANDARD } from "../support/core-driver.ts";
 import { StreamDriver } from "../support/stream-driver.ts";
 
@@ -313,3 +315,66 @@ test("messages that have left memory are loaded first", () => {
   d.credit("s", 2000);
   expect(next).toBe(1500);
 });
+
+test("who goes on with a group of its own stands in line for others", () => {
+  const d = driver({ fifo: true });
+  d.subscribe("s", { queue: "main", group: 2 });
+  d.credit("s", 100);
+  send(d, "x/1");
+  expect(d.got("s")).toBe("1:1#1");
+  const poll = d.poll("main", 1, 30_000, 20_000) as number;
+  // One commit makes the group go on, and brings another.
+  d.send("main", [
+    { body: "2", groupId: "x", deduplicationId: "2" },
+    { body: "3", groupId: "y", deduplicationId: "3" },
+  ]);
+  expect(d.answer(poll)).toEqual({ receipts: ["3#1"], atMs: 0 });
+  expect(d.got("s")).toBe("2:2#1");
+});
+
+test("who lacks memory keeps nobody waiting, and goes on when there is some", () => {
+  const d = new StreamDriver([STANDARD], StreamDriver.smallSizes(8));
+  d.subscribe("s", { queue: "main" });
+  d.send("main", [{ body: "a", delayMs: 1_000 }]);
+  d.credit("s", 10);
+  const poll = d.poll("main", 1, 30_000, 20_000) as number;
+  const fillers: number[] = [];
+  for (const bytes of [1_000_000, 100_000, 60_000]) {
+    for (;;) {
+      const filler = d.streams.openPublisher(undefined, false, "x".repeat(bytes));
+      if (filler === 0) break;
+      fillers.push(filler);
+    }
+  }
+  d.advanceTo(1_000);
+  expect(d.answer(poll)).toEqual({ receipts: ["a#1"], atMs: 1_000 });
+  send(d, "b");
+  d.advanceTo(2_500);
+  expect(d.got("s")).toBe("");
+  for (const filler of fillers) d.streams.closePublisher(filler);
+  d.advanceTo(3_500);
+  expect(d.got("s")).toBe("1:b#1");
+});
+
+test.each(["stream", "HTTP"])(
+  "a deadline set by %s is kept after a restart, whatever became of its segment",
+  (door) => {
+    const d = driver();
+    send(d, "a");
+    d.receive("main", 1, 0);
+    d.subscribe("s", { queue: "main", visibilityMs: 10_000, fields: 4 });
+    d.onMessage = (_, __, { receiptHandle }) => d.know("a#2", readReceiptHandle(2, receiptHandle) as ReceivedHandle);
+    for (let i = 0; i < 40; i++) d.send("dead", [{ body: "x".repeat(1_000) }]);
+    d.credit("s", 10);
+    expect(d.got("s")).toBe("1:a#2");
+    if (door === "stream") expect(d.settle("s", "touch", "1", 100_000)).toBe("1");
+    else expect(d.changeVisibility("main", "a#2", 100_000)).toBe("ok");
+    for (let i = 0; i < 40; i++) d.send("dead", [{ body: "x".repeat(1_000) }]);
+    for (let i = 0; i < 8; i++) d.reclaim(1);
+    d.restart();
+    d.advanceTo(99_999);
+    expect(d.receive("main", 1, 1_000)).toEqual([]);
+    d.advanceTo(100_000);
+    expect(d.receive("main", 1, 1_000)).toEqual(["a#3"]);
+  },
+);

@@ -2,6 +2,7 @@
 // is test/core/subscription.test.ts.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Queue } from "../../src/broker/types.ts";
+import { outgoing } from "../support/open-broker.ts";
 import { Rig, type RigClient } from "../support/stream-rig.ts";
 
 let rig: Rig;
@@ -176,6 +177,18 @@ describe("outcomes", () => {
     ]);
     expect(got.find((each) => each.deliver)?.deliver).toMatchObject({ first: 3, messages: [{ earlierReceives: 1 }] });
   });
+});
+
+test("what ran out before it was told, because the disk was slow, comes again at once", async () => {
+  const queue = await rig.create("slow.fifo", { fifo: true });
+  const one = { subscription: 5, queue: "slow.fifo", processingMsMax: 1_000, credit: { messages: 9, bytes: 1_000 } };
+  expect(await client.ask({ subscribe: one })).toMatchObject({ subscription: 5 });
+  rig.opened.broker.send(queue, [outgoing("a", { groupId: "g", deduplicationId: "1" })], () => {
+    // It is on disk and has been given to the subscription; that is not on disk yet.
+    void rig.pass(1_001, queue);
+  });
+  await rig.settle();
+  expect(client.bodies(5)).toBe("2:a");
 });
 
 describe("the visibility timeout", () => {

@@ -21,6 +21,7 @@ const SIZES = {
   segmentBytes: SEGMENT_BYTES,
   segmentHeaderBytes: SEGMENT_HEADER_BYTES,
 };
+export type CoreSizes = typeof SIZES;
 /** When every test begins: 0 s on its own clock. */
 const START_MS = 1_800_000_000_000;
 
@@ -94,7 +95,7 @@ export class CoreDriver {
   #moves: Moves<DriverQueue>;
   #queues: DriverQueue[]; // in the order of the specs
   readonly #specs: QueueSpec[];
-  readonly #sizes: typeof SIZES;
+  readonly #sizes: CoreSizes;
   /** Segments by number; a sealed one may have an index, which a restart reads instead of its records. */
   readonly #log = new Map<number, { bytes: Buffer; endOffset: number; index?: Buffer }>();
   readonly #handles = new Map<string, ReceivedHandle>();
@@ -104,7 +105,7 @@ export class CoreDriver {
   #nextMessage = 1;
 
   /** A queue's index and number are its place in `specs`, from 1. */
-  constructor(specs: readonly QueueSpec[], sizes: typeof SIZES = SIZES) {
+  constructor(specs: readonly QueueSpec[], sizes: CoreSizes = SIZES) {
     this.#specs = [...specs];
     this.#sizes = sizes;
     this.#core = Core.load(MODULE, sizes);
@@ -174,8 +175,12 @@ export class CoreDriver {
 
   /** A driver whose core has only so many chunks of memory besides what it begins with. */
   static small(specs: readonly QueueSpec[], chunkCount: number): CoreDriver {
+    return new CoreDriver(specs, CoreDriver.smallSizes(chunkCount));
+  }
+
+  static smallSizes(chunkCount: number): CoreSizes {
     const { usedBytes } = Core.load(MODULE, SIZES);
-    return new CoreDriver(specs, { ...SIZES, budgetBytes: usedBytes + chunkCount * MiB });
+    return { ...SIZES, budgetBytes: usedBytes + chunkCount * MiB };
   }
 
   send(queue: string, entries: readonly SendEntry[]): SentEntry[] {
@@ -550,6 +555,11 @@ export class CoreDriver {
   }
 
   // --- for what else a test asks of the core ---
+
+  /** A receipt that was come by in another way than by a receive. */
+  know(receipt: string, handle: ReceivedHandle): void {
+    this.#handles.set(receipt, handle);
+  }
 
   get core(): Core {
     return this.#core;

@@ -37,6 +37,7 @@ export class CountedCore {
   readonly #fifo: boolean;
   nowMs = START_MS;
   #nextMessage = 1;
+  #subscription = 0;
 
   constructor(fifo: boolean) {
     this.#fifo = fifo;
@@ -110,6 +111,42 @@ export class CountedCore {
     if (deletes && handles.length > 0) this.#core.delete(1, handles, this.nowMs);
     this.#commit();
     return handles.length;
+  }
+
+  /** Somebody whom messages are pushed to: as many of a group at a time. */
+  subscribe(groupInFlight: number): void {
+    const streams = this.#core.streams();
+    this.#subscription = streams.open(1, 1, {
+      clientId: 1,
+      visibilityMs: 30_000,
+      processingMs: 3_600_000,
+      batchMessages: 100,
+      lingerMs: 0,
+      fields: 0,
+      groupInFlight,
+    });
+    streams.setCredit(this.#subscription, 100_000, 1_000_000_000, 0, true);
+    this.#push();
+  }
+
+  #push(): void {
+    const streams = this.#core.streams();
+    let before: number;
+    do {
+      before = this.#core.headPosition;
+      streams.serve(this.nowMs);
+      this.#commit();
+      while (streams.next() !== 0) while (streams.compose(this.#subscription, this.nowMs).status !== "nothing");
+    } while (this.#core.headPosition !== before);
+  }
+
+  /** Gives back the newest but so many of what is out, and is pushed it again. */
+  nack(place: number): void {
+    const streams = this.#core.streams();
+    const number = streams.lastDelivery(this.#subscription) + 1 - place;
+    const result = streams.settle(this.#subscription, "nack", [{ first: number, last: number }], 0, this.nowMs);
+    assert(result?.count === 1, "it was out");
+    this.#push();
   }
 
   get noisyGroupCount(): number {

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { assert } from "../../src/base/assert.ts";
 import type { CoreStreams, Outcome, PublishCode, Range } from "../../src/core/streams.ts";
 import { EnvelopeType } from "../../src/stream/schema.ts";
-import { CoreDriver, type QueueSpec } from "./core-driver.ts";
+import { CoreDriver, type CoreSizes, type QueueSpec } from "./core-driver.ts";
 
 export interface SubscribeOptions {
   readonly queue: string;
@@ -83,8 +83,8 @@ export class StreamDriver extends CoreDriver {
   onRevoke: (subscription: string, number: number) => void = () => {};
   onMessage: (subscription: string, number: number, message: DeliveredMessage) => void = () => {};
 
-  constructor(specs: readonly QueueSpec[]) {
-    super(specs);
+  constructor(specs: readonly QueueSpec[], sizes?: CoreSizes) {
+    super(specs, sizes);
     this.onDrained = () => this.#collect();
   }
 
@@ -226,6 +226,7 @@ export class StreamDriver extends CoreDriver {
     for (;;) {
       const composed = this.streams.compose(cell, this.instantMs);
       if (composed.status === "nothing") return;
+      if (composed.status === "emptied") continue;
       if (composed.status === "load") {
         for (const place of composed.places) {
           if (!this.core.hasRecord(place.position, place.recordBytes)) this.load(place);
