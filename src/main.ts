@@ -23,15 +23,15 @@ import { healthRoutes } from "./net/health.ts";
 import { listen, type Server } from "./net/http.ts";
 import { Origins } from "./net/origins.ts";
 import { PageGuard } from "./net/pages.ts";
-import { type StreamServer, serveStreams, type UpgradeRequest } from "./net/websocket.ts";
+import { type StreamServer, serveStreams } from "./net/websocket.ts";
 import { whoOf } from "./sqs/audited.ts";
-import { callerOf } from "./sqs/caller.ts";
 import { checkDeclaredQueue, declareQueues } from "./sqs/declared-queues.ts";
 import { createDirect } from "./sqs/direct.ts";
 import type { Handle, SqsRequest } from "./sqs/exchange.ts";
 import { createSqs } from "./sqs/index.ts";
 import { parseQueueUrl } from "./sqs/names.ts";
 import { peekRoutes } from "./sqs/peek.ts";
+import { StreamGate } from "./sqs/stream-gate.ts";
 import { StreamHub } from "./stream/hub.ts";
 import { createSts, isSts } from "./sts/index.ts";
 import { bootstrapRoot } from "./vault/bootstrap.ts";
@@ -186,10 +186,7 @@ async function serve(config: Config): Promise<void> {
   const hub = new StreamHub(opened.streams, {
     clock: opened.clock,
     serverVersion: WASQ_VERSION,
-    findQueue: (text, caller) => {
-      const name = parseQueueUrl(text, caller.account, caller.region);
-      return name && opened.streams.find(name);
-    },
+    nameOf: (text, caller) => parseQueueUrl(text, caller.account, caller.region),
     onFault,
   });
   const origins = new Origins(config.allowOrigins);
@@ -199,14 +196,19 @@ async function serve(config: Config): Promise<void> {
     if (config.auditLog !== undefined) audit = openAudit(config.auditLog, opened.clock);
     entrance = openEntrance(config, opened.clock, audit?.audit);
     const { gate } = entrance;
+    const streamGate = new StreamGate({
+      gate,
+      clock: opened.clock,
+      audit: audit?.audit,
+    });
     const extend = (app: Parameters<typeof serveStreams>[0]): void => {
-      // Nobody is asked for a signature there yet: where keys are checked there are no streams.
-      const whoAsks = (request: UpgradeRequest) =>
-        gate.isChecked ? undefined : callerOf(request, account, defaultRegion);
-      streams = serveStreams(app, { hub, origins, callerOf: whoAsks });
+      streams = serveStreams(app, { hub, origins, gate: streamGate });
     };
     entrance.onChange((event) => {
-      if (event !== "shut") return;
+      if (event === "renewed") {
+        hub.recheck();
+        return;
+      }
       onNote("There are keys now: signatures are checked from here on");
       hub.endAll("Signatures are checked from now on");
     });

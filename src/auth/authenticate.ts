@@ -24,6 +24,8 @@ export interface Authenticated {
   readonly accessKeyId: string | undefined; // undefined for whoever is anonymous, like the next two
   /** Of temporary credentials. */
   readonly session: Session | undefined;
+  /** What he has shown to have, to be asked about again. */
+  readonly credential: Credential | undefined;
   readonly region: string | undefined; // of the scope
   readonly service: string | undefined;
 }
@@ -32,6 +34,7 @@ const NOBODY: Authenticated = {
   principal: ANONYMOUS,
   accessKeyId: undefined,
   session: undefined,
+  credential: undefined,
   region: undefined,
   service: undefined,
 };
@@ -45,7 +48,8 @@ const EXPIRED_TOKEN: Refused = {
   text: "The security token included in the request is expired",
 };
 
-interface Credential {
+/** With its secret: nothing that is written or told has one. */
+export interface Credential {
   readonly secret: string;
   readonly principal: Principal;
   readonly session?: Session;
@@ -60,6 +64,8 @@ export class Authenticator {
   readonly #signingKeys = new Kept<string, Buffer>(SIGNING_KEYS_KEPT_MAX);
   readonly #opened = new Kept<string, OpenedSession>(SESSIONS_KEPT_MAX); // by token: it is opened and understood once
   #identities: Identities;
+  /** Of whoever has come in with a session and stays, who he is as things are now. */
+  #stays = new WeakMap<Session, Principal>();
 
   constructor(identities: Identities, sessions: Sealer) {
     this.#identities = identities;
@@ -71,6 +77,7 @@ export class Authenticator {
     this.#identities = identities;
     this.#signingKeys.clear();
     this.#opened.clear();
+    this.#stays = new WeakMap();
   }
 
   /** @param wanted the service whose API is called: the scope must name it */
@@ -91,17 +98,33 @@ export class Authenticator {
     if (problem !== undefined) return problem;
     // Whoever has no secret fills no cache.
     if (isNew) this.#signingKeys.set(nameOfSigningKey(claim), key);
-    return { principal: credential.principal, accessKeyId, session: credential.session, region, service };
+    const { principal, session } = credential;
+    return { principal, accessKeyId, session, credential, region, service };
   }
 
   /**
    * Who somebody is now that was authenticated before: his policies may be others.
-   * @returns undefined when his key, his role or his session is no more
+   * @returns undefined when his key, his role or his session is no more, or the key has another secret or another owner
    */
-  again(accessKeyId: string, session: Session | undefined, nowMs: number): Principal | undefined {
-    if (session !== undefined) return session.expiresMs > nowMs ? this.#principalOf(session) : undefined;
+  again(accessKeyId: string, { secret, session, principal }: Credential, nowMs: number): Principal | undefined {
+    if (session !== undefined && session.expiresMs <= nowMs) return undefined;
     const key = this.#identities.key(accessKeyId);
-    return key?.active ? key.principal : undefined;
+    const now =
+      session === undefined
+        ? key?.active && key.secret === secret
+          ? key.principal
+          : undefined
+        : this.#ofStay(session);
+    return now?.arn === principal.arn ? now : undefined;
+  }
+
+  #ofStay(session: Session): Principal | undefined {
+    let principal = this.#stays.get(session);
+    if (principal === undefined) {
+      principal = this.#principalOf(session);
+      if (principal !== undefined) this.#stays.set(session, principal);
+    }
+    return principal;
   }
 
   #ofKey(id: string): Credential | Refused {

@@ -183,6 +183,7 @@ export const FIELDS = {
   SubscriptionEnded: [
     "1 subscription uint32",
     "2 code ErrorCode",
+    "3 message string",
   ],
   Credit: [
     "1 subscription uint32",
@@ -304,6 +305,7 @@ export const FIELDS = {
     "2 from uint64",
     "3 code ErrorCode",
     "4 retryMs uint32",
+    "5 message string",
   ],
   ClosePublisher: [
     "1 publisher uint32",
@@ -328,6 +330,8 @@ export const FIELDS = {
     "3 events Event*",
     "4 skipped uint64",
     "5 deleted bool",
+    "6 endedCode ErrorCode",
+    "7 message string",
   ],
   QueueState: [
     "1 visible uint64",
@@ -483,6 +487,7 @@ export interface Unsubscribe {
 export interface SubscriptionEnded {
   subscription: number;
   code: ErrorCode;
+  message: string;
 }
 
 export interface Credit {
@@ -623,6 +628,7 @@ export interface Refused {
   from: number;
   code: ErrorCode;
   retryMs: number;
+  message: string;
 }
 
 export interface ClosePublisher {
@@ -652,6 +658,8 @@ export interface Watched {
   events: Event[];
   skipped: number;
   deleted: boolean;
+  endedCode: ErrorCode;
+  message: string;
 }
 
 export interface QueueState {

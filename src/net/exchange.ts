@@ -9,7 +9,7 @@ import { letRead } from "./cors.ts";
 import { Gathering, type GatheringBudget } from "./gathering.ts";
 import type { Traffic } from "./traffic.ts";
 
-const STATUS: Readonly<Record<number, string>> = {
+export const STATUS: Readonly<Record<number, string>> = {
   200: "200 OK",
   400: "400 Bad Request",
   403: "403 Forbidden",

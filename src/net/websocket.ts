@@ -1,13 +1,16 @@
-// WebSockets on uWebSockets.js: upgrades, frames and backpressure for src/stream, and the connect tickets of pages.
+// WebSockets on uWebSockets.js: upgrades, frames and backpressure for src/stream.
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t, WebSocket } from "uWebSockets.js";
 import { STREAM_FRAME_BYTES_MAX } from "../limits.ts";
+import type { SqsRequest } from "../sqs/exchange.ts";
+import type { Admission, StreamGate } from "../sqs/stream-gate.ts";
+import type { Caller } from "../stream/caller.ts";
 import { SUBPROTOCOLS, type Subprotocol } from "../stream/codec.ts";
-import type { Caller, Connection, StreamSocket } from "../stream/connection.ts";
+import type { Connection, StreamSocket } from "../stream/connection.ts";
 import type { StreamHub } from "../stream/hub.ts";
 import type { Origins } from "./origins.ts";
+import { reply, requestOf, serveTickets } from "./tickets.ts";
 
 const PATH = "/stream";
-const TICKET_PATH = "/stream/ticket";
 /** A frame a little too large is still read, so that its sender can be told; beyond this the connection just ends. */
 const PAYLOAD_BYTES_MAX = STREAM_FRAME_BYTES_MAX + 64 * 1024;
 /** Whoever is silent for so long, pings included, is gone. The library sends the pings. */
@@ -18,23 +21,15 @@ const TICK_MS = 50;
 /** How long a closed connection may take to read what was on its way. */
 const CLOSING_MS = 2_000;
 
-/** What tells who asks. Valid until the callback returns. */
-export interface UpgradeRequest {
-  readonly host: string;
-  readonly query: string; // without "?"
-  readonly authorization: string;
-}
-
 export interface StreamOptions {
   readonly hub: StreamHub;
   readonly origins: Origins;
-  /** Who asks, by the credentials of the request; undefined: he may not come in. */
-  readonly callerOf: (request: UpgradeRequest) => Caller | undefined;
+  readonly gate: StreamGate;
 }
 
 interface Client {
   readonly subprotocol: Subprotocol;
-  readonly caller: Caller;
+  readonly caller: Caller | undefined;
   readonly origin: string | undefined;
   connection: Connection | undefined;
   isClosed: boolean;
@@ -47,7 +42,7 @@ export interface StreamServer {
 
 /** Serves streams on the app, which is not listening yet. */
 export function serveStreams(app: TemplatedApp, options: StreamOptions): StreamServer {
-  const { hub, origins, callerOf } = options;
+  const { hub } = options;
 
   app.ws<Client>(PATH, {
     maxPayloadLength: PAYLOAD_BYTES_MAX,
@@ -68,66 +63,21 @@ export function serveStreams(app: TemplatedApp, options: StreamOptions): StreamS
     },
   });
 
-  app.options(TICKET_PATH, (res, req) => {
-    const origin = req.getHeader("origin");
-    if (!origins.allows(origin)) {
-      res.writeStatus("403 Forbidden").end("This origin is not allowed\n");
-      return;
-    }
-    allow(res.writeStatus("204 No Content"), origin)
-      .writeHeader("Access-Control-Allow-Methods", "POST")
-      .writeHeader("Access-Control-Allow-Headers", "Authorization, X-Amz-Date, X-Amz-Security-Token, Content-Type")
-      .writeHeader("Access-Control-Max-Age", "600")
-      .endWithoutBody();
-  });
-
-  app.post(TICKET_PATH, (res, req) => {
-    const origin = req.getHeader("origin");
-    if (origin === "" || !origins.allows(origin)) {
-      res.writeStatus("403 Forbidden").end("A ticket is for an allowed Origin\n");
-      return;
-    }
-    const caller = callerOf(requestOf(req));
-    if (caller === undefined) {
-      refuse(res);
-      return;
-    }
-    const ticket = hub.issueTicket(origin, caller);
-    allow(res, origin)
-      .writeHeader("Content-Type", "application/json")
-      .writeHeader("Cache-Control", "no-store")
-      .end(JSON.stringify(ticket));
-  });
-
+  serveTickets(app, options);
   const ticking = setInterval(() => hub.tick(), TICK_MS);
   return { close: () => clearInterval(ticking) };
-}
-
-function allow(res: HttpResponse, origin: string): HttpResponse {
-  return res.writeHeader("Access-Control-Allow-Origin", origin).writeHeader("Vary", "Origin");
-}
-
-function requestOf(req: HttpRequest): UpgradeRequest {
-  return {
-    host: req.getHeader("host"),
-    query: req.getQuery() ?? "",
-    authorization: req.getHeader("authorization"),
-  };
-}
-
-function refuse(res: HttpResponse): void {
-  res.writeStatus("403 Forbidden").end("Signatures are checked here, and there are no streams yet where they are\n");
 }
 
 function upgrade(
   res: HttpResponse,
   req: HttpRequest,
   context: us_socket_context_t,
-  { origins, callerOf }: StreamOptions,
+  { origins, gate }: StreamOptions,
 ): void {
   const origin = req.getHeader("origin");
+  const request = requestOf(res, req, "");
   if (origin !== "" && !origins.allows(origin)) {
-    res.writeStatus("403 Forbidden").end("This origin is not allowed\n");
+    reply(res, gate.refuse(request, "AccessDeniedException", "This origin is not allowed").reply);
     return;
   }
   const offered = req
@@ -139,20 +89,31 @@ function upgrade(
     res.writeStatus("400 Bad Request").end(`Sec-WebSocket-Protocol is one of ${SUBPROTOCOLS.join(", ")}\n`);
     return;
   }
-  const caller = callerOf(requestOf(req));
-  if (caller === undefined) {
-    refuse(res);
+  const admission = admit(gate, request, origin !== "");
+  if (admission.kind === "refused") {
+    reply(res, admission.reply);
     return;
   }
   const client: Client = {
     subprotocol,
-    caller,
+    caller: admission.kind === "caller" ? admission.caller : undefined,
     origin: origin === "" ? undefined : origin,
     connection: undefined,
     isClosed: false,
   };
   const key = req.getHeader("sec-websocket-key");
   res.upgrade(client, key, subprotocol, req.getHeader("sec-websocket-extensions"), context);
+}
+
+/** A page that has signed nothing may come in, to show its ticket; nobody else may. */
+function admit(gate: StreamGate, request: SqsRequest, isPage: boolean): Admission {
+  const admission = gate.admit(request);
+  if (admission.kind !== "unsigned" || isPage) return admission;
+  return gate.refuse(
+    request,
+    "AccessDeniedException",
+    "A stream is for those who sign its upgrade, or bring a ticket.",
+  );
 }
 
 function socketOf(ws: WebSocket<Client>): StreamSocket {

@@ -1,8 +1,8 @@
 // Who asks, and where: read from the credential scope, `<key>/<yyyymmdd>/<region>/sqs/aws4_request`, of the Authorization
 // header or the query string. Nobody checks the signature here.
 
+import type { Credential } from "../auth/authenticate.ts";
 import type { Principal } from "../auth/principal.ts";
-import type { Session } from "../auth/session-token.ts";
 import type { SqsRequest } from "./exchange.ts";
 import { regionOfHost } from "./names.ts";
 
@@ -13,8 +13,8 @@ export interface Caller {
   /** Who he is, where signatures are checked; and the key he signed with. */
   readonly principal?: Principal;
   readonly accessKeyId?: string | undefined;
-  /** Of temporary credentials. */
-  readonly session?: Session | undefined;
+  /** For whoever has to ask later whether it still is good. */
+  readonly credential?: Credential | undefined;
 }
 
 /** What of a request tells who asks. */

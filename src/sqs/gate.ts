@@ -123,7 +123,7 @@ export class CheckedGate implements Gate {
         "X-Amz-Target names an action of the JSON protocol, but the request is none of it.",
       );
     }
-    const { principal, accessKeyId, session, region } = result;
+    const { principal, accessKeyId, credential, region } = result;
     if (accessKeyId !== undefined) this.#audit?.used(accessKeyId, principal.arn, request.remoteAddress);
     if (this.#rate?.take(principal.limitName, nowMs) === false) throw throttled();
     const { account, defaultRegion } = this.#defaults;
@@ -133,15 +133,16 @@ export class CheckedGate implements Gate {
       senderId: principal.userId,
       principal,
       accessKeyId,
-      session,
+      credential,
     };
   }
 
   again(caller: Caller): Caller | undefined {
-    const { principal, accessKeyId, session } = caller;
+    const { principal, accessKeyId, credential } = caller;
     if (principal === undefined) return undefined; // let in while nobody was asked
-    if (accessKeyId === undefined) return caller; // anonymous: what he may, queues' policies say
-    const now = this.#authenticator.again(accessKeyId, session, this.#clock.nowMs());
+    if (accessKeyId === undefined || credential === undefined) return caller; // anonymous: queues' policies say what he may
+    const now = this.#authenticator.again(accessKeyId, credential, this.#clock.nowMs());
+    if (now === principal) return caller;
     return now && { ...caller, principal: now };
   }
 

@@ -6,6 +6,7 @@ import {
   STREAM_FRAME_BYTES_MAX,
   STREAM_REQUESTS_MAX,
 } from "../limits.ts";
+import type { Caller } from "./caller.ts";
 import type { Codec } from "./codec.ts";
 import { CLOSE, ConnectionError, type Incoming, type Outgoing, RequestError, type Requests } from "./envelope.ts";
 import { ErrorCode } from "./schema.ts";
@@ -25,13 +26,6 @@ export interface StreamSocket {
   end(code: number, reason: string): void;
 }
 
-/** Who connects, and for which queues. */
-export interface Caller {
-  readonly account: string;
-  readonly region: string;
-  readonly senderId: string;
-}
-
 export interface ConnectionHost {
   nowMs(): number;
   hello(connection: Connection, id: number, hello: Requests["hello"]): Session;
@@ -44,7 +38,8 @@ export interface ConnectionHost {
 
 export class Connection {
   readonly codec: Codec;
-  readonly caller: Caller;
+  /** undefined: a page that has signed nothing, and has yet to bring a ticket. */
+  readonly caller: Caller | undefined;
   /** Of the page that connects; undefined: no browser. */
   readonly origin: string | undefined;
   readonly openedMs: number;
@@ -61,7 +56,13 @@ export class Connection {
   #isFlushing = false;
   #bufferedBytes = 0;
 
-  constructor(socket: StreamSocket, codec: Codec, caller: Caller, origin: string | undefined, host: ConnectionHost) {
+  constructor(
+    socket: StreamSocket,
+    codec: Codec,
+    caller: Caller | undefined,
+    origin: string | undefined,
+    host: ConnectionHost,
+  ) {
     this.#socket = socket;
     this.codec = codec;
     this.caller = caller;

@@ -95,6 +95,7 @@ export type ErrorName =
   | "MESSAGE_TOO_LONG"
   | "MISSING_PARAMETER"
   | "OUT_OF_ORDER"
+  | "ACCESS_DENIED"
   | "QUEUE_DELETED"
   | "GOING_AWAY";
 
@@ -115,6 +116,7 @@ export const CLOSE = {
   noHello: 4401,
   ticket: 4403,
   wrongType: 4405,
+  lapsed: 4407,
   helloLate: 4408,
   takenOver: 4409,
   goingAway: 4410,

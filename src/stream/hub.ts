@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import type { StreamBroker } from "../broker/stream-types.ts";
-import type { Queue } from "../broker/types.ts";
+import type { QueueName } from "../broker/types.ts";
 import {
   MESSAGE_BYTES_MAX,
   STREAM_BATCH_MESSAGES_MAX,
@@ -17,8 +17,9 @@ import {
   STREAM_SUBSCRIPTIONS_MAX,
   STREAM_WATCHES_MAX,
 } from "../limits.ts";
+import type { Caller } from "./caller.ts";
 import { codecOf, type Subprotocol } from "./codec.ts";
-import { type Caller, Connection, type ConnectionHost, type StreamSocket } from "./connection.ts";
+import { Connection, type ConnectionHost, type StreamSocket } from "./connection.ts";
 import { CLOSE, ConnectionError, type Requests } from "./envelope.ts";
 import { Session, type SessionHost } from "./session.ts";
 import { TICKET_MS, Tickets } from "./tickets.ts";
@@ -33,6 +34,8 @@ const STOPPING_MS_MAX = 3_000;
 const STOPPING_STEP_MS = 50;
 /** Sessions without a connection: beyond it the one that has waited longest ends. */
 const WAITING_MAX = 100_000;
+/** In so many ticks every session is looked at once. */
+const RECHECK_TICKS = 20;
 
 const LIMITS = {
   frameBytes: STREAM_FRAME_BYTES_MAX,
@@ -50,8 +53,8 @@ const LIMITS = {
 export interface HubOptions {
   readonly clock: Clock;
   readonly serverVersion: string;
-  /** The queue of a name or URL, for that caller; undefined when there is none. */
-  readonly findQueue: (text: string, caller: Caller) => Queue | undefined;
+  /** What a name or URL means for that caller, whether there is such a queue or not; undefined: nothing. */
+  readonly nameOf: (text: string, caller: Caller) => QueueName | undefined;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -66,6 +69,7 @@ export class StreamHub implements ConnectionHost, SessionHost {
   readonly #waiting = new Set<Session>(); // without a connection, longest first
   /** The sessions that have something to say by themselves: heartbeats, watches. */
   readonly #speaking = new Set<Session>();
+  #rechecking = this.#sessions.values();
   #goingAwayMs = Number.POSITIVE_INFINITY;
   #reason = "";
 
@@ -84,8 +88,8 @@ export class StreamHub implements ConnectionHost, SessionHost {
   nowMs(): number {
     return this.#options.clock.nowMs();
   }
-  findQueue(text: string, caller: Caller): Queue | undefined {
-    return this.#options.findQueue(text, caller);
+  nameOf(text: string, caller: Caller): QueueName | undefined {
+    return this.#options.nameOf(text, caller);
   }
   takeFrame(bytes: Uint8Array): boolean {
     return this.broker.takeFrame(bytes);
@@ -98,7 +102,11 @@ export class StreamHub implements ConnectionHost, SessionHost {
 
   connect(
     socket: StreamSocket,
-    client: { readonly subprotocol: Subprotocol; readonly caller: Caller; readonly origin: string | undefined },
+    client: {
+      readonly subprotocol: Subprotocol;
+      readonly caller: Caller | undefined;
+      readonly origin: string | undefined;
+    },
   ): Connection {
     const connection = new Connection(socket, codecOf(client.subprotocol), client.caller, client.origin, this);
     this.#connections.add(connection);
@@ -115,8 +123,11 @@ export class StreamHub implements ConnectionHost, SessionHost {
     const caller = this.#callerOf(connection, hello.ticket);
     this.#silent.delete(connection);
     const known = hello.sessionToken === "" ? undefined : this.#sessions.get(hello.sessionToken);
-    if (known !== undefined) {
+    // A token alone is not enough where one has to be somebody: another one gets a session of his own.
+    if (known !== undefined && known.caller.standing?.identity === caller.standing?.identity) {
       known.connection?.end(CLOSE.takenOver, "Another connection took the session over");
+      if (caller.standing !== undefined) known.caller = caller; // his credentials may be newer
+      known.recheck(); // what he may have no more is not told as his own
       // A session without a grace period has ended with its connection.
       if (this.#sessions.has(known.token)) return this.#resume(known, connection, id);
     }
@@ -134,12 +145,16 @@ export class StreamHub implements ConnectionHost, SessionHost {
 
   #callerOf(connection: Connection, ticket: string): Caller {
     if (ticket === "") {
-      if (connection.origin === undefined) return connection.caller;
+      const { caller, origin } = connection;
+      // Any page can open a WebSocket, but none can sign: an upgrade that is signed needs no ticket.
+      if (caller !== undefined && (origin === undefined || caller.standing !== undefined)) return caller;
       throw new ConnectionError(CLOSE.ticket, "A page needs a ticket");
     }
     const caller = this.#tickets.redeem(ticket, connection.origin, this.nowMs());
     if (caller === undefined)
       throw new ConnectionError(CLOSE.ticket, "The ticket is unknown, used, old, or not for this origin");
+    const lapsed = caller.standing?.lapsed();
+    if (lapsed !== undefined) throw new ConnectionError(CLOSE.lapsed, closeReason(lapsed));
     return caller;
   }
 
@@ -207,10 +222,37 @@ export class StreamHub implements ConnectionHost, SessionHost {
     this.#speaking.add(session);
   }
 
+  // --- who may ------------------------------------------------------------------------------------------------------
+
+  /** Keys or policies have changed: whoever may no longer what he does is stopped now. */
+  recheck(): void {
+    for (const session of [...this.#sessions.values()]) session.recheck();
+  }
+
+  /** Queues' policies change, and so does what time it is: every session is looked at about once a second. */
+  #recheckSome(): void {
+    for (let count = Math.ceil(this.#sessions.size / RECHECK_TICKS); count > 0; count--) {
+      const next = this.#rechecking.next();
+      if (next.done === true) {
+        this.#rechecking = this.#sessions.values();
+        return;
+      }
+      next.value.recheck();
+    }
+  }
+
+  /** The session's caller is let in no more: what is out goes back. */
+  lapsed(session: Session, reason: string): void {
+    const { connection } = session;
+    session.end();
+    connection?.end(CLOSE.lapsed, closeReason(reason));
+  }
+
   // --- time ---------------------------------------------------------------------------------------------------------
 
   tick(): void {
     const nowMs = this.nowMs();
+    this.#recheckSome();
     for (const session of [...this.#waiting]) if (session.graceEndsMs <= nowMs) session.end();
     for (const session of this.#speaking) session.tick(nowMs);
     for (const connection of [...this.#silent]) {
@@ -260,6 +302,7 @@ export class StreamHub implements ConnectionHost, SessionHost {
   /** Ends every session, so that nobody comes back for one, and closes every connection. */
   endAll(reason: string): void {
     this.#reason = reason;
+    this.#tickets.clear();
     for (const session of [...this.#sessions.values()]) session.end();
     this.closeAll();
   }
@@ -268,4 +311,9 @@ export class StreamHub implements ConnectionHost, SessionHost {
   closeAll(): void {
     for (const connection of [...this.#connections]) connection.end(CLOSE.goingAway, this.#reason);
   }
+}
+
+/** A close frame has room for 123 bytes. */
+function closeReason(text: string): string {
+  return text.slice(0, 120).replaceAll(/[^\x20-\x7e]/g, "?");
 }

@@ -3,7 +3,8 @@
 import type { BrokerPublisher, PublishFailure, StreamBroker } from "../broker/stream-types.ts";
 import type { Queue } from "../broker/types.ts";
 import { STREAM_PUBLISH_BYTES_MAX } from "../limits.ts";
-import { CLOSE, ConnectionError, RequestError, type Requests } from "./envelope.ts";
+import { type Action, Rights } from "./caller.ts";
+import { CLOSE, ConnectionError, type ErrorName, RequestError, type Requests } from "./envelope.ts";
 import { problemOf } from "./problems.ts";
 import { ErrorCode } from "./schema.ts";
 import type { Session } from "./session.ts";
@@ -11,10 +12,12 @@ import type { Session } from "./session.ts";
 const PRODUCER_BYTES = 16;
 /** How soon what was refused may be sent again: disk and memory are given back about so often. */
 const RETRY_MS = 1_000;
+export const PUBLISH_ACTIONS: readonly Action[] = ["SendMessage"];
 
 export class SessionPublisher {
   readonly number: number;
   readonly #session: Session;
+  readonly #rights: Rights;
   #broker: BrokerPublisher | undefined;
   /** Everything up to here is on disk or was named as failed. */
   #confirmed = 0;
@@ -27,8 +30,14 @@ export class SessionPublisher {
   #confirmedBytes = 0; // of those, what the next Confirm frees
   #refusedFrom = Number.POSITIVE_INFINITY;
 
-  private constructor(session: Session, number: number) {
+  /** Its caller may send no more. */
+  #isDenied = false;
+  readonly #whenFlushed: StreamBroker["whenFlushed"];
+
+  private constructor(session: Session, broker: StreamBroker, queue: Queue, number: number) {
+    this.#whenFlushed = (done) => broker.whenFlushed(done);
     this.#session = session;
+    this.#rights = new Rights(session, queue);
     this.number = number;
   }
 
@@ -44,7 +53,7 @@ export class SessionPublisher {
     if (producerId.length !== 0 && producerId.length !== PRODUCER_BYTES) {
       throw new RequestError("INVALID_PARAMETER", `producer_id has ${producerId.length} bytes: 16 are needed`);
     }
-    const publisher = new SessionPublisher(session, request.publisher);
+    const publisher = new SessionPublisher(session, broker, queue, request.publisher);
     const options = {
       producerId: producerId.length === 0 ? undefined : producerId,
       wantsIds: request.wantsIds,
@@ -82,6 +91,7 @@ export class SessionPublisher {
 
   /** @throws ConnectionError for more than the credit */
   publish(offset: number, sizeBytes: number, first: number): void {
+    if (this.#isDenied) return; // nothing of it is taken, and its client is about to be told from where on
     if (this.#unconfirmedBytes > 0 && this.#unconfirmedBytes + sizeBytes > STREAM_PUBLISH_BYTES_MAX) {
       throw new ConnectionError(
         CLOSE.creditExceeded,
@@ -138,10 +148,26 @@ export class SessionPublisher {
   }
 
   #onEnded(): void {
-    this.#session.publishers.delete(this.number);
-    const from = this.#confirmed + 1;
-    this.#session.connection?.push({
-      refused: { publisher: this.number, from, code: ErrorCode["QUEUE_DELETED"], retryMs: 0 },
+    this.#tellEnd("QUEUE_DELETED");
+  }
+
+  #tellEnd(code: ErrorName, message?: string): void {
+    if (this.#session.publishers.get(this.number) === this) this.#session.publishers.delete(this.number);
+    const refused = { publisher: this.number, from: this.#confirmed + 1, code: ErrorCode[code], retryMs: 0 };
+    this.#session.connection?.push({ refused: { ...refused, ...(message && { message }) } });
+  }
+
+  /** Its caller may have lost the right to send: what was taken before is confirmed, and nothing more is taken. */
+  recheck(): void {
+    if (this.#isDenied) return;
+    const refusal = this.#rights.askAgain(PUBLISH_ACTIONS);
+    if (refusal === undefined) return;
+    this.#isDenied = true;
+    this.#whenFlushed(() => {
+      if (this.#session.publishers.get(this.number) !== this) return; // closed meanwhile
+      this.flush();
+      this.broker.close();
+      this.#tellEnd("ACCESS_DENIED", refusal);
     });
   }
 

@@ -1,7 +1,7 @@
 // A session: the subscriptions, publishers and watches of one client, which outlive its connection for a while.
 
 import type { StreamBroker } from "../broker/stream-types.ts";
-import type { Queue } from "../broker/types.ts";
+import type { Queue, QueueName } from "../broker/types.ts";
 import {
   STREAM_CREDIT_BYTES_MAX,
   STREAM_CREDIT_MESSAGES_MAX,
@@ -10,7 +10,8 @@ import {
   STREAM_SUBSCRIPTIONS_MAX,
   STREAM_WATCHES_MAX,
 } from "../limits.ts";
-import type { Caller, Connection } from "./connection.ts";
+import type { Action, Caller } from "./caller.ts";
+import type { Connection } from "./connection.ts";
 import {
   CLOSE,
   ConnectionError,
@@ -19,15 +20,17 @@ import {
   type RequestName,
   type Requests,
 } from "./envelope.ts";
-import { SessionPublisher } from "./publisher.ts";
-import { SessionSubscription } from "./subscription.ts";
-import { SessionWatch } from "./watch.ts";
+import { PUBLISH_ACTIONS, SessionPublisher } from "./publisher.ts";
+import { SessionSubscription, SUBSCRIBE_ACTIONS } from "./subscription.ts";
+import { SessionWatch, watchActions } from "./watch.ts";
 
 export interface SessionHost {
   readonly broker: StreamBroker;
   nowMs(): number;
-  /** The queue of a name or URL; undefined when there is none. */
-  findQueue(text: string, caller: Caller): Queue | undefined;
+  /** What a name or URL means for the caller; undefined: nothing. */
+  nameOf(text: string, caller: Caller): QueueName | undefined;
+  /** The session's caller is let in no more. */
+  lapsed(session: Session, reason: string): void;
   /** The session has ended by itself. */
   left(session: Session): void;
   /** The session has something to say by itself from now on. */
@@ -36,7 +39,8 @@ export interface SessionHost {
 
 export class Session {
   readonly token: string;
-  readonly caller: Caller;
+  /** Whoever came last; always the same one, perhaps with newer credentials. */
+  caller: Caller;
   readonly graceMs: number;
   readonly heartbeatMs: number;
   readonly subscriptions = new Map<number, SessionSubscription>();
@@ -115,6 +119,20 @@ export class Session {
     return false;
   }
 
+  /** Ends what its caller may have no more, or the session itself. */
+  recheck(): void {
+    const { standing } = this.caller;
+    if (standing === undefined || this.#isEnded) return;
+    const lapsed = standing.lapsed();
+    if (lapsed !== undefined) {
+      this.#host.lapsed(this, lapsed);
+      return;
+    }
+    for (const subscription of [...this.subscriptions.values()]) subscription.recheck();
+    for (const publisher of this.publishers.values()) publisher.recheck();
+    for (const watch of [...this.watches.values()]) watch.recheck();
+  }
+
   /** No deliveries any more, and nothing is opened. */
   goAway(): void {
     this.isGoingAway = true;
@@ -149,9 +167,15 @@ export class Session {
     };
   }
 
-  #queue(text: string): Queue {
+  /** Whether there is a queue is told only to whoever may use it. */
+  #queue(text: string, actions: readonly Action[]): Queue {
     if (this.isGoingAway) throw new RequestError("GOING_AWAY", "The server is about to stop");
-    const queue = this.#host.findQueue(text, this.caller);
+    const name = this.#host.nameOf(text, this.caller);
+    const queue = name && this.#host.broker.find(name);
+    for (const action of name === undefined ? [] : actions) {
+      const refusal = this.caller.standing?.refusal(action, name as QueueName, queue);
+      if (refusal !== undefined) throw new RequestError("ACCESS_DENIED", refusal);
+    }
     if (queue === undefined)
       throw new RequestError(
         "QUEUE_DOES_NOT_EXIST",
@@ -177,7 +201,7 @@ export class Session {
   subscribe(id: number, request: Requests["subscribe"]): void {
     const { subscription: number } = request;
     checkNumber(number, this.subscriptions, STREAM_SUBSCRIPTIONS_MAX, "subscription");
-    const queue = this.#queue(request.queue);
+    const queue = this.#queue(request.queue, SUBSCRIBE_ACTIONS);
     const subscription = SessionSubscription.open(this, this.#host.broker, queue, request);
     this.subscriptions.set(number, subscription);
     const { fifo } = queue.settings;
@@ -208,7 +232,7 @@ export class Session {
   openPublisher(id: number, request: Requests["openPublisher"]): void {
     const { publisher: number } = request;
     checkNumber(number, this.publishers, STREAM_PUBLISHERS_MAX, "publisher");
-    const queue = this.#queue(request.queue);
+    const queue = this.#queue(request.queue, PUBLISH_ACTIONS);
     const publisher = SessionPublisher.open(this, this.#host.broker, queue, request);
     this.publishers.set(number, publisher);
     const answer = this.later(id, "publisherOpened");
@@ -248,7 +272,7 @@ export class Session {
   watch(id: number, request: Requests["watch"]): void {
     const { watch: number } = request;
     checkNumber(number, this.watches, STREAM_WATCHES_MAX, "watch");
-    const queue = this.#queue(request.queue);
+    const queue = this.#queue(request.queue, watchActions(request));
     this.watches.set(number, SessionWatch.open(this, this.#host.broker, queue, request, this.#host.nowMs()));
     this.#host.watching(this);
     this.#answer(id, "watching", { watch: number, fifo: queue.settings.fifo });
@@ -272,7 +296,7 @@ const HANDLERS: {
   subscribe: (session, id, body) => session.subscribe(id, body),
   unsubscribe: (session, id, body) => session.unsubscribe(id, body),
   credit: (session, id, body) => session.credit(id, body),
-  ack: (session, id, body) => session.subscription(body.subscription).settle(id, "ack", body.deliveries, 0),
+  ack: (session, id, body) => session.subscription(body.subscription).ack(id, body),
   nack: (session, id, body) => session.subscription(body.subscription).nack(id, body),
   touch: (session, id, body) => session.subscription(body.subscription).touch(id, body),
   deadLetter: (session, id, body) => session.subscription(body.subscription).deadLetter(id, body),

@@ -15,7 +15,8 @@ import {
   STREAM_REQUEST_NUMBERS,
   VISIBILITY_MS_MAX,
 } from "../limits.ts";
-import { type CreditMessage, type RangeMessage, RequestError, type Requests } from "./envelope.ts";
+import { type Action, Rights } from "./caller.ts";
+import { type CreditMessage, type ErrorName, type RangeMessage, RequestError, type Requests } from "./envelope.ts";
 import { ErrorCode } from "./schema.ts";
 import { checkCredit, type Session } from "./session.ts";
 
@@ -24,6 +25,8 @@ const PROCESSING_MS_MIN = 1_000;
 const BATCH_MESSAGES = 100;
 const LINGER_MS_MAX = 10_000;
 const FIELD_MAX = 11;
+/** What a subscription cannot be without; what settling needs is asked when there is something to settle. */
+export const SUBSCRIBE_ACTIONS: readonly Action[] = ["ReceiveMessage"];
 const REASON_COUNT_MAX = 256;
 
 /** @throws RequestError when the value is beyond its bounds */
@@ -66,10 +69,12 @@ function rulesOf(request: Requests["subscribe"], queue: Queue): SubscriptionRule
 export class SessionSubscription {
   readonly rules: SubscriptionRules;
   readonly #session: Session;
+  readonly #rights: Rights;
   #broker: BrokerSubscription | undefined;
 
-  private constructor(session: Session, rules: SubscriptionRules) {
+  private constructor(session: Session, queue: Queue, rules: SubscriptionRules) {
     this.#session = session;
+    this.#rights = new Rights(session, queue);
     this.rules = rules;
   }
 
@@ -80,7 +85,7 @@ export class SessionSubscription {
     queue: Queue,
     request: Requests["subscribe"],
   ): SessionSubscription {
-    const subscription = new SessionSubscription(session, rulesOf(request, queue));
+    const subscription = new SessionSubscription(session, queue, rulesOf(request, queue));
     subscription.#broker = broker.subscribe(queue, subscription.rules, {
       together: (compose) => {
         if (session.connection === undefined) compose();
@@ -102,10 +107,22 @@ export class SessionSubscription {
   }
 
   #ended(): void {
+    this.#tellEnd("QUEUE_DELETED");
+  }
+
+  #tellEnd(code: ErrorName, message?: string): void {
     this.#session.subscriptions.delete(this.number);
     this.#session.connection?.push({
-      subscriptionEnded: { subscription: this.number, code: ErrorCode["QUEUE_DELETED"] },
+      subscriptionEnded: { subscription: this.number, code: ErrorCode[code], ...(message && { message }) },
     });
+  }
+
+  /** Its caller may have lost the right to receive: then what is out goes back. */
+  recheck(): void {
+    const refusal = this.#rights.askAgain(SUBSCRIBE_ACTIONS);
+    if (refusal === undefined) return;
+    this.broker.close();
+    this.#tellEnd("ACCESS_DENIED", refusal);
   }
 
   setCredit(credit: CreditMessage): void {
@@ -118,24 +135,32 @@ export class SessionSubscription {
     }
   }
 
+  ack(id: number, { deliveries }: Requests["ack"]): void {
+    this.#rights.demand("DeleteMessage");
+    this.#settle(id, "ack", deliveries, 0);
+  }
+
   nack(id: number, { deliveries, delayMs, reason }: Requests["nack"]): void {
+    this.#rights.demand("ChangeMessageVisibility");
     checkReason(reason);
-    this.settle(id, "nack", deliveries, within("delay_ms", delayMs, 0, VISIBILITY_MS_MAX), reason);
+    this.#settle(id, "nack", deliveries, within("delay_ms", delayMs, 0, VISIBILITY_MS_MAX), reason);
   }
 
   touch(id: number, { deliveries, visibilityMs }: Requests["touch"]): void {
-    this.settle(id, "touch", deliveries, within("visibility_ms", visibilityMs, PROCESSING_MS_MIN, VISIBILITY_MS_MAX));
+    this.#rights.demand("ChangeMessageVisibility");
+    this.#settle(id, "touch", deliveries, within("visibility_ms", visibilityMs, PROCESSING_MS_MIN, VISIBILITY_MS_MAX));
   }
 
   deadLetter(id: number, { deliveries, reason }: Requests["deadLetter"]): void {
+    this.#rights.demand("DeleteMessage");
     checkReason(reason);
     if (!this.broker.hasDeadLetterQueue) {
       throw new RequestError("NO_DEAD_LETTER_QUEUE", `${this.broker.queue.name} has no dead-letter queue`);
     }
-    this.settle(id, "deadLetter", deliveries, 0, reason);
+    this.#settle(id, "deadLetter", deliveries, 0, reason);
   }
 
-  settle(id: number, outcome: Outcome, deliveries: readonly RangeMessage[], visibilityMs: number, reason = ""): void {
+  #settle(id: number, outcome: Outcome, deliveries: readonly RangeMessage[], visibilityMs: number, reason = ""): void {
     const ranges = rangesOf(deliveries);
     const count = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
     const answer = this.#session.later(id, "settled", 1 + Math.floor(count / STREAM_REQUEST_NUMBERS));

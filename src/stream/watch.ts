@@ -1,7 +1,9 @@
 // A session's watch: a queue's counts and rates as they change, and what happens to its messages.
 import type { BrokerWatch, QueueActivity, StreamBroker, WatchEvent } from "../broker/stream-types.ts";
 import type { Queue } from "../broker/types.ts";
-import { RequestError, type Requests } from "./envelope.ts";
+import { type Action, Rights } from "./caller.ts";
+import { type ErrorName, RequestError, type Requests } from "./envelope.ts";
+import { ErrorCode } from "./schema.ts";
 import type { Session } from "./session.ts";
 
 const INTERVAL_MS = 500;
@@ -10,9 +12,19 @@ const INTERVAL_MS_MAX = 60_000;
 const EVENTS_MAX = 1_000;
 const EVENTS_BYTES_MAX = 1024 * 1024;
 
+const LOOK: readonly Action[] = ["GetQueueAttributes"];
+const LOOK_AT_MESSAGES: readonly Action[] = ["GetQueueAttributes", "ReceiveMessage"];
+
+/** Counts are the queue's attributes; what happens to single messages, or stands in them, is for those who may receive. */
+export function watchActions({ events, bodies }: Requests["watch"]): readonly Action[] {
+  return events || bodies ? LOOK_AT_MESSAGES : LOOK;
+}
+
 export class SessionWatch {
   readonly number: number;
   readonly #session: Session;
+  readonly #rights: Rights;
+  readonly #actions: readonly Action[];
   readonly #intervalMs: number;
   #broker: BrokerWatch | undefined;
   #told: QueueActivity | undefined;
@@ -23,9 +35,11 @@ export class SessionWatch {
   #skippedTold = 0;
   #isClosed = false;
 
-  private constructor(session: Session, number: number, intervalMs: number, nowMs: number) {
+  private constructor(session: Session, queue: Queue, request: Requests["watch"], intervalMs: number, nowMs: number) {
     this.#session = session;
-    this.number = number;
+    this.#rights = new Rights(session, queue);
+    this.#actions = watchActions(request);
+    this.number = request.watch;
     this.#intervalMs = intervalMs;
     this.#toldMs = nowMs - intervalMs;
   }
@@ -45,7 +59,7 @@ export class SessionWatch {
         `interval_ms is ${intervalMs}: ${INTERVAL_MS_MIN} to ${INTERVAL_MS_MAX} is allowed`,
       );
     }
-    const watch = new SessionWatch(session, request.watch, intervalMs, nowMs);
+    const watch = new SessionWatch(session, queue, request, intervalMs, nowMs);
     watch.#broker = broker.watch(
       queue,
       { events: request.events, bodies: request.bodies },
@@ -112,6 +126,17 @@ export class SessionWatch {
     this.#isClosed = true;
     this.#session.watches.delete(this.number);
     this.#session.connection?.push({ watched: { watch: this.number, deleted: true } });
+  }
+
+  /** Its caller may have lost the right to look. */
+  recheck(): void {
+    const refusal = this.#rights.askAgain(this.#actions);
+    if (refusal === undefined) return;
+    this.close();
+    this.#session.watches.delete(this.number);
+    const code: ErrorName = "ACCESS_DENIED";
+    const watched = { watch: this.number, endedCode: ErrorCode[code], message: refusal };
+    this.#session.connection?.push({ watched });
   }
 
   close(): void {

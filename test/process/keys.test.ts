@@ -1,7 +1,6 @@
 // The broker with keys: SDKs sign, the process checks, and everything that does not belong is refused in the service's words.
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -150,28 +149,6 @@ describe("signatures", () => {
     expect(await query.text()).toContain("<Code>AccessDenied</Code>");
     const look = await fetch(`${broker.endpoint}/_aws/sqs/messages/us-east-1/${OWNER}/signed`);
     expect(look.status).toBe(403);
-  });
-
-  test("are not asked for by streams yet, so there are none", async () => {
-    const headers = {
-      connection: "Upgrade",
-      upgrade: "websocket",
-      "sec-websocket-key": Buffer.alloc(16).toString("base64"),
-      "sec-websocket-version": "13",
-      "sec-websocket-protocol": "wasq.v1.json",
-    };
-    const answer = new Promise<number | "upgraded">((resolve) => {
-      get(`${broker.endpoint}/stream`, { headers })
-        .on("upgrade", (_response, socket) => {
-          socket.destroy();
-          resolve("upgraded");
-        })
-        .on("response", (response) => {
-          response.resume();
-          resolve(response.statusCode ?? 0);
-        });
-    });
-    expect(await answer).toBe(403);
   });
 
   test("are of the very bytes: another body, or another action under the same signature, is refused", async () => {

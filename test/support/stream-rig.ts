@@ -29,10 +29,7 @@ export class Rig {
     this.hub = new StreamHub(opened.streams, {
       clock: opened.clock,
       serverVersion: "1.2.3",
-      findQueue: (text, { account, region }) => {
-        const name = parseQueueUrl(text, account, region);
-        return name && opened.streams.find(name);
-      },
+      nameOf: (text, { account, region }) => parseQueueUrl(text, account, region),
       onFault: (error) => this.faults.push(error),
     });
   }
