@@ -44,7 +44,9 @@ interface Writable {
   readonly file: DiskFile;
 }
 
-const ZEROS = new Uint8Array(256 * 1024); // what one step of preparing a spare syncs: an append waits for one at most
+const STEP_BYTES_MIN = 256 * 1024; // what one step of preparing a spare writes: an append waits for one at most
+const STEP_BYTES_MAX = 4 * 1024 * 1024; // ... where records come so fast that all of them would wait for the spare
+const ZEROS = new Uint8Array(STEP_BYTES_MAX);
 const FREE_BYTES_MIN = 1024 * 1024; // left to the manifest, and to others, when a spare is made
 const STAGING_KEPT_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -457,7 +459,7 @@ export class LocalLog implements Log {
     let writable: Writable | undefined;
     try {
       if (recycled !== undefined) await this.#disk.rename(segmentName(recycled), SPARE);
-      await this.#fillSpare(segment);
+      await this.#fillSpare(segment, recycled !== undefined);
       await this.#disk.rename(SPARE, name);
       await this.#disk.syncDirectory();
       writable = await this.#openWritable(segment);
@@ -473,25 +475,40 @@ export class LocalLog implements Log {
     this.#spare = writable;
   }
 
-  /** Header and zeros, durable, in the file `spare`, whatever that held. */
-  async #fillSpare(segment: number): Promise<void> {
-    const file = await this.#disk.open(SPARE, "create");
+  /**
+   * Header and zeros, durable, in the file `spare`, whatever that held.
+   * @param isAllocated it was a segment and has its blocks
+   */
+  async #fillSpare(segment: number, isAllocated: boolean): Promise<void> {
+    const { directory } = this.#disk;
+    const unsized = await this.#disk.open(SPARE, "create");
     try {
-      const presentBytes = Math.min(await file.sizeBytes(), this.#segmentBytes);
-      await file.truncate(presentBytes);
-      const neededBytes = this.#segmentBytes - presentBytes;
-      const freeBytes = await this.#disk.freeBytes();
-      if (neededBytes > 0 && freeBytes < neededBytes + FREE_BYTES_MIN) {
-        const text = `Cannot prepare segment ${segment}: ${freeBytes} bytes are free in ${this.#disk.directory}`;
-        throw new LogError("noSpace", `${text}, ${neededBytes + FREE_BYTES_MIN} are needed`, { file: SPARE });
+      if (!isAllocated) {
+        await unsized.truncate(0);
+        const freeBytes = await this.#disk.freeBytes();
+        const neededBytes = this.#segmentBytes + FREE_BYTES_MIN;
+        if (freeBytes < neededBytes) {
+          const text = `Cannot prepare segment ${segment}: ${freeBytes} bytes are free in ${directory}, ${neededBytes} are needed`;
+          throw new LogError("noSpace", text, { file: SPARE });
+        }
       }
-      for (let offset = 0; offset < this.#segmentBytes; offset += ZEROS.byteLength) {
+      await unsized.truncate(this.#segmentBytes); // a step that does not change the size is on disk sooner
+    } finally {
+      await unsized.close();
+    }
+    const file = await this.#disk.open(SPARE, "durable");
+    try {
+      let stepBytes = STEP_BYTES_MIN;
+      for (let offset = 0; offset < this.#segmentBytes; ) {
         if (this.#isAbandoned) throw new LogError("closed", "Cannot prepare a segment: the log is being closed");
-        await file.write(ZEROS.subarray(0, Math.min(ZEROS.byteLength, this.#segmentBytes - offset)), offset);
-        await file.sync();
+        // It is to be ready when half of the current segment is used: sends are held back from two thirds on.
+        const isLate = offset < 2 * (this.#endPosition % this.#segmentBytes);
+        stepBytes = isLate ? Math.min(stepBytes * 2, STEP_BYTES_MAX) : Math.max(stepBytes / 2, STEP_BYTES_MIN);
+        const step = ZEROS.subarray(0, Math.min(stepBytes, this.#segmentBytes - offset));
+        await file.write(step, offset);
+        offset += step.byteLength;
       }
       await file.write(encodeHeader(segment, this.#manifest.current), 0);
-      await file.sync();
     } finally {
       await file.close();
     }
