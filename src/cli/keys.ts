@@ -65,7 +65,11 @@ export function runKeys(command: KeysCommand, env: NodeJS.ProcessEnv, nowMs: num
     case "revoke-sessions":
       return edit(`Sessions of ${subject} that were issued before now are over\n`, ({ users }) => {
         const user = users.find((each) => each.account === account && each.name === subject);
-        if (user === undefined) throw new KeysError(`There is no user "${subject}" in account ${account}`);
+        if (user === undefined) {
+          throw new KeysError(
+            `There is no user "${subject}" in account ${account}; one of a configuration file has sessionsValidFrom there`,
+          );
+        }
         return users.map((each) => (each === user ? { ...user, sessionsValidFromMs: nowMs } : each));
       });
     default: {

@@ -137,7 +137,10 @@ function found({ noun, subject, account }: RolesCommand, entries: readonly Entry
   const entry = entries.find((each) => each.account === account && each.name === subject);
   if (entry !== undefined) return entry;
   const one = noun.slice(0, -1);
-  throw new KeysError(`There is no ${one} "${subject}" in account ${account}: wasq ${noun} list shows those there are`);
+  throw new KeysError(
+    `There is no ${one} "${subject}" in account ${account}: wasq ${noun} list shows those there are; ` +
+      "those of a configuration file are changed there",
+  );
 }
 
 function list({ noun }: RolesCommand, stored: StoredIdentities): string {

@@ -1,5 +1,5 @@
 // One writer of the identities file at a time: read, change and replace is three steps, and two that overlap lose one change.
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { IdentitiesError } from "../auth/identities.ts";
 
@@ -12,7 +12,8 @@ export function withEditLock<Result>(dataDirectory: string, edit: () => Result):
   mkdirSync(dataDirectory, { recursive: true });
   const path = join(dataDirectory, FILE);
   for (let waitedMs = 0; !take(path); waitedMs += WAIT_STEP_MS) {
-    if (!isHeld(path)) rmSync(path, { force: true });
+    const holder = holderOf(path);
+    if (holder === undefined || !isAlive(holder)) takeAway(path, holder);
     else if (waitedMs >= WAIT_MS_MAX) {
       throw new IdentitiesError(`Cannot change the keys: another process holds ${path}; if there is none, remove it`);
     } else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_STEP_MS);
@@ -39,20 +40,37 @@ function take(path: string): boolean {
   }
 }
 
-/** Whether the process that made it is still there; one that has not written its number yet is. */
-function isHeld(path: string): boolean {
-  let text: string;
+/** @returns what stands in the lock: its process's number, or nothing yet; undefined when it is gone */
+function holderOf(path: string): string | undefined {
   try {
-    text = readFileSync(path, "utf8");
+    return readFileSync(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-  if (!/^\d+$/.test(text)) return true;
+}
+
+/** Whether the process is still there; one that has not written its number yet is. */
+function isAlive(holder: string): boolean {
+  if (!/^\d+$/.test(holder)) return true;
   try {
-    process.kill(Number(text), 0);
+    process.kill(Number(holder), 0);
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
+
+/** Removes a lock whose process is gone. Another may have done so, and have its own there by now: that one is put back. */
+function takeAway(path: string, holder: string | undefined): void {
+  if (holder === undefined) return;
+  const aside = `${path}.${process.pid}`;
+  try {
+    renameSync(path, aside);
+    if (holderOf(aside) !== holder) linkSync(aside, path);
+  } catch (error) {
+    if (!["ENOENT", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  } finally {
+    rmSync(aside, { force: true });
   }
 }
