@@ -30,10 +30,10 @@ const sleep = (ms: number): Promise<void> => new Promise((later) => setTimeout(l
 
 export async function backlog(peer: Peer, isFull: boolean, progress: (text: string) => void): Promise<Row[]> {
   if (peer.protocol === "http" && peer.isDurable) return []; // the same broker as by its stream
+  if ((peer.backlogMax ?? SAMPLE) < SHALLOW) return []; // it would take minutes
   const rows: Row[] = [];
   const isSample = !peer.isDurable;
-  const sampled = Math.min(SAMPLE, (peer.backlogMax ?? SAMPLE) * 4);
-  for (const count of isSample ? [sampled] : isFull ? FULL_COUNTS : QUICK_COUNTS) {
+  for (const count of isSample ? [SAMPLE] : isFull ? FULL_COUNTS : QUICK_COUNTS) {
     const queued = `${count.toLocaleString("en-US")} queued`;
     const shape = isSample ? "a sample of what is not durable" : queued;
     const row = { case: "backlog", shape, peer: peer.name, round: 1 };

@@ -91,22 +91,21 @@ export function gathered(take: (bytes: Buffer) => number): (data: Buffer) => voi
 
 const BLOCK_COUNT = 64;
 
-/** Writes the same message any number of times with few copies. */
+/** Writes any number of messages with few copies: sixty-four different ones, all of one size, over and over. */
 export class Repeater {
-  readonly #one: Buffer;
+  readonly #messageBytes: number;
   readonly #block: Buffer;
 
-  constructor(one: Buffer) {
-    this.#one = one;
-    this.#block = Buffer.concat(Array.from({ length: one.byteLength > 4_096 ? 1 : BLOCK_COUNT }, () => one));
+  constructor(compose: () => Buffer) {
+    this.#block = Buffer.concat(Array.from({ length: BLOCK_COUNT }, compose));
+    this.#messageBytes = this.#block.byteLength / BLOCK_COUNT;
   }
 
   write(socket: Socket, count: number): void {
-    const perBlock = this.#block.byteLength / this.#one.byteLength;
     let left = count;
     socket.cork();
-    for (; left >= perBlock; left -= perBlock) socket.write(this.#block);
-    if (left > 0) socket.write(this.#block.subarray(0, left * this.#one.byteLength));
+    for (; left >= BLOCK_COUNT; left -= BLOCK_COUNT) socket.write(this.#block);
+    if (left > 0) socket.write(this.#block.subarray(0, left * this.#messageBytes));
     socket.uncork();
   }
 }

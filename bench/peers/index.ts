@@ -28,7 +28,7 @@ const { values: flags, positionals } = parseArgs({
     full: { type: "boolean", default: false },
     readme: { type: "boolean", default: false },
     rounds: { type: "string", default: "3" },
-    seconds: { type: "string", default: "1.5" },
+    seconds: { type: "string", default: "1.2" },
     peers: { type: "string", default: PEERS.map(({ name }) => name).join(",") },
   },
 });

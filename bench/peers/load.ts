@@ -50,7 +50,9 @@ const given: LoadJob = JSON.parse(process.argv[2] ?? "");
 const job: LoadJob = given.port === 0 ? { ...given, ...JSON.parse(await text(process.stdin)) } : given;
 const driver: Driver = DRIVERS[job.protocol];
 const target: Target = { ...job, isPaced: job.kind === "paced" };
-const countMax = job.countMax ?? Number.POSITIVE_INFINITY;
+// Whole units: one that is too many is better than one that never goes.
+const unit = driver.unit(target);
+const countMax = Math.ceil((job.countMax ?? Number.POSITIVE_INFINITY) / unit) * unit;
 
 const counts = { sent: 0, confirmed: 0, delivered: 0, settled: 0 };
 const latency = createHistogram({ lowest: 1, highest: 3_600_000_000, figures: 3 }); // microseconds
@@ -69,7 +71,6 @@ function note(stamp: string): void {
 let goOn = (): void => {};
 
 async function publish(): Promise<void> {
-  const unit = driver.unit(target);
   let scheduled = false;
   const producer = await driver.producer(target, (count) => {
     counts.confirmed += count;
@@ -176,12 +177,12 @@ async function main(): Promise<LoadResult> {
   clearTimeout(pacing);
   const drainedMs = performance.now() + DRAIN_MS;
   while (target.isPaced && noted < planned && performance.now() < drainedMs) await sleep(CHECK_MS);
-  const at = (percent: number): number => latency.percentile(percent) / 1000;
+  const at = (percent: number): number => (latency.count === 0 ? Number.NaN : latency.percentile(percent) / 1000);
   return {
     ...result,
     lateCount: Math.max(0, planned - noted),
     firstAtMs,
-    latencyMs: { p50: at(50), p99: at(99), p999: at(99.9), max: latency.max / 1000 },
+    latencyMs: { p50: at(50), p99: at(99), p999: at(99.9), max: at(100) },
   };
 }
 

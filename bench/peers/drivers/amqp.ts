@@ -148,7 +148,7 @@ export const amqp: Driver = {
       }
     };
     const body = bodyText(bodyBytes);
-    const repeater = new Repeater(published(queue, Buffer.from(body, "latin1")));
+    const repeater = new Repeater(() => published(queue, Buffer.from(bodyText(bodyBytes), "latin1")));
     return {
       send(count, stamp) {
         const { socket } = channel;

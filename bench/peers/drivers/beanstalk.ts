@@ -33,7 +33,7 @@ export const beanstalk: Driver = {
     socket.write(`use ${queue}\r\n`);
     const body = bodyText(bodyBytes);
     const head = `put 1024 0 600 ${bodyBytes}\r\n`;
-    const repeater = new Repeater(Buffer.from(`${head}${body}\r\n`, "latin1"));
+    const repeater = new Repeater(() => Buffer.from(`${head}${bodyText(bodyBytes)}\r\n`, "latin1"));
     return {
       send(howMany, stamp) {
         if (stamp === undefined) repeater.write(socket, howMany);

@@ -107,7 +107,7 @@ export const nats: Driver = {
     socket.write(`${CONNECT}SUB ${INBOX}p 1\r\n`);
     const body = bodyText(bodyBytes);
     const head = `PUB ${queue} ${INBOX}p ${bodyBytes}\r\n`;
-    const repeater = new Repeater(Buffer.from(`${head}${body}\r\n`, "latin1"));
+    const repeater = new Repeater(() => Buffer.from(`${head}${bodyText(bodyBytes)}\r\n`, "latin1"));
     return {
       send(howMany, stamp) {
         if (stamp === undefined) repeater.write(socket, howMany);

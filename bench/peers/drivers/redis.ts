@@ -92,7 +92,7 @@ export const redis: Driver = {
       if (replyCount > 0) confirmed(replyCount);
     });
     const body = bodyText(bodyBytes);
-    const repeater = new Repeater(command("XADD", queue, "*", "b", body));
+    const repeater = new Repeater(() => command("XADD", queue, "*", "b", bodyText(bodyBytes)));
     return {
       send(count, stamp) {
         if (stamp === undefined) repeater.write(socket, count);

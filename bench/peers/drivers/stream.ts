@@ -33,8 +33,7 @@ export const stream: Driver = {
     socket.write(frameOf(field(0xc2, Buffer.concat([number(0x08, 1), field(0x12, Buffer.from(queue))])))); // field 24
     const { frame, numberAt, bodyAt } = publishFrame(count, bodyBytes);
     const messageBytes = (frame.byteLength - bodyAt - bodyBytes) / Math.max(1, count - 1);
-    const body = bodyText(bodyBytes);
-    for (let i = 0; i < count; i++) frame.write(body, bodyAt + i * messageBytes, "latin1");
+    for (let i = 0; i < count; i++) frame.write(bodyText(bodyBytes), bodyAt + i * messageBytes, "latin1");
     let sent = 0;
     return {
       send(howMany, stamp) {
