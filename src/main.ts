@@ -23,6 +23,7 @@ import { healthRoutes } from "./net/health.ts";
 import { listen, type Server } from "./net/http.ts";
 import { Origins } from "./net/origins.ts";
 import { PageGuard } from "./net/pages.ts";
+import { checkTls, TlsError, type TlsFiles } from "./net/tls.ts";
 import { type StreamServer, serveStreams } from "./net/websocket.ts";
 import { whoOf } from "./sqs/audited.ts";
 import { checkDeclaredQueue, declareQueues } from "./sqs/declared-queues.ts";
@@ -37,11 +38,14 @@ import { createSts, isSts } from "./sts/index.ts";
 import { bootstrapRoot } from "./vault/bootstrap.ts";
 import { createLogCipher, type MasterKeySource } from "./vault/log-cipher.ts";
 import { MasterKeyError, masterKeyPlace, obtainMasterKey, readMasterKey } from "./vault/master-key.ts";
+import { watchFiles } from "./vault/watch.ts";
 
 declare const WASQ_VERSION: string; // put in by the bundler
 
 /** Ctrl-C in a terminal arrives from the terminal and again from each program between it and us: that is one signal. */
 const SAME_SIGNAL_MS = 1_000;
+/** How long certificate and key may be apart when they are replaced. */
+const TLS_SETTLED_MS = 300;
 const AUDIT_FLUSH_MS = 60_000;
 
 interface Parts {
@@ -74,7 +78,7 @@ function stop(text: string, code: number): never {
 
 /** What is ours to explain is explained; anything else shows where it came from. */
 function explain(error: unknown): string {
-  const isOurs = [LogError, IdentitiesError, MasterKeyError, KeysError, ConfigError].some(
+  const isOurs = [LogError, IdentitiesError, MasterKeyError, KeysError, ConfigError, TlsError].some(
     (kind) => error instanceof kind,
   );
   if (isOurs) return (error as Error).message;
@@ -157,7 +161,7 @@ function masterKeyOf(config: Config): MasterKeySource {
 
 function welcome(config: Config, server: Server, isChecked: boolean): void {
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
-  const endpoint = `http://${host}:${server.port}`;
+  const endpoint = `${config.tls === undefined ? "http" : "https"}://${host}:${server.port}`;
   const credentials = isChecked ? "" : "AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x ";
   const aws = `${credentials}aws --region ${config.region} --endpoint-url ${endpoint} sqs`;
   say(`wasq ${WASQ_VERSION} at ${endpoint}, data in ${resolve(config.dataDirectory)}`);
@@ -201,8 +205,10 @@ async function serve(config: Config): Promise<void> {
       clock: opened.clock,
       audit: audit?.audit,
     });
+    const scheme = config.tls === undefined ? "http" : "https";
     const extend = (app: Parameters<typeof serveStreams>[0]): void => {
-      streams = serveStreams(app, { hub, origins, gate: streamGate });
+      streams?.close(); // of an earlier certificate: its connections go on, and one of them ticks for all
+      streams = serveStreams(app, { hub, origins, gate: streamGate, scheme });
     };
     entrance.onChange((event) => {
       if (event === "renewed") {
@@ -241,8 +247,23 @@ async function serve(config: Config): Promise<void> {
     const isChecked = () => gate.isChecked;
     const limits = { connectionCountMax: config.maxConnections, origins };
     const audited = audit === undefined ? {} : { withHeaders: true, onPageRefused: pageRefused(audit.audit) };
-    server = await listen({ uws, host, port, handle, direct, routes, isChecked, pages, extend, ...limits, ...audited });
+    if (config.tls !== undefined) checkTls(config.tls, opened.clock.nowMs()).forEach(onNote);
+    server = await listen({
+      uws,
+      tls: config.tls,
+      host,
+      port,
+      handle,
+      direct,
+      routes,
+      isChecked,
+      pages,
+      extend,
+      ...limits,
+      ...audited,
+    });
     origins.listening(config.host, server.port);
+    if (config.tls !== undefined) watchTls(config.tls, server, opened.clock);
   } catch (error) {
     entrance?.close();
     await audit?.close();
@@ -251,6 +272,24 @@ async function serve(config: Config): Promise<void> {
   }
   stopOnSignals(opened, server, hub, streams, audit);
   welcome(config, server, entrance.gate.isChecked);
+}
+
+/** The pair is replaced file by file: it is looked at when both have had their time. */
+function watchTls(tls: TlsFiles, server: Server, clock: Clock): void {
+  const renew = (): void => {
+    try {
+      checkTls(tls, clock.nowMs()).forEach(onNote);
+      server.renewTls();
+      onNote(`New connections get the certificate that is in ${tls.certPath} now`);
+    } catch (error) {
+      onNote(`The certificate stays as it was: ${explain(error)}`);
+    }
+  };
+  let timer: NodeJS.Timeout | undefined;
+  watchFiles([tls.certPath, tls.keyPath], () => {
+    clearTimeout(timer);
+    timer = setTimeout(renew, TLS_SETTLED_MS);
+  });
 }
 
 function stopOnSignals(

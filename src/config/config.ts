@@ -26,6 +26,8 @@ export interface Config {
   readonly masterKeyFile: string | undefined;
   /** Whether what is written to the log is encrypted; what was encrypted is read in any case. */
   readonly encryptionAtRest: boolean;
+  /** HTTPS and WSS are served with these; undefined: HTTP is. */
+  readonly tls: { readonly certPath: string; readonly keyPath: string } | undefined;
   /** Other machines can reach it. */
   readonly isExposed: boolean;
   /** Nobody is asked for a key, although other machines can reach it. */
@@ -73,6 +75,8 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
   --port N                 port to listen on, 0 for any that is free   (WASQ_PORT, 9324)
   --host ADDRESS           address to listen on                        (WASQ_HOST, 127.0.0.1)
   --data-dir PATH          where the queues are kept                   (WASQ_DATA_DIR, ~/.local/share/wasq)
+  --tls-cert FILE          serve HTTPS and WSS with this certificate (PEM, with its chain)  (WASQ_TLS_CERT)
+  --tls-key FILE           and this key (PEM); both are read again when they change        (WASQ_TLS_KEY)
   --encryption-at-rest on|off  whether what is kept there is encrypted (WASQ_ENCRYPTION_AT_REST, on)
   --master-key-file PATH   the key it is encrypted under, if not WASQ_MASTER_KEY; made at the first start
                                                                        (WASQ_MASTER_KEY_FILE, master.key in the data directory)
@@ -151,6 +155,13 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
   const path = asked === "serve" ? fileOf(flags, env)?.path : undefined;
   const identities = declareIdentities(file.identities, path, account, asked === "serve" ? env : {}, mistakes);
 
+  const certPath = given.get("tlsCert")?.text;
+  const keyPath = given.get("tlsKey")?.text;
+  const [only] = [given.get("tlsCert"), given.get("tlsKey")].filter((each) => each !== undefined);
+  if (only !== undefined && (certPath === undefined || keyPath === undefined)) {
+    mistakes.push(`${only.place} is given alone: TLS needs a certificate and its key`);
+  }
+
   if (mistakes.length > 0 && asked !== "help" && asked !== "version") throw new ConfigError(mistakes.join("\n"));
   return Object.freeze({
     command: asked as Config["command"],
@@ -159,6 +170,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     dataDirectory: text("dataDirectory", defaultDataDirectory(env)),
     masterKeyFile: given.get("masterKeyFile")?.text,
     encryptionAtRest: text("encryptionAtRest", "on") === "on",
+    tls: certPath === undefined || keyPath === undefined ? undefined : Object.freeze({ certPath, keyPath }),
     isExposed: host !== undefined && !LOOPBACK.test(host.text),
     insecureNoAuth: text("insecureNoAuth", "false") === "true",
     awsWaits: text("awsWaits", "false") === "true",

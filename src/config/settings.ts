@@ -63,6 +63,16 @@ export const SETTINGS = {
     variable: "WASQ_ENCRYPTION_AT_REST",
     wrong: isOneOf(/^(on|off)$/, "on or off is needed"),
   },
+  tlsCert: {
+    flag: "tls-cert",
+    variable: "WASQ_TLS_CERT",
+    wrong: (text) => (text === "" ? "a path is needed" : undefined),
+  },
+  tlsKey: {
+    flag: "tls-key",
+    variable: "WASQ_TLS_KEY",
+    wrong: (text) => (text === "" ? "a path is needed" : undefined),
+  },
   insecureNoAuth: { flag: "insecure-no-auth", variable: "WASQ_INSECURE_NO_AUTH", isSwitch: true, wrong: truth },
   bootstrapRoot: { flag: "bootstrap-root", variable: "WASQ_BOOTSTRAP_ROOT", isSwitch: true, wrong: truth },
   maxConnections: {
@@ -111,7 +121,13 @@ export const SETTINGS = {
 } as const satisfies { readonly [name: string]: Setting };
 
 /** A path that is not absolute is looked for beside the file that names it. */
-export const PATH_SETTINGS: ReadonlySet<string> = new Set(["dataDirectory", "masterKeyFile", "auditLog"]);
+export const PATH_SETTINGS: ReadonlySet<string> = new Set([
+  "dataDirectory",
+  "masterKeyFile",
+  "auditLog",
+  "tlsCert",
+  "tlsKey",
+]);
 
 export type SettingName = keyof typeof SETTINGS;
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];

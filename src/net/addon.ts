@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-export type Uws = Pick<typeof UWebSockets, "App" | "us_listen_socket_close" | "us_socket_local_port">;
+export type Uws = Pick<typeof UWebSockets, "App" | "SSLApp" | "us_listen_socket_close" | "us_socket_local_port">;
 
 /** Of a request's headers: a session token has up to 6 KiB. The library reads it when it is loaded, and has 4 KiB otherwise. */
 const HEADER_BYTES_MAX = 16 * 1024;

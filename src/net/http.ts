@@ -9,6 +9,7 @@ import { GatheringBudget } from "./gathering.ts";
 import { HeaderList } from "./header-list.ts";
 import type { Origins } from "./origins.ts";
 import type { PageGuard } from "./pages.ts";
+import { TlsError, type TlsFiles } from "./tls.ts";
 import { Traffic } from "./traffic.ts";
 
 /** Bodies that are still coming in may hold this much memory together; a further one is told to come again. */
@@ -24,8 +25,22 @@ const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 /** LIBUS_LISTEN_EXCLUSIVE_PORT: a second broker is told that the port is taken, not given half of the requests. */
 const EXCLUSIVE_PORT = 1;
 
+type ListenSocket = Parameters<Uws["us_socket_local_port"]>[0];
+
+/** What the package's types lack, and the addon has: an app can hand what it accepts to others of its kind. */
+interface Distributor {
+  getDescriptor(): number;
+  addChildAppDescriptor(this: TemplatedApp, descriptor: number): void;
+  removeChildAppDescriptor(this: TemplatedApp, descriptor: number): void;
+}
+
 export interface Server {
   readonly port: number;
+  /**
+   * New connections get the pair that is in the files now; those there are go on with the one they have.
+   * @throws TlsError when it cannot be used: then nothing has changed
+   */
+  renewTls(): void;
   /** No new connections and no new requests; resolves when what was asked has been answered and every connection is closed. */
   close(): Promise<void>;
 }
@@ -45,6 +60,8 @@ export interface ListenOptions {
   readonly uws: Uws;
   readonly host: string;
   readonly port: number; // 0: any that is free
+  /** HTTPS and WSS, and nothing else on the port. */
+  readonly tls?: TlsFiles | undefined;
   readonly handle: Handle;
   /** Asked before `handle`, for requests that it can answer with less work. */
   readonly direct?: Direct;
@@ -69,9 +86,9 @@ export interface ListenOptions {
   readonly gatheringBytesMax?: number;
 }
 
-export function listen(options: ListenOptions): Promise<Server> {
+export async function listen(options: ListenOptions): Promise<Server> {
   const { uws, host, port, isChecked = () => false, withHeaders = false } = options;
-  const app: TemplatedApp = uws.App();
+  const scheme: SqsRequest["scheme"] = options.tls === undefined ? "http" : "https";
   const traffic = new Traffic();
   const shared: Shared = {
     traffic,
@@ -79,13 +96,9 @@ export function listen(options: ListenOptions): Promise<Server> {
   };
   let connectionCount = 0;
   const { origins, connectionCountMax = CONNECTION_COUNT_MAX } = options;
-  const onConnection = (res: HttpResponse, change: number): void => {
-    connectionCount += change > 0 ? 1 : -1;
-    if (change > 0 && connectionCount > connectionCountMax) res.close();
-  };
-  app.filter(onConnection);
 
   const serve = (
+    app: TemplatedApp,
     path: string,
     handle: Handle,
     direct: Direct | undefined,
@@ -103,7 +116,7 @@ export function listen(options: ListenOptions): Promise<Server> {
         path: req.getUrl(),
         query: req.getQuery() ?? "",
         host: header("host"),
-        scheme: "http" as const,
+        scheme,
         contentType: header("content-type"),
         target: header("x-amz-target"),
         authorization: header("authorization"),
@@ -127,38 +140,73 @@ export function listen(options: ListenOptions): Promise<Server> {
       }
     });
   };
-  options.extend?.(app);
-  if (origins !== undefined) servePreflights(app, origins);
-  for (const { path, handle, isHarmless } of options.routes ?? []) {
-    const pages = isHarmless ? undefined : options.pages;
-    serve(path, handle, undefined, true, pages);
-    if (!path.endsWith("/*")) serve(`${path}/`, handle, undefined, true, pages);
-  }
-  serve("/*", options.handle, options.direct, false, options.pages);
+  /** Everything that is served, on an app of its own: what certificate it has is told to the library when it is made. */
+  const makeApp = (): TemplatedApp => {
+    const app = options.tls === undefined ? uws.App() : secureApp(uws, options.tls);
+    const onConnection = (res: HttpResponse, change: number): void => {
+      connectionCount += change > 0 ? 1 : -1;
+      if (change > 0 && connectionCount > connectionCountMax) res.close();
+    };
+    app.filter(onConnection);
+    options.extend?.(app);
+    if (origins !== undefined) servePreflights(app, origins);
+    for (const { path, handle, isHarmless } of options.routes ?? []) {
+      const pages = isHarmless ? undefined : options.pages;
+      serve(app, path, handle, undefined, true, pages);
+      if (!path.endsWith("/*")) serve(app, `${path}/`, handle, undefined, true, pages);
+    }
+    serve(app, "/*", options.handle, options.direct, false, options.pages);
+    return app;
+  };
+  const listener = makeApp();
+  const apps = [listener]; // the last one takes new connections; there is one more for every renewal
 
-  const close = async (listening: Parameters<Uws["us_listen_socket_close"]>[0]): Promise<void> => {
+  const renewTls = (): void => {
+    const app = makeApp();
+    const before = apps.at(-1);
+    // The listener goes on accepting, for others: no connection finds the port closed.
+    const { addChildAppDescriptor, removeChildAppDescriptor } = listener as unknown as Distributor;
+    addChildAppDescriptor.call(listener, descriptorOf(app));
+    if (before !== undefined && before !== listener) removeChildAppDescriptor.call(listener, descriptorOf(before));
+    apps.push(app);
+  };
+
+  const close = async (listening: ListenSocket): Promise<void> => {
     uws.us_listen_socket_close(listening);
     await traffic.quiet(ANSWERING_MS_MAX);
     // Connections with an answer on its way close themselves behind it; what is left after this is idle, or does not read.
     if (connectionCount > 0) await new Promise((flushed) => setTimeout(flushed, FLUSHING_MS));
-    app.close();
+    for (const app of apps) app.close();
   };
   return new Promise((resolve, reject) => {
-    const onListen = (socket: Parameters<Uws["us_socket_local_port"]>[0] | false): void => {
+    const onListen = (socket: ListenSocket | false): void => {
       if (!socket) {
         reject(new Error(`Cannot listen on ${host}:${port}: the address is in use, or not this machine's`));
         return;
       }
-      resolve({ port: uws.us_socket_local_port(socket), close: () => close(socket) });
+      resolve({ port: uws.us_socket_local_port(socket), renewTls, close: () => close(socket) });
     };
     // The package's types lack the form with an address and options, which the addon has.
-    const listenAt = app.listen as unknown as (
+    const listenAt = listener.listen as unknown as (
       this: TemplatedApp,
       host: string,
       port: number,
       options: number,
       done: typeof onListen,
     ) => void;
-    listenAt.call(app, host, port, EXCLUSIVE_PORT, onListen);
+    listenAt.call(listener, host, port, EXCLUSIVE_PORT, onListen);
   });
+}
+
+function descriptorOf(app: TemplatedApp): number {
+  return (app as unknown as Distributor).getDescriptor();
+}
+
+/** @throws TlsError when the library does not take the pair; checkTls says more of most that is wrong with one */
+function secureApp(uws: Uws, { certPath, keyPath }: TlsFiles): TemplatedApp {
+  try {
+    return uws.SSLApp({ cert_file_name: certPath, key_file_name: keyPath });
+  } catch {
+    throw new TlsError(`Cannot serve TLS with ${certPath} and ${keyPath}: the library does not take them`);
+  }
 }

@@ -16,9 +16,10 @@ interface Options {
   readonly hub: StreamHub;
   readonly origins: Origins;
   readonly gate: StreamGate;
+  readonly scheme: SqsRequest["scheme"];
 }
 
-export function serveTickets(app: TemplatedApp, { hub, origins, gate }: Options): void {
+export function serveTickets(app: TemplatedApp, { hub, origins, gate, scheme }: Options): void {
   app.options(PATH, (res, req) => {
     const origin = req.getHeader("origin");
     if (!origins.allows(origin)) {
@@ -34,7 +35,7 @@ export function serveTickets(app: TemplatedApp, { hub, origins, gate }: Options)
 
   app.post(PATH, (res, req) => {
     const origin = req.getHeader("origin");
-    const request = requestOf(res, req, req.getHeader("x-amz-target"));
+    const request = requestOf(res, req, scheme, req.getHeader("x-amz-target"));
     if (origin === "" || !origins.allows(origin)) {
       reply(res, gate.refuse(request, "AccessDeniedException", "A ticket is for an allowed Origin").reply);
       return;
@@ -79,13 +80,18 @@ function allow(res: HttpResponse, origin: string): HttpResponse {
 }
 
 /** Everything of a request that may be signed, but its body. */
-export function requestOf(res: HttpResponse, req: HttpRequest, target: string): SqsRequest {
+export function requestOf(
+  res: HttpResponse,
+  req: HttpRequest,
+  scheme: SqsRequest["scheme"],
+  target: string,
+): SqsRequest {
   return {
     method: req.getCaseSensitiveMethod(),
     path: req.getUrl(),
     query: req.getQuery() ?? "",
     host: req.getHeader("host"),
-    scheme: "http",
+    scheme,
     contentType: req.getHeader("content-type"),
     target,
     authorization: req.getHeader("authorization"),

@@ -25,6 +25,7 @@ export interface StreamOptions {
   readonly hub: StreamHub;
   readonly origins: Origins;
   readonly gate: StreamGate;
+  readonly scheme: SqsRequest["scheme"];
 }
 
 interface Client {
@@ -72,10 +73,10 @@ function upgrade(
   res: HttpResponse,
   req: HttpRequest,
   context: us_socket_context_t,
-  { origins, gate }: StreamOptions,
+  { origins, gate, scheme }: StreamOptions,
 ): void {
   const origin = req.getHeader("origin");
-  const request = requestOf(res, req, "");
+  const request = requestOf(res, req, scheme, "");
   if (origin !== "" && !origins.allows(origin)) {
     reply(res, gate.refuse(request, "AccessDeniedException", "This origin is not allowed").reply);
     return;

@@ -24,6 +24,7 @@ test("serve alone has a default for everything, and cannot be changed", () => {
     dataDirectory: "/home/someone/.local/share/wasq",
     masterKeyFile: undefined,
     encryptionAtRest: true,
+    tls: undefined,
     awsWaits: false,
     autoCreateQueues: false,
     account: "000000000000",
