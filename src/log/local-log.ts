@@ -47,6 +47,7 @@ interface Writable {
 const STEP_BYTES_MIN = 256 * 1024; // what one step of preparing a spare writes: an append waits for one at most
 const STEP_BYTES_MAX = 4 * 1024 * 1024; // ... where records come so fast that all of them would wait for the spare
 const ZEROS = new Uint8Array(STEP_BYTES_MAX);
+const REMOVED_KEPT_MAX = 2; // files
 const FREE_BYTES_MIN = 1024 * 1024; // left to the manifest, and to others, when a spare is made
 const STAGING_KEPT_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -131,6 +132,8 @@ export class LocalLog implements Log {
   #current: Writable | undefined; // undefined only until started, and when the last segment is sealed
   #spare: Writable | undefined;
   #preparing: Promise<void> | undefined;
+  #removed: number[] = []; // whose files are still there, to be used again; the manifest does not name them
+  #givingBack: Promise<void> = Promise.resolve();
   #spareProblem: LogError | undefined; // why there is none; said once
   #appending: Promise<void> | undefined;
   #staging = new Uint8Array(64 * 1024);
@@ -217,10 +220,20 @@ export class LocalLog implements Log {
     return attempt("ask for the free space", this.#disk.directory, () => this.#disk.freeBytes());
   }
 
-  /** To be called every few seconds: tries again to prepare the next segment after a full disk. */
+  /**
+   * To be called every few seconds: tries again to prepare the next segment after a full disk, and gives back the space
+   * of removed segments that were not used again meanwhile.
+   */
   maintain(): void {
+    this.#prepareNext();
+    if (this.#isClosing || this.#failure) return;
+    for (const segment of this.#removed.splice(0))
+      this.#givingBack = this.#givingBack.then(() => this.#unlink(segment));
+  }
+
+  #prepareNext(): void {
     if (this.#spare || this.#preparing || this.#isAbandoned || this.#failure) return;
-    this.#preparing = this.#prepareInBackground(undefined);
+    this.#preparing = this.#prepareInBackground(this.#removed.shift());
   }
 
   // The copy is made before the first await, so that the bytes may change from then on.
@@ -358,11 +371,15 @@ export class LocalLog implements Log {
     await this.#changeManifest(({ segments }) => ({ segments: segments.filter((other) => other !== segment) }));
     this.#segments.delete(segment);
     await this.#readFiles.drain(segment);
-    // After a full disk the blocks are kept: nobody else can take them before they are a spare.
-    if (!this.#spare && !this.#preparing && !this.#isClosing && !this.#failure) {
-      this.#preparing = this.#prepareInBackground(segment);
-      return;
-    }
+    // Its blocks are kept for a while: a spare that has them is made in less time, and on a full disk nobody else takes them.
+    this.#removed.push(segment);
+    if (this.#isClosing || this.#failure) return; // the next start deletes it
+    this.#prepareNext();
+    if (this.#removed.length > REMOVED_KEPT_MAX) await this.#unlink(this.#removed.shift() as number);
+  }
+
+  /** A failure is told, and no more: the next start tries again. */
+  async #unlink(segment: number): Promise<void> {
     try {
       await this.#disk.unlink(segmentName(segment));
       await this.#disk.syncDirectory();
@@ -376,6 +393,8 @@ export class LocalLog implements Log {
     if (this.#isClosing) return;
     this.#isClosing = true;
     await this.#appending;
+    await this.#givingBack;
+    for (const segment of this.#removed.splice(0)) await this.#unlink(segment);
     await this.abandon();
   }
 
@@ -384,6 +403,7 @@ export class LocalLog implements Log {
     this.#isClosing = true;
     this.#isAbandoned = true;
     await this.#preparing;
+    await this.#givingBack;
     await this.#readFiles.close();
     await this.#current?.file.close().catch(() => {}); // all that was promised has been synced
     await this.#spare?.file.close().catch(() => {});
@@ -432,7 +452,7 @@ export class LocalLog implements Log {
     this.#current = this.#spare;
     this.#spare = undefined;
     this.#segments.add(this.#current.segment);
-    this.maintain();
+    this.#prepareNext();
     await full?.file.close().catch(() => {}); // every write to it has been synced
   }
 

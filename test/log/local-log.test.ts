@@ -154,12 +154,41 @@ test("a removed segment waits for its readers, then its file is gone, and a read
   const reading = opened.log.read(position, 924);
   await Promise.all([opened.log.remove(1), reading]);
   expect(new TextDecoder().decode((await reading).subarray(24))).toBe("x".repeat(900));
+  opened.log.maintain();
+  for (let turn = 0; turn < 100; turn++) await Promise.resolve();
   expect(disk.files().has(segmentName(1))).toBe(false);
   expect(opened.log.segments()).toEqual([2, 3]);
   await expect(opened.log.read(position, 924)).rejects.toThrow("has been removed");
   await opened.log.close();
   const again = await open(disk);
   expect(again.codec.seen).toEqual(opened.writer.written.filter((record) => record.position >= 2 * SEGMENT_BYTES));
+});
+
+test("the files of removed segments are used again; what is not used is gone after a while, or with the end", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  const filesOf = () => [...disk.files().keys()].filter((name) => name.startsWith("segment-"));
+  await fillUpTo(opened, 5);
+  await settle(opened.log);
+  for (const segment of [1, 2, 3]) await opened.log.remove(segment);
+  expect(filesOf().sort()).toEqual([2, 3, 4, 5, 6].map(segmentName)); // two are kept
+  await fillUpTo(opened, 6);
+  await settle(opened.log);
+  expect(filesOf().sort()).toEqual([3, 4, 5, 6, 7].map(segmentName));
+  expect(
+    disk
+      .bytesOf(segmentName(7))
+      .subarray(4096)
+      .every((byte) => byte === 0),
+  ).toBe(true);
+  opened.log.maintain();
+  for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+  expect(filesOf().sort()).toEqual([4, 5, 6, 7].map(segmentName));
+  await opened.log.remove(4);
+  await opened.log.close();
+  expect(filesOf().sort()).toEqual([5, 6, 7].map(segmentName));
+  const again = await open(disk);
+  expect(again.codec.seen).toEqual(opened.writer.written.filter((record) => record.position >= 5 * SEGMENT_BYTES));
 });
 
 test("an index is stored behind the data; a damaged one is none", async () => {
