@@ -50,6 +50,7 @@ export const STREAM_GROUP_IN_FLIGHT_MAX = 100;
 export const STREAM_NUMBERS_MAX = 10_000; // named in one Ack, Nack, Touch or DeadLetter
 export const STREAM_PUBLISH_BYTES_MAX = 4 * MiB; // unconfirmed, of a publisher
 export const STREAM_PUBLISH_MESSAGES_MAX = 10_000; // of one Publish
+export const STREAM_FAILURES_MAX = 100_000; // of a session's messages that broke a rule, until it is told of them
 export const STREAM_BUFFERED_BYTES_MAX = 1 * MiB; // for a slow reader
 export const STREAM_STALLED_MS_MAX = 30_000; // without progress of such a reader
 export const STREAM_REQUESTS_MAX = 10_000; // of a connection that wait for their answers

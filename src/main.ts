@@ -175,6 +175,7 @@ async function serve(config: Config): Promise<void> {
   for (const note of config.notes) onNote(note);
   const parts = loadParts();
   const uws = loadUws(join(__dirname, "..", "..", "node_modules"), parts.addon);
+  const onFault = (error: unknown) => process.stderr.write(`A request failed: ${explain(error)}\n`);
   const opened = await openBroker({
     coreWasm: parts.coreWasm,
     openLog: (codec, segmentBytes) => {
@@ -182,8 +183,8 @@ async function serve(config: Config): Promise<void> {
       return openLog(new NodeDisk(config.dataDirectory), { codec, segmentBytes, onNote, encryption });
     },
     onFatal: (error) => stop(`The broker stops: ${explain(error)}`, 1),
+    onFault,
   });
-  const onFault = (error: unknown) => process.stderr.write(`A request failed: ${explain(error)}\n`);
   const { account, region: defaultRegion, awsWaits, autoCreateQueues, publicUrl } = config;
   let entrance: Entrance | undefined;
   let audit: OpenedAudit | undefined;

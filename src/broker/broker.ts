@@ -57,6 +57,7 @@ export class LocalBroker implements Broker {
     durablePosition: number;
     segmentBytes: number;
     onFatal: (error: Error) => void;
+    onFault: (error: unknown) => void;
   }) {
     const { core, log, catalogue, segmentBytes } = parts;
     this.#core = core;

@@ -21,6 +21,8 @@ export interface OpenBrokerOptions {
   /** Opens the log with the codec given; main decides where it is. */
   readonly openLog: (codec: RecordCodec, segmentBytes: number) => Promise<OpenedLog>;
   readonly onFatal: (error: Error) => void;
+  /** Told what somebody has thrown who was answered: a fault of the program, and nobody else's. Without it that is fatal. */
+  readonly onFault?: (error: unknown) => void;
   readonly segmentBytes?: number;
   readonly tailBytes?: number;
   readonly cacheBytes?: number;
@@ -83,7 +85,7 @@ export async function openBroker(options: OpenBrokerOptions): Promise<OpenedBrok
   if (!core.finishReplay(clock.nowMs(), endPosition)) throw noMemory();
   for (const entry of superseded) core.dropQueue(entry.index);
 
-  return run(core, log, clock, catalogue, endPosition, segmentBytes, indexedSegments, options.onFatal);
+  return run(core, log, clock, catalogue, endPosition, segmentBytes, indexedSegments, options);
 }
 
 function run(
@@ -94,7 +96,7 @@ function run(
   endPosition: number,
   segmentBytes: number,
   indexedSegments: readonly number[],
-  onFatal: (error: Error) => void,
+  { onFatal, onFault }: Pick<OpenBrokerOptions, "onFatal" | "onFault">,
 ): OpenedBroker {
   let closed = false;
   const broker = new LocalBroker({
@@ -108,6 +110,7 @@ function run(
     onFatal: (error) => {
       if (!closed) onFatal(error);
     },
+    onFault: onFault ?? ((error) => onFatal(error instanceof Error ? error : new Error(String(error)))),
   });
   const reclaimer = new Reclaimer({
     core,

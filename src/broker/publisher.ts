@@ -46,8 +46,12 @@ export class Publisher implements BrokerPublisher {
     if (rest === undefined) return;
     // The bytes that came in make room for the next frame; what could not be taken yet waits in line, in a copy.
     turn.admit(() => {
-      if (this.#isClosed || rest === undefined) return true;
+      if (this.#isClosed || rest === undefined) {
+        this.#listener.failing(-frame.failures.length);
+        return true;
+      }
       if (!streams.takeIncoming(rest)) {
+        this.#listener.failing(-frame.failures.length);
         this.#refuse(frame, "full");
         return true;
       }
@@ -79,7 +83,10 @@ export class Publisher implements BrokerPublisher {
         ids.take(),
         nowMs,
       );
-      if (result.failures.length > 0) frame.failures.push(...result.failures);
+      if (result.failures.length > 0) {
+        frame.failures.push(...result.failures);
+        this.#listener.failing(result.failures.length);
+      }
       if (result.published !== undefined) frame.published.push(Buffer.from(result.published));
       frame.number = result.number;
       at = result.offset;
@@ -89,6 +96,7 @@ export class Publisher implements BrokerPublisher {
         case "busy":
           return streams.copyIncoming(at, end - at);
         case "malformed":
+          this.#listener.failing(-frame.failures.length);
           this.#listener.malformed();
           return undefined;
         case "full":
@@ -112,6 +120,7 @@ export class Publisher implements BrokerPublisher {
     // Also where nothing was sent: what it repeats may still be on its way to disk.
     turn.hold(turn.headPosition, {
       release: () => {
+        if (failures.length > 0) this.#listener.failing(-failures.length);
         if (!this.#isClosed) this.#listener.confirmed(number, failures, published, sizeBytes);
       },
     });

@@ -76,6 +76,8 @@ export interface PublisherListener {
   ): void;
   /** Nothing from `from` on was taken of a Publish that began with `first`. */
   refused(from: number, reason: "full" | "gap", first: number, sizeBytes: number): void;
+  /** So many more messages broke a rule, of which `confirmed` will tell; below zero: of so many it has told, or never will. */
+  failing(count: number): void;
   /** What came was no Publish message. */
   malformed(): void;
   /** The queue is no more, and neither is the publisher. */

@@ -20,7 +20,7 @@ const RELEASED_KEPT_MAX = 1024;
 
 /** What waits for the disk. */
 export interface Held {
-  /** Called once, when everything up to the position it was held at is on disk. */
+  /** Called once, when everything up to the position it was held at is on disk. What it throws is told, and keeps nobody else waiting. */
   release(): void;
 }
 
@@ -30,6 +30,7 @@ export class Turn {
   readonly #clock: Clock;
   readonly #segmentBytes: number;
   readonly #onFatal: (error: Error) => void;
+  readonly #onFault: (error: unknown) => void;
   /** Hands on what commands and deadlines have decided: the core's effects. */
   readonly #drain: () => void;
 
@@ -57,6 +58,7 @@ export class Turn {
     durablePosition: number;
     drain: () => void;
     onFatal: (error: Error) => void;
+    onFault: (error: unknown) => void;
   }) {
     this.#core = parts.core;
     this.#log = parts.log;
@@ -66,6 +68,7 @@ export class Turn {
     this.#marked = parts.durablePosition;
     this.#drain = parts.drain;
     this.#onFatal = parts.onFatal;
+    this.#onFault = parts.onFault;
     this.#boundLog(); // before anything is written: a start may find a full disk
   }
 
@@ -205,11 +208,19 @@ export class Turn {
   /** `held` is released once everything up to `position` is on disk; at once if it is. */
   hold(position: number, held: Held): void {
     if (position <= this.#durable) {
-      held.release();
+      this.#let(held);
       return;
     }
     this.#held.push(held);
     this.#heldAt.push(position);
+  }
+
+  #let(held: Held): void {
+    try {
+      held.release();
+    } catch (error) {
+      this.#onFault(error);
+    }
   }
 
   #release(): void {
@@ -217,7 +228,7 @@ export class Turn {
       if ((this.#heldAt[this.#heldFirst] as number) > this.#durable) break;
       const held = this.#held[this.#heldFirst] as Held;
       this.#heldFirst++;
-      held.release();
+      this.#let(held);
     }
     if (this.#heldFirst === this.#held.length) {
       this.#held.length = 0;

@@ -1,7 +1,7 @@
 // Envelopes to frames and back, in the two subprotocols. A Publish is never decoded here: its bytes are the core's to read.
 import { CLOSE, ConnectionError, type Incoming, type Outgoing } from "./envelope.ts";
 import { isTooDeep } from "./json-depth.ts";
-import { EnvelopeType, PublishType } from "./schema.ts";
+import { BODY_FIELDS, EnvelopeType, PublishType, Reader } from "./schema.ts";
 
 export const SUBPROTOCOLS = ["wasq.v1.protobuf", "wasq.v1.json"] as const;
 export type Subprotocol = (typeof SUBPROTOCOLS)[number];
@@ -60,23 +60,47 @@ function publishOf(bytes: Uint8Array, start: number, end: number): { offset: num
   return cursor + sizeBytes === end ? { offset: cursor, sizeBytes } : undefined;
 }
 
+/**
+ * The bytes of an envelope's Publish where something stands around or between them. What stands twice is one message,
+ * whose parts follow one another. Nothing is decoded: text that is not UTF-8 could become other text.
+ * @returns undefined for other envelopes
+ */
+function scatteredPublishOf(envelope: Uint8Array): Uint8Array | undefined {
+  const reader = Reader.create(envelope);
+  let parts: Uint8Array[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.uint32();
+    if (tag === PUBLISH_TAG) parts.push(reader.bytes());
+    else {
+      if (BODY_FIELDS.has(tag >>> 3)) parts = []; // another body: the last one counts
+      reader.skipType(tag & 7);
+    }
+  }
+  return parts.length === 0 ? undefined : Buffer.concat(parts);
+}
+
 interface Decoded {
   readonly id: number;
   readonly body?: string;
 }
 
-/** Tells of a decoded envelope; a Publish that was written in an unusual way is written anew. */
-function tell(envelope: Decoded, takeFrame: (bytes: Uint8Array) => void, each: (envelope: Incoming) => void): boolean {
-  const { id, body } = envelope;
-  const content = body === undefined ? undefined : (envelope as unknown as Record<string, object>)[body];
-  if (body !== "publish") {
-    each({ kind: "request", id, name: body ?? "", body: content });
-    return false;
-  }
-  const bytes = PublishType.encode(content as object).finish();
+/** What a decoded envelope has in it. */
+function contentOf(envelope: Decoded): object | undefined {
+  return envelope.body === undefined ? undefined : (envelope as unknown as Record<string, object>)[envelope.body];
+}
+
+function tellRequest(envelope: Decoded, each: (envelope: Incoming) => void): void {
+  each({ kind: "request", id: envelope.id, name: envelope.body ?? "", body: contentOf(envelope) });
+}
+
+/** A Publish that is not in the frame as it came: in a frame of its own. */
+function tellPublish(
+  bytes: Uint8Array,
+  takeFrame: (bytes: Uint8Array) => void,
+  each: (envelope: Incoming) => void,
+): void {
   takeFrame(bytes);
   each({ kind: "publish", offset: 0, sizeBytes: bytes.byteLength });
-  return true;
 }
 
 export const BINARY: Codec = {
@@ -97,13 +121,20 @@ export const BINARY: Codec = {
         isTaken = true;
         each({ kind: "publish", ...publish });
       } else {
-        let envelope: Decoded;
+        const bytes = frame.subarray(start, end);
+        let scattered: Uint8Array | undefined;
+        let envelope: Decoded | undefined;
         try {
-          envelope = EnvelopeType.decode(frame.subarray(start, end)) as unknown as Decoded;
+          scattered = scatteredPublishOf(bytes);
+          if (scattered === undefined) envelope = EnvelopeType.decode(bytes) as unknown as Decoded;
         } catch {
           throw malformed("An envelope is not protobuf");
         }
-        if (tell(envelope, takeFrame, each)) isTaken = false;
+        if (envelope !== undefined) tellRequest(envelope, each);
+        else if (scattered !== undefined) {
+          tellPublish(scattered, takeFrame, each);
+          isTaken = false;
+        }
       }
       at = end;
     }
@@ -206,7 +237,8 @@ export const JSON_CODEC: Codec = {
         if (error instanceof ConnectionError) throw error;
         throw malformed(`A line is not an envelope in JSON: ${line.slice(0, 80)}`);
       }
-      tell(envelope, takeFrame, each);
+      if (envelope.body !== "publish") tellRequest(envelope, each);
+      else tellPublish(PublishType.encode(contentOf(envelope) ?? {}).finish(), takeFrame, each);
     }
   },
 

@@ -147,7 +147,12 @@ export class Connection {
     this.#isFlushing = true;
     queueMicrotask(() => {
       this.#isFlushing = false;
-      if (!this.isBlocked) this.#flush();
+      try {
+        if (!this.isBlocked) this.#flush();
+      } catch (error) {
+        this.#host.fault(error);
+        this.end(CLOSE.fault, "A fault of the server");
+      }
     });
   }
 
@@ -197,7 +202,11 @@ export class Connection {
 
   end(code: number, reason: string): void {
     if (this.isEnded) return;
-    this.#flush();
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#host.fault(error);
+    }
     this.#socket.end(code, reason);
     this.closed();
   }

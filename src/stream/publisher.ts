@@ -19,7 +19,7 @@ export class SessionPublisher {
   readonly #session: Session;
   readonly #rights: Rights;
   #broker: BrokerPublisher | undefined;
-  /** Everything up to here is on disk or was named as failed. */
+  /** Everything up to here is on disk, or broke a rule. */
   #confirmed = 0;
   #failures: PublishFailure[] = [];
   #published: Uint8Array[] = [];
@@ -63,12 +63,19 @@ export class SessionPublisher {
       confirmed: (number, failures, published, sizeBytes) => {
         publisher.#onConfirmed(number, failures, published, sizeBytes);
       },
+      failing: (count) => {
+        session.failureCount += count;
+      },
       refused: (from, reason, first, sizeBytes) => publisher.#onRefused(from, reason, first, sizeBytes),
       malformed: () => session.connection?.end(CLOSE.malformed, "A Publish cannot be read"),
       ended: () => publisher.#onEnded(),
     });
     if (publisher.#broker === undefined) throw new RequestError("FULL", "Memory is used up");
-    publisher.#confirmed = publisher.broker.last;
+    // Another connection of the same producer may have got further than the disk.
+    const { last } = publisher.broker;
+    broker.whenFlushed(() => {
+      if (last > publisher.#confirmed) publisher.#confirmed = last;
+    });
     return publisher;
   }
 
@@ -111,6 +118,7 @@ export class SessionPublisher {
     if (sizeBytes > 0) this.#refusedFrom = Number.POSITIVE_INFINITY;
     if (number > this.#confirmed) this.#confirmed = number;
     for (const failure of failures) this.#failures.push(failure); // too many for arguments
+    this.#session.failureCount += failures.length;
     if (published !== undefined) this.#published.push(published);
     this.#confirmedBytes += sizeBytes;
     this.#isOwing = true;
@@ -119,7 +127,7 @@ export class SessionPublisher {
     // One Confirm for everything that this commit has put on disk.
     queueMicrotask(() => {
       this.#isScheduled = false;
-      this.flush();
+      this.#session.guard(() => this.flush());
     });
   }
 
@@ -131,8 +139,7 @@ export class SessionPublisher {
     const failures = this.#failures.map(({ number, reason }) => ({ number, ...problemOf(reason) }));
     const confirm = { publisher: this.number, number: this.#confirmed, failures };
     const fields = this.#published.length === 0 ? undefined : Buffer.concat(this.#published);
-    this.#failures = [];
-    this.#published = [];
+    this.forget();
     this.#unconfirmedBytes -= this.#confirmedBytes;
     this.#confirmedBytes = 0;
     connection.pushBytes(connection.codec.writeConfirm(confirm, fields));
@@ -147,11 +154,19 @@ export class SessionPublisher {
     this.#session.connection?.push({ refused: { publisher: this.number, from, code, retryMs } });
   }
 
+  /** What is still to be said of messages has been said, or is not said any more. */
+  forget(): void {
+    this.#session.failureCount -= this.#failures.length;
+    this.#failures = [];
+    this.#published = [];
+  }
+
   #onEnded(): void {
     this.#tellEnd("QUEUE_DELETED");
   }
 
   #tellEnd(code: ErrorName, message?: string): void {
+    this.forget();
     if (this.#session.publishers.get(this.number) === this) this.#session.publishers.delete(this.number);
     const refused = { publisher: this.number, from: this.#confirmed + 1, code: ErrorCode[code], retryMs: 0 };
     this.#session.connection?.push({ refused: { ...refused, ...(message && { message }) } });
@@ -173,8 +188,7 @@ export class SessionPublisher {
 
   /** The connection is gone: its client sends again what it was not told of. */
   detach(): void {
-    this.#failures = [];
-    this.#published = [];
+    this.forget();
     this.#isOwing = false;
     this.#unconfirmedBytes -= this.#confirmedBytes;
     this.#confirmedBytes = 0;

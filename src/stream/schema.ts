@@ -10,5 +10,8 @@ protobuf.configure();
 const root = protobuf.Root.fromJSON(description as protobuf.INamespace);
 
 export const EnvelopeType: protobuf.Type = root.lookupType("wasq.v1.Envelope");
+/** Numbers of the fields of which an envelope has one: the last that is in it. */
+export const BODY_FIELDS: ReadonlySet<number> = new Set(EnvelopeType.oneofs["body"]?.fieldsArray.map(({ id }) => id));
+export const { Reader } = protobuf;
 export const PublishType: protobuf.Type = root.lookupType("wasq.v1.Publish");
 export const ErrorCode: Readonly<Record<string, number>> = root.lookupEnum("wasq.v1.ErrorCode").values;

@@ -5,6 +5,7 @@ import type { Queue, QueueName } from "../broker/types.ts";
 import {
   STREAM_CREDIT_BYTES_MAX,
   STREAM_CREDIT_MESSAGES_MAX,
+  STREAM_FAILURES_MAX,
   STREAM_PUBLISH_MESSAGES_MAX,
   STREAM_PUBLISHERS_MAX,
   STREAM_SUBSCRIPTIONS_MAX,
@@ -31,6 +32,7 @@ export interface SessionHost {
   nameOf(text: string, caller: Caller): QueueName | undefined;
   /** The session's caller is let in no more. */
   lapsed(session: Session, reason: string): void;
+  fault(error: unknown): void;
   /** The session has ended by itself. */
   left(session: Session): void;
   /** The session has something to say by itself from now on. */
@@ -52,6 +54,8 @@ export class Session {
   graceEndsMs = Number.POSITIVE_INFINITY;
   /** Requests that wait for the disk, each as often as it counts. */
   waitingCount = 0;
+  /** Published messages that broke a rule, of which the client has not been told. */
+  failureCount = 0;
   isGoingAway = false;
   #isEnded = false;
   readonly #host: SessionHost;
@@ -158,12 +162,26 @@ export class Session {
     if (id !== 0) this.connection?.push({ id, [name]: body });
   }
 
+  /** Does what comes by itself, outside of any frame: whatever it throws ends this client's connection, and nothing else. */
+  guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  fail(error: unknown): void {
+    this.#host.fault(error);
+    this.connection?.end(CLOSE.fault, "A fault of the server");
+  }
+
   /** An answer that waits for the disk; one that may be long counts more than once. */
   later(id: number, name: string, weight = 1): (body: object) => void {
     this.waitingCount += weight;
     return (body) => {
       this.waitingCount -= weight;
-      this.#answer(id, name, body);
+      this.guard(() => this.#answer(id, name, body));
     };
   }
 
@@ -245,7 +263,8 @@ export class Session {
     if (publisher === undefined) throw new RequestError("NOT_FOUND", `There is no publisher ${number}`);
     const answer = this.later(id, "done");
     this.#host.broker.whenFlushed(() => {
-      publisher.flush();
+      this.guard(() => publisher.flush());
+      publisher.forget();
       publisher.broker.close();
       if (this.publishers.get(number) === publisher) this.publishers.delete(number);
       answer({});
@@ -259,6 +278,12 @@ export class Session {
     if (publisher === undefined) throw new RequestError("NOT_FOUND", `There is no publisher ${head.publisher}`);
     if (!(head.first >= 1 && head.first + head.count <= Number.MAX_SAFE_INTEGER)) {
       throw new RequestError("INVALID_PARAMETER", `first is ${head.first}: a number from 1 on is needed`);
+    }
+    if (this.failureCount > STREAM_FAILURES_MAX) {
+      throw new ConnectionError(
+        CLOSE.tooManyRequests,
+        `More than ${STREAM_FAILURES_MAX} messages that broke a rule wait to be told of`,
+      );
     }
     if (head.count > STREAM_PUBLISH_MESSAGES_MAX) {
       throw new RequestError(

@@ -91,7 +91,13 @@ export class SessionSubscription {
         if (session.connection === undefined) compose();
         else session.connection.together(compose);
       },
-      frame: (bytes) => session.connection?.frame(bytes),
+      frame: (bytes) => {
+        try {
+          session.connection?.frame(bytes);
+        } catch (error) {
+          session.fail(error);
+        }
+      },
       ended: () => subscription.#ended(),
     });
     if (subscription.#broker === undefined) throw new RequestError("FULL", "Memory is used up");

@@ -43,18 +43,18 @@ test("credit beyond no number is refused", async () => {
   }
 });
 
-describe("a Publish with very many messages", () => {
-  /** `count` messages without a body, behind one that has one. */
-  function frameOf(count: number): Buffer {
-    const head = PublishType.encode(
-      PublishType.fromObject({ publisher: 2, first: 1, messages: [{ text: "a" }] }),
-    ).finish();
-    const publish = Buffer.concat([head, Buffer.from("1a00".repeat(count), "hex")]);
-    const size = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...size(value >>> 7)]);
-    const envelope = Buffer.concat([Buffer.from([0x1a, ...size(publish.byteLength)]), publish]);
-    return Buffer.concat([Buffer.from(size(envelope.byteLength)), envelope]);
-  }
+/** `count` messages without a body, behind one that has one. */
+function frameOf(count: number): Buffer {
+  const head = PublishType.encode(
+    PublishType.fromObject({ publisher: 2, first: 1, messages: [{ text: "a" }] }),
+  ).finish();
+  const publish = Buffer.concat([head, Buffer.from("1a00".repeat(count), "hex")]);
+  const size = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...size(value >>> 7)]);
+  const envelope = Buffer.concat([Buffer.from([0x1a, ...size(publish.byteLength)]), publish]);
+  return Buffer.concat([Buffer.from(size(envelope.byteLength)), envelope]);
+}
 
+describe("a Publish with very many messages", () => {
   test("that break a rule is answered for each of them, to its bound", async () => {
     const binary = await rig.connect({}, { subprotocol: "wasq.v1.protobuf" });
     await binary.ask({ openPublisher: { publisher: 2, queue: "work" } });
@@ -68,6 +68,63 @@ describe("a Publish with very many messages", () => {
     expect(binary.got()).toMatchObject([{ error: { code: "LIMIT_EXCEEDED" } }]);
     expect(await client.ask({ unsubscribe: { subscription: 1 } })).toEqual({}); // the broker is as it was
   });
+});
+
+test("messages that break a rule are told of up to 100,000 at a time, and no end of them to who reads", async () => {
+  const binary = await rig.connect({}, { subprotocol: "wasq.v1.protobuf" });
+  await binary.ask({ openPublisher: { publisher: 2, queue: "work" } });
+  for (let i = 0; i < 15; i++) {
+    binary.raw(frameOf(9_999));
+    await rig.settle();
+  }
+  expect(binary.got().reduce((sum, { confirm }) => sum + confirm.failures.length, 0)).toBe(15 * 9_999);
+  binary.isStuck = true;
+  for (let i = 0; i < 11; i++) binary.raw(frameOf(9_999));
+  await rig.settle();
+  for (let i = 0; i < 13; i++) binary.raw(frameOf(9_999));
+  await rig.settle();
+  expect(binary.closed).toBe(4421);
+  expect(await client.ask({ unsubscribe: { subscription: 1 } })).toEqual({}); // nobody else notices
+});
+
+test("a text that is not UTF-8 is refused wherever it stands in its envelope", async () => {
+  const binary = await rig.connect({}, { subprotocol: "wasq.v1.protobuf" });
+  await binary.ask({ openPublisher: { publisher: 2, queue: "work" } });
+  // publisher 2, first, and a message: the text ff 61
+  const publish = (first: number) => Buffer.from([0x08, 0x02, 0x10, first, 0x1a, 0x04, 0x12, 0x02, 0xff, 0x61]);
+  const good = (first: number) => Buffer.from([0x08, 0x02, 0x10, first, 0x1a, 0x04, 0x12, 0x02, 0x62, 0x61]);
+  const id = Buffer.from([0x08, 0x07]);
+  const inside = (bytes: Buffer) => Buffer.concat([Buffer.from([0x1a, bytes.byteLength]), bytes]);
+  const other = Buffer.from([0x92, 0x02, 0x00]); // a Bye: whatever stands last counts
+  const envelopes = [
+    Buffer.concat([id, inside(publish(1))]),
+    Buffer.concat([inside(publish(2)), id]),
+    Buffer.concat([other, inside(publish(3)), id]),
+    Buffer.concat([inside(good(9)), other, inside(publish(4)), id]),
+    Buffer.concat([inside(publish(5).subarray(0, 4)), inside(publish(5).subarray(4)), id]),
+    Buffer.concat([inside(good(6)), id]),
+  ];
+  for (const envelope of envelopes) binary.raw(Buffer.concat([Buffer.from([envelope.byteLength]), envelope]));
+  await rig.settle();
+  const confirms = binary.got();
+  const failures = confirms.flatMap(({ confirm }) => confirm?.failures ?? []);
+  expect(failures.map(({ number }: { number: number }) => number)).toEqual([1, 2, 3, 4, 5]);
+  expect(client.bodies()).toBe("1:ba");
+});
+
+test("a socket that throws ends its own connection, and nobody else's", async () => {
+  const broken = await rig.connect();
+  await broken.ask({ openPublisher: { publisher: 1, queue: "work" } });
+  await broken.ask({ subscribe: { subscription: 1, queue: "work", credit: { messages: 10, bytes: 1_000 } } });
+  const others = [await rig.connect(), await rig.connect(), await rig.connect()];
+  for (const other of others) await other.ask({ openPublisher: { publisher: 1, queue: "work" } });
+  broken.isBroken = true;
+  broken.send(publish(1, "its own"));
+  for (const other of others) other.send(publish(1, "another's"));
+  await rig.settle();
+  for (const other of others) expect(other.got()).toMatchObject([{ confirm: { number: 1 } }]);
+  expect(broken.closed).toBe(4450);
+  expect(rig.faults.splice(0).map(String)).toContain("Error: a broken socket");
 });
 
 describe("answers that nobody waits for", () => {

@@ -218,6 +218,26 @@ describe("sending again", () => {
   });
 });
 
+test("Welcome tells of no number that is not on disk, whoever of its producer has sent it", async () => {
+  const producer = "0b5a6d0e-5f0b-4a53-9b0a-0c5f3f1c2d11";
+  const open = { openPublisher: { publisher: 7, queue: "work", producer } };
+  const one = await rig.connect();
+  const other = await rig.connect();
+  await one.ask(open);
+  one.send({ publish: { publisher: 7, first: 1, messages: [{ text: "a" }] } });
+  other.send({ id: 90, ...open });
+  other.cut();
+  const again = rig.client();
+  again.send({ id: 91, hello: { sessionToken: other.welcome.sessionToken } });
+  await Promise.resolve(); // the disk has not answered
+  await Promise.resolve();
+  const [{ welcome }] = again.got();
+  expect(welcome.resumed).toBe(true);
+  expect(welcome.publishers[0].confirmed ?? 0).toBe(0);
+  await rig.settle();
+  expect(one.got()).toMatchObject([{ confirm: { number: 1 } }]);
+});
+
 test("ClosePublisher is answered when all is confirmed, and its number is free again", async () => {
   await client.ask(open());
   client.send(publish(1, "a"));

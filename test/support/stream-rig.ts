@@ -85,6 +85,8 @@ export class RigClient {
   bufferedBytes = 0;
   /** It reads nothing: all that is sent to it stays where it is. */
   isStuck = false;
+  /** Whatever is sent to it throws. */
+  isBroken = false;
   frameCount = 0;
   closed: number | undefined;
   welcome: Json;
@@ -109,6 +111,7 @@ export class RigClient {
   }
 
   #take(bytes: Buffer, isText: boolean): void {
+    if (this.isBroken) throw new Error("a broken socket");
     if (isText !== this.#isText) throw new Error("of the other type");
     this.frameCount++;
     if (this.isStuck) this.bufferedBytes += bytes.byteLength;
