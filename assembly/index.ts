@@ -149,8 +149,7 @@ export function queueSet(
 export function queueLog(index: u32, payloadBytes: u32): bool {
   if (!tail.hasRoom(payloadBytes + 64)) return false;
   const position = journal.queueSettings(index, mem.inputStart(), payloadBytes);
-  store<u64>(queue.at(index), position, 64);
-  store<u32>(queue.at(index), payloadBytes, 72);
+  queue.setConfig(index, position, payloadBytes + 40);
   return true;
 }
 
@@ -159,6 +158,7 @@ export function queueDrop(index: u32): bool {
   if (!tail.hasRoom(64)) return false;
   const p = queue.at(index);
   journal.queueDropped(index, queue.number(index), load<u64>(p, 64));
+  queue.releaseConfig(index);
   store<u32>(p, load<u32>(p, 4) | queue.DEAD, 4);
   settle.requestSweep();
   return true;

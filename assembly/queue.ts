@@ -15,7 +15,7 @@
 //       56     4  receiveMax     0: no dead-letter queue
 //       60     4  deadLetters    index of the dead-letter queue, 0: none
 //       64     8  configPosition of its newest QUEUE record
-//       72     4  configBytes
+//       72     4  configBytes  what its segment counts for it, 0 once it was dropped
 //       76     4  sourceNumber   what tells a dead-letter queue's receivers where a message came from; outlives a purge
 //       80     4  ready          1 while in the list of queues to serve
 //       84     4  inFlightMax
@@ -27,6 +27,7 @@
 //
 // A purge gives the name a new queue and drops the old one, whose messages are swept in the background.
 import { CHUNK_BYTES, reserve, reserveChunk } from "./memory";
+import * as segments from "./segments";
 
 export const QUEUE_BYTES: u32 = 128;
 const CHUNK_QUEUES: u32 = CHUNK_BYTES / QUEUE_BYTES;
@@ -124,6 +125,30 @@ export function setFair(queue: u32, cell: u32): void { store<u32>(at(queue), cel
 export function setWatch(queue: u32, cell: u32): void { store<u32>(at(queue), cell, 104); }
 // @ts-ignore: decorator
 @inline export function inFlightMax(queue: u32): u32 { return load<u32>(at(queue), 84); }
+
+/** The queue's newest QUEUE record is the one at `position`: its segment needs it, and the one before no longer. */
+export function setConfig(queue: u32, position: u64, recordBytes: u32): void {
+  const p = at(queue);
+  segments.count(load<u64>(p, 64), load<u32>(p, 72), -1);
+  const needed = isDead(queue) ? 0 : (recordBytes + 7) & ~7;
+  store<u64>(p, position, 64);
+  store<u32>(p, needed, 72);
+  segments.count(position, needed, 1);
+}
+
+/** Its record is needed by nobody but the one that says that it was dropped. */
+export function releaseConfig(queue: u32): void {
+  const p = at(queue);
+  segments.count(load<u64>(p, 64), load<u32>(p, 72), -1);
+  store<u32>(p, 0, 72);
+}
+
+/** After a replay: segments know what records of queues they have. */
+export function countConfigs(): void {
+  for (let queue: u32 = 1; queue < fresh; queue++) {
+    if (number(queue) != 0) segments.count(load<u64>(at(queue), 64), load<u32>(at(queue), 72), 1);
+  }
+}
 
 /** The dead-letter queue, if it still exists. */
 export function deadLetters(queue: u32): u32 {

@@ -141,6 +141,7 @@ function finish(): void {
   if (!isOrdered) poolChunks(chunks, chunkCount);
   slab.rebuildFreeSlots(live);
   queue.rebuildFree();
+  queue.countConfigs();
   for (let cell = slab.AUX_FIRST; cell < slab.auxBound(); cell++) {
     if (load<u8>(slab.at(cell), 7) == GROUP && group.memberCount(cell) == 0) group.drop(cell);
   }

@@ -1,7 +1,7 @@
-// What of each log segment is still needed: live messages and their bytes. 65,536 entries of 16 bytes, by segment
+// What of each log segment is still needed: live messages and newest records of queues, and their bytes. 65,536 entries of 16 bytes, by segment
 // number; the broker gives up a segment long before its number's place comes round again.
 //
-//   0  4  segment number, 0: does not exist    4  4  live messages    8  8  live bytes
+//   0  4  segment number, 0: does not exist    4  4  live records    8  8  live bytes
 import { reserve } from "./memory";
 import { segmentBytes } from "./tail";
 
@@ -32,6 +32,7 @@ export function remove(segment: u32): void { memory.fill(at(segment), 0, 16); }
 
 /** A record of `bytes` at `position` became needed (+1) or is no longer (-1). */
 export function count(position: u64, bytes: u32, change: i32): void {
+  if (bytes == 0) return;
   const segment = segmentOf(position);
   const p = at(segment);
   if (load<u32>(p) != segment) {

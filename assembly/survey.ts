@@ -238,7 +238,7 @@ function keep(kind: u32, p: usize, position: u64, size: u32): void {
     const index = load<u32>(p, 24);
     if (index >= queue.bound() || queue.number(index) != load<u32>(p, 28) || load<u64>(queue.at(index), 64) != position) return;
     if (indexing) entry(kind, p, position, (size + 7) & ~7, size);
-    else store<u64>(queue.at(index), journal.queueSettings(index, p + 40, load<u32>(p, 32)), 64);
+    else queue.setConfig(index, journal.queueSettings(index, p + 40, load<u32>(p, 32)), size);
   } else if (kind == r.QUEUE_DROPPED) {
     const home = segments.segmentOf(load<u64>(p, 32));
     if (home == surveyed || !segments.exists(home)) return;

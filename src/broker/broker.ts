@@ -122,7 +122,7 @@ export class LocalBroker implements Broker {
     done: (queue: Queue) => void,
   ): void {
     const nowMs = this.#turn.nowMs();
-    const entry = new QueueEntry(name, this.#catalogue.takeNumber(), settings, tags, nowMs, nowMs);
+    const entry = this.#catalogue.entryOf(name, settings, tags, nowMs);
     entry.coreNumber = entry.number;
     entry.index = this.#core.openQueue(entry.coreNumber);
     if (entry.index === 0) throw new Error(`Cannot create queue "${name.name}": the core's memory is used up`);

@@ -220,3 +220,21 @@ test("tenants of a fair queue are known after their segment was indexed, and aft
   await sendAs("D", "d");
   expect(await receiveBodies(2)).toEqual(["d", "a"]);
 });
+
+test("records of queues keep their segments: a log of nothing else comes to rest, and a queue that goes gives its up", async () => {
+  const count = 8_000;
+  const names = Array.from({ length: count }, (_, i) => `idle-${i}`);
+  await Promise.all(names.map((name) => create(opened.broker, name)));
+  const segments = segmentFiles();
+  expect(segments.length).toBeGreaterThan(3);
+  await vi.waitFor(() => expect(indexCount()).toBeGreaterThan(1), { timeout: 20_000, interval: 200 });
+  const { headPosition } = opened.core;
+  await restart();
+  await vi.waitFor(() => expect(indexCount()).toBeGreaterThan(1), { timeout: 20_000, interval: 200 });
+  expect(opened.core.headPosition - headPosition).toBeLessThan(SMALL_SEGMENT_BYTES);
+  expect(names.every((name) => find(opened.broker, name).name === name)).toBe(true);
+  const gone = (name: string) =>
+    new Promise<void>((done) => opened.broker.deleteQueue(find(opened.broker, name), done));
+  await Promise.all(names.map(gone));
+  await vi.waitFor(() => expect(segmentCount()).toBeLessThanOrEqual(3), { timeout: 20_000, interval: 200 });
+});
