@@ -43,6 +43,9 @@ const deliverOf = (first: number) =>
 let consumer: WebSocket<unknown> | undefined;
 let committed = 0; // messages on disk
 let given = 0;
+/** What the bodies begin with, where a frame has one message: its consumer reads from it when it was published. */
+const stamps: Buffer[] = [];
+const STAMP_BYTES = 16;
 let limit = 0;
 
 function give(): void {
@@ -50,7 +53,9 @@ function give(): void {
   if (socket === undefined) return;
   socket.cork(() => {
     while (committed - given >= job.perFrame && given + job.perFrame <= limit) {
-      socket.send(deliverOf(given + 1), true);
+      const frame = deliverOf(given + 1);
+      if (job.perFrame === 1) frame.set(stamps.shift() as Buffer, frame.byteLength - job.bodyBytes);
+      socket.send(frame, true);
       disk.addSize(job.perFrame * ROW_BYTES);
       given += job.perFrame;
     }
@@ -101,6 +106,8 @@ uws
         while (at < end) {
           at++;
           const messageBytes = readVarint(bytes);
+          const bodyAt = at + messageBytes - job.bodyBytes;
+          if (job.perFrame === 1) stamps.push(Buffer.from(bytes.subarray(bodyAt, bodyAt + STAMP_BYTES)));
           at += messageBytes;
           count++;
         }
