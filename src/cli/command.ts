@@ -1,11 +1,14 @@
 // What `wasq tail` and `wasq publish` are told: words and flags into one command. All mistakes are told at once.
 import { parseArgs } from "node:util";
+import type { Credentials } from "../client/index.ts";
 
 interface Target {
   readonly queue: string; // name or URL
   readonly endpoint: string;
   /** undefined: the broker's default. */
   readonly region: string | undefined;
+  /** undefined: nothing is signed. */
+  readonly credentials: Credentials | undefined;
 }
 
 export interface TailCommand extends Target {
@@ -41,6 +44,7 @@ export const USAGE = `  wasq tail QUEUE          print what is sent to a queue, 
   both                     QUEUE is a name or a URL
     --endpoint URL         the broker                                  (WASQ_ENDPOINT, http://127.0.0.1:9324)
     --region NAME          the queue's region                          (AWS_REGION, the broker's)
+                           where keys are checked: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
 `;
 
 const SHARED = { endpoint: "string", region: "string" } as const;
@@ -67,7 +71,7 @@ export function readCommand(args: readonly string[], env: NodeJS.ProcessEnv): Co
     mistakes.push(`${place} is "${endpoint}": a URL is needed, such as ${ENDPOINT}`);
   }
   const region = flags.get("region") ?? (env["AWS_REGION"] || env["AWS_DEFAULT_REGION"]);
-  const target = { queue, endpoint, region: region || undefined };
+  const target = { queue, endpoint, region: region || undefined, credentials: credentialsOf(env, mistakes) };
   const command: Command =
     name === "tail"
       ? {
@@ -85,6 +89,17 @@ export function readCommand(args: readonly string[], env: NodeJS.ProcessEnv): Co
         };
   if (mistakes.length > 0) throw new UsageError(mistakes.join("\n"));
   return command;
+}
+
+/** Of the environment alone: no profiles, no files. */
+function credentialsOf(env: NodeJS.ProcessEnv, mistakes: string[]): Credentials | undefined {
+  const accessKeyId = env["AWS_ACCESS_KEY_ID"] || "";
+  const secretAccessKey = env["AWS_SECRET_ACCESS_KEY"] || "";
+  if ((accessKeyId === "") !== (secretAccessKey === "")) {
+    mistakes.push("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one of them is missing");
+  }
+  if (accessKeyId === "" || secretAccessKey === "") return undefined;
+  return { accessKeyId, secretAccessKey, sessionToken: env["AWS_SESSION_TOKEN"] || undefined };
 }
 
 function readFlags(name: Command["name"], args: readonly string[], mistakes: string[]) {

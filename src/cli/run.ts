@@ -27,6 +27,7 @@ export async function runCommand(command: Command, version: string): Promise<num
       clientName: `wasq ${command.name} ${version}`,
       signal: connecting.signal,
       ...(command.region === undefined ? {} : { region: command.region }),
+      ...(command.credentials === undefined ? {} : { credentials: command.credentials }),
       onChange: (change) => {
         if (change.kind === "disconnected") stderr.write(`${change.error.message}; trying again\n`);
       },
@@ -44,6 +45,9 @@ export async function runCommand(command: Command, version: string): Promise<num
   } catch (error) {
     if (connecting.signal.aborted) return INTERRUPTED;
     stderr.write(`${error instanceof WasqError ? `${error.message} (${error.code})` : String(error)}\n`);
+    if (error instanceof WasqError && error.code === "CONNECT_FAILED" && command.credentials === undefined) {
+      stderr.write("If it checks keys, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY\n");
+    }
     return FAILED;
   }
 }

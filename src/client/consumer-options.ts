@@ -1,5 +1,6 @@
 // Options and events of the package sqs-consumer, as far as a stream has a meaning for them.
 import type { ConnectOptions } from "./options.ts";
+import type { Credentials } from "./sign.ts";
 import type { SqsMessage } from "./sqs-message.ts";
 
 /** Whoever names a message: the one that was handled, or an object with its id. */
@@ -7,11 +8,12 @@ export interface HasMessageId {
   readonly MessageId?: string | undefined;
 }
 
-/** The part of an SQSClient of the AWS SDK that says where and in which region the queue is. */
+/** The part of an SQSClient of the AWS SDK that says where and in which region the queue is, and who asks. */
 export interface SqsClientLike {
   readonly config: {
     readonly endpoint?: (() => Promise<{ protocol: string; hostname: string; port?: number | undefined }>) | undefined;
     readonly region: (() => Promise<string>) | string;
+    readonly credentials?: (() => Promise<Credentials>) | undefined;
   };
 }
 
@@ -51,7 +53,7 @@ export interface ConsumerOptions {
   readonly postReceiveMessageCallback?: () => Promise<void>;
   /** Default: that of `sqs`, AWS_REGION, or eu-west-1. */
   readonly region?: string;
-  /** Asked for endpoint and region. */
+  /** Asked for endpoint, region and credentials. */
   readonly sqs?: SqsClientLike;
   /** false: the endpoint of `sqs`, instead of the queue URL's. */
   readonly useQueueUrlAsEndpoint?: boolean;
@@ -63,7 +65,7 @@ export interface ConsumerOptions {
   readonly suppressFifoWarning?: boolean;
   readonly extendedAWSErrors?: boolean;
 
-  /** Besides: how to connect (ticket, authorize ...), and where, if not to the queue URL's host. */
+  /** Besides: how to connect (ticket, credentials ...), and where, if not to the queue URL's host. */
   readonly connection?: ConnectOptions;
   readonly endpoint?: string;
 }

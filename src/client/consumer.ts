@@ -12,6 +12,7 @@ import {
 import { Emitter } from "./emitter.ts";
 import { WasqError } from "./errors.ts";
 import type { Message } from "./message.ts";
+import type { ConnectOptions } from "./options.ts";
 import { type SqsMessage, SqsShape } from "./sqs-message.ts";
 import type { MessageStream } from "./subscription.ts";
 
@@ -185,6 +186,7 @@ export class Consumer extends Emitter<ConsumerEvents> {
     return connect(url, {
       waitForServer: true,
       region,
+      ...this.#signing(),
       ...connection,
       signal: run.controller.signal,
       onChange: (change) => {
@@ -192,6 +194,13 @@ export class Consumer extends Emitter<ConsumerEvents> {
         if (change.kind === "disconnected" && !run.isOver) this.#failed(change.error);
       },
     });
+  }
+
+  /** As the SDK would sign. */
+  #signing(): Pick<ConnectOptions, "credentials"> {
+    const { connection, sqs } = this.#options;
+    const credentials = sqs?.config.credentials;
+    return credentials && !connection?.authorize && !connection?.ticket ? { credentials: () => credentials() } : {};
   }
 
   /** Messages one by one, `batchSize` of them at a time. */

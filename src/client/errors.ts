@@ -12,7 +12,7 @@ export type ClientCode =
   | "CONNECT_FAILED"
   /** The connection ended; with `reconnect: false`, or when the server says not to come again. `closeCode` tells why. */
   | "CONNECTION_LOST"
-  /** The ticket was not accepted (close code 4403). */
+  /** The ticket was not accepted (close code 4403), or the credentials are good no more (4407). */
   | "NOT_AUTHORIZED"
   /** Another connection took the session over (4409). */
   | "TAKEN_OVER"
@@ -80,6 +80,7 @@ const CAUSES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   4401: ["PROTOCOL_ERROR", "the server expected a Hello"],
   4403: ["NOT_AUTHORIZED", "the connect ticket is missing, unknown, used, too old, or for another origin"],
   4405: ["PROTOCOL_ERROR", "the server expected the other kind of frame"],
+  4407: ["NOT_AUTHORIZED", "the credentials are good no more"],
   4409: ["TAKEN_OVER", "another connection took the session over"],
   4413: ["PROTOCOL_ERROR", "a frame was above the server's limit"],
   4414: ["PROTOCOL_ERROR", "more was published than the server had granted"],
@@ -91,9 +92,14 @@ export function closedBy(closeCode: number, reason: string): WasqError {
   return new WasqError(code, `${text} (${closeCode}${reason === "" ? "" : `: ${reason}`})`, { closeCode });
 }
 
-/** @internal Whether connecting again can help. 4403 can be cured by a new ticket: the caller knows whether there is one. */
+/** @internal Whether connecting again cannot help, whatever is brought along. */
 export function isFinal(closeCode: number): boolean {
-  return CAUSES[closeCode] !== undefined && closeCode !== 4403;
+  return CAUSES[closeCode] !== undefined && !isOfCredentials(closeCode);
+}
+
+/** @internal Whether a new ticket or new credentials are needed: the caller knows whether there are any. */
+export function isOfCredentials(closeCode: number | undefined): boolean {
+  return closeCode === 4403 || closeCode === 4407;
 }
 
 /** @internal Throws what the signal was aborted with. */

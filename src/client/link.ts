@@ -1,8 +1,9 @@
 // The connection and its session, kept up: Hello, Welcome, requests and their answers, reconnect and resume. What runs on
 // it (subscriptions, publishers, watches) is told when it is up and when it is down, and opens itself again.
-import { closedBy, codeOf, isFinal, WasqError } from "./errors.ts";
-import type { ConnectionChange, Settings } from "./options.ts";
+import { closedBy, codeOf, isFinal, isOfCredentials, WasqError } from "./errors.ts";
+import type { ConnectionChange, Settings, UpgradeRequest } from "./options.ts";
 import type { Limits, ResumedPublisher, ResumedSubscription, Welcome } from "./schema.ts";
+import { presign } from "./sign.ts";
 import { openSocket, type Socket } from "./socket.ts";
 import { decodeFrame, type Envelope, encodeEnvelope, framesOf, type OutgoingEnvelope } from "./wire.ts";
 
@@ -13,6 +14,7 @@ const RETRY_MS_FIRST = 200;
 const AWAY_MS = 2_000;
 const BYE_MS = 1_000;
 const HELLO_ID = 1;
+const SIGNED_REGION = "us-east-1";
 const REQUEST_ID_MAX = 0xffff_ffff;
 /** Silence of so many heartbeats is the connection's end. */
 const HEARTBEATS_MISSED = 2.5;
@@ -179,7 +181,7 @@ export class Link {
     }, this.#settings.connectTimeoutMs);
     try {
       const ticket = (await this.#settings.ticket?.()) ?? "";
-      const upgrade = (await this.#settings.authorize?.({ url: this.#settings.url })) ?? {};
+      const upgrade = await this.#authorized();
       if (!isCurrent || this.#ended !== undefined) return;
       let isOpen = false;
       const socket = openSocket(this.#settings, upgrade.url ?? this.#settings.url, upgrade.headers ?? {}, {
@@ -201,6 +203,13 @@ export class Link {
           : new WasqError("CONNECT_FAILED", `Cannot connect to ${this.#place()}: ${String(cause)}`, { cause }),
       );
     }
+  }
+
+  async #authorized(): Promise<UpgradeRequest> {
+    const { url, credentials, authorize, region = SIGNED_REGION } = this.#settings;
+    if (credentials === undefined) return (await authorize?.({ url })) ?? {};
+    const known = typeof credentials === "function" ? await credentials() : credentials;
+    return { url: await presign(url, known, region, Date.now()) };
   }
 
   /** Without the query: a signature may be in it. */
@@ -324,7 +333,10 @@ export class Link {
     if (this.#ended !== undefined) return;
     const wasAway = this.#isGoingAway || error.closeCode === 4410;
     this.#disconnect();
-    const canBeCured = error.closeCode !== 4403 || this.#settings.ticket !== undefined;
+    const { ticket, authorize, credentials } = this.#settings;
+    const hasNewOnes = authorize !== undefined || typeof credentials === "function";
+    const canBeCured =
+      ticket !== undefined || (error.closeCode === 4407 && hasNewOnes) || !isOfCredentials(error.closeCode);
     const mayRetry = this.#wasConnected ? this.#settings.reconnect !== false : this.#settings.waitForServer === true;
     if (!mayRetry || !canBeCured || isFinal(error.closeCode ?? 0) || error.code === "PROTOCOL_ERROR") {
       this.end(error);

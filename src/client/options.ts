@@ -1,5 +1,6 @@
 // What `connect` takes, and the defaults.
 import { WasqError } from "./errors.ts";
+import type { Credentials } from "./sign.ts";
 
 /** The part of a WebSocket that is used: the browser's, Node's (22 and newer), and the package ws have it. */
 export interface WebSocketLike {
@@ -32,9 +33,14 @@ export type ConnectionChange =
 export interface ConnectOptions {
   /** Browsers: a fresh connect ticket (POST /stream/ticket), asked for before every connection. */
   readonly ticket?: () => string | Promise<string>;
-  /** Node: signs the upgrade, by headers or by query, before every connection. */
+  /**
+   * For a broker that checks keys: signs the upgrade, in Node and in pages. A function is asked before every connection, so
+   * that temporary credentials are replaced when they are over.
+   */
+  readonly credentials?: Credentials | (() => Credentials | Promise<Credentials>);
+  /** Instead: signs the upgrade in some other way, by headers (Node) or by query, before every connection. */
   readonly authorize?: (request: { readonly url: string }) => UpgradeRequest | Promise<UpgradeRequest>;
-  /** The region whose queues are meant, for servers that do not check signatures; `authorize` says it by itself. */
+  /** The region whose queues are meant. Default: the broker's, and us-east-1 with `credentials`. `authorize` says it by itself. */
   readonly region?: string;
   /** For the server's log. */
   readonly clientName?: string;
@@ -68,9 +74,13 @@ export interface Settings extends ConnectOptions {
 
 /** @internal */
 export function settingsOf(url: string | URL, options: ConnectOptions): Settings {
+  const { credentials, authorize, region } = options;
+  if (credentials !== undefined && authorize !== undefined) {
+    throw new WasqError("INVALID_PARAMETER", "credentials or authorize, not both");
+  }
   return {
     ...options,
-    url: streamUrl(String(url), options.region),
+    url: streamUrl(String(url), credentials === undefined ? region : undefined),
     heartbeatMs: inRange("heartbeatMs", options.heartbeatMs ?? 10_000, 1_000, 60_000),
     graceMs: inRange("graceMs", options.graceMs ?? 5_000, 0, 60_000),
     connectTimeoutMs: inRange("connectTimeoutMs", options.connectTimeoutMs ?? 10_000, 1, 2 ** 31 - 1),

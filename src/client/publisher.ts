@@ -380,7 +380,11 @@ export class LivePublisher implements Publisher, Member {
     else batch.reject(new PublishError(batch.failures, batch.count));
   }
 
-  #refused({ from, code, retryMs }: Refused): void {
+  #refused({ from, code, retryMs, message }: Refused): void {
+    if (code === "ACCESS_DENIED") {
+      this.#finish(new WasqError(code, message));
+      return;
+    }
     if (code === "QUEUE_DELETED") {
       this.#finish(new WasqError(code, `the queue ${this.queue} has been deleted`));
       return;

@@ -227,7 +227,8 @@ export class LiveSubscription implements MessageStream, Member, Settler {
     else if (revoke !== undefined) this.#revoked(revoke);
     else if (subscriptionEnded !== undefined) {
       const code = codeOf(subscriptionEnded.code);
-      this.#finish(new WasqError(code, `the subscription to ${this.queue} has ended: ${code}`));
+      const text = subscriptionEnded.message || code;
+      this.#finish(new WasqError(code, `the subscription to ${this.queue} has ended: ${text}`));
     }
   }
 

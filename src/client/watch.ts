@@ -1,5 +1,5 @@
 // Looking at a queue without receiving from it.
-import { WasqError } from "./errors.ts";
+import { codeOf, WasqError } from "./errors.ts";
 import type { Link, Member, Session } from "./link.ts";
 import { uuidOf } from "./message.ts";
 import type { Envelope, EventKind, QueueState, Watched } from "./schema.ts";
@@ -35,7 +35,7 @@ export interface WatchUpdate {
   readonly skippedCount: number;
 }
 
-/** To be read with `for await`; leaving the loop closes it. Throws QUEUE_DELETED when the queue has been deleted. */
+/** To be read with `for await`; leaving the loop closes it. Throws QUEUE_DELETED, and ACCESS_DENIED. */
 export interface Watch extends AsyncIterable<WatchUpdate> {
   readonly queue: string;
   close(): Promise<void>;
@@ -110,6 +110,8 @@ export class LiveWatch implements Watch, Member {
   receive({ watched }: Envelope): void {
     if (watched === undefined) return;
     if (watched.state !== undefined || watched.events.length > 0 || watched.skipped > 0) this.#keep(watched);
+    const { endedCode, message } = watched;
+    if (endedCode !== "ERROR_UNSPECIFIED") this.#finish(new WasqError(codeOf(endedCode), message));
     if (watched.deleted) this.#finish(new WasqError("QUEUE_DELETED", `the queue ${this.queue} has been deleted`));
     this.#handOut();
   }

@@ -1,12 +1,40 @@
 # A client of the stream protocol, from src/stream/README.md and the standard library alone.
-# Usage: stream-client.py PORT QUEUE COUNT - publishes COUNT messages, and receives and acknowledges as many.
+# Usage: stream-client.py PORT QUEUE COUNT - publishes COUNT messages, and receives and acknowledges as many. It signs if
+# AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are there.
 import base64
+import datetime
+import hashlib
+import hmac
 import json
 import os
 import socket
 import struct
 import sys
+import urllib.parse
 import uuid
+
+
+def presigned(host, path, region="us-east-1"):
+    """The path with a query that says who asks, good for a minute; the path alone without credentials."""
+    key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if not key_id or not secret:
+        return path
+    date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{date[:8]}/{region}/sqs/aws4_request"
+    parameters = {
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": f"{key_id}/{scope}", "X-Amz-Date": date,
+        "X-Amz-Expires": "60", "X-Amz-SignedHeaders": "host",
+    }
+    if os.environ.get("AWS_SESSION_TOKEN"):
+        parameters["X-Amz-Security-Token"] = os.environ["AWS_SESSION_TOKEN"]
+    query = "&".join(f"{name}={urllib.parse.quote(parameters[name], safe='-_.~')}" for name in sorted(parameters))
+    nothing = hashlib.sha256(b"").hexdigest()
+    canonical = "\n".join(["GET", path, query, f"host:{host}", "", "host", nothing])
+    to_sign = "\n".join(["AWS4-HMAC-SHA256", date, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    signing = f"AWS4{secret}".encode()
+    for part in [*scope.split("/"), to_sign]:
+        signing = hmac.new(signing, part.encode(), hashlib.sha256).digest()
+    return f"{path}?{query}&X-Amz-Signature={signing.hex()}"
 
 
 class WebSocket:
@@ -70,7 +98,8 @@ class WebSocket:
 
 class Stream:
     def __init__(self, port):
-        self.web_socket = WebSocket("127.0.0.1", port, "/stream", "wasq.v1.json")
+        path = presigned(f"127.0.0.1:{port}", "/stream")
+        self.web_socket = WebSocket("127.0.0.1", port, path, "wasq.v1.json")
         self.next_id = 0
         self.pending = []
 
