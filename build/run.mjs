@@ -1,4 +1,4 @@
-// npm run check | format | build | build:binary | bench | bench:peers: installs first, and runs everything on Node 22.
+// npm run check | format | build | build:binary | bench | bench:peers | bench:profile: installs first, and runs everything on Node 22.
 import { join } from "node:path";
 import { build, buildBinary, buildClient, install, node22, ROOT, run } from "./toolchain.mjs";
 
@@ -22,6 +22,10 @@ const TASKS = {
   bench: () => {
     build();
     run(node22(), [join(ROOT, "bench", "index.ts"), ...args]);
+  },
+  "bench:profile": () => {
+    build();
+    run(node22(), [join(ROOT, "bench", "profile", "index.ts"), ...args]);
   },
   "bench:peers": () => {
     build();
