@@ -3,6 +3,7 @@ import type { OpenedBroker } from "../../src/broker/open.ts";
 import { SteadyClock } from "../../src/broker/steady-clock.ts";
 import type { Queue, QueueSettings } from "../../src/broker/types.ts";
 import { parseQueueUrl } from "../../src/sqs/names.ts";
+import type { Caller } from "../../src/stream/caller.ts";
 import type { Subprotocol } from "../../src/stream/codec.ts";
 import type { Connection } from "../../src/stream/connection.ts";
 import { StreamHub } from "../../src/stream/hub.ts";
@@ -63,12 +64,12 @@ export class Rig {
     await this.settle();
   }
 
-  client(options: { subprotocol?: Subprotocol; origin?: string } = {}): RigClient {
-    return new RigClient(this, options.subprotocol ?? "wasq.v1.json", options.origin);
+  client(options: { subprotocol?: Subprotocol; origin?: string; caller?: Caller } = {}): RigClient {
+    return new RigClient(this, options.subprotocol ?? "wasq.v1.json", options.origin, options.caller);
   }
 
   /** A client that has said Hello. */
-  async connect(hello: object = {}, options: { subprotocol?: Subprotocol; origin?: string } = {}): Promise<RigClient> {
+  async connect(hello: object = {}, options: Parameters<Rig["client"]>[0] = {}): Promise<RigClient> {
     const client = this.client(options);
     await client.ask({ hello });
     return client;
@@ -91,7 +92,7 @@ export class RigClient {
   closed: number | undefined;
   welcome: Json;
 
-  constructor(rig: Rig, subprotocol: Subprotocol, origin: string | undefined) {
+  constructor(rig: Rig, subprotocol: Subprotocol, origin: string | undefined, caller: Caller = CALLER) {
     this.#rig = rig;
     this.#isText = subprotocol === "wasq.v1.json";
     const client = this;
@@ -106,7 +107,7 @@ export class RigClient {
           this.closed = code;
         },
       },
-      { subprotocol, caller: CALLER, origin },
+      { subprotocol, caller, origin },
     );
   }
 
