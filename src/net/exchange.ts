@@ -3,10 +3,11 @@
 import type { HttpResponse } from "uWebSockets.js";
 import { REQUEST_BYTES_MAX } from "../limits.ts";
 import type { ErrorCode } from "../sqs/errors.ts";
-import type { Client, Direct, DirectReply, Handle, SqsRequest } from "../sqs/exchange.ts";
+import type { Client, Direct, DirectReply, Handle } from "../sqs/exchange.ts";
 import { refusalOf } from "../sqs/refusal.ts";
 import { letRead } from "./cors.ts";
 import { Gathering, type GatheringBudget } from "./gathering.ts";
+import type { Incoming } from "./incoming.ts";
 import type { Traffic } from "./traffic.ts";
 
 export const STATUS: Readonly<Record<number, string>> = {
@@ -27,8 +28,7 @@ export interface Shared {
 
 export class Exchange implements Client {
   readonly #res: HttpResponse;
-  readonly #request: SqsRequest & { body: Buffer };
-  readonly #declaredBytes: number;
+  readonly #request: Incoming;
   readonly #shared: Shared;
   readonly #handle: Handle;
   readonly #direct: Direct | undefined;
@@ -42,8 +42,7 @@ export class Exchange implements Client {
 
   constructor(
     res: HttpResponse,
-    request: SqsRequest & { body: Buffer },
-    declaredBytes: number,
+    request: Incoming,
     shared: Shared,
     handle: Handle,
     direct: Direct | undefined,
@@ -53,7 +52,6 @@ export class Exchange implements Client {
   ) {
     this.#res = res;
     this.#request = request;
-    this.#declaredBytes = declaredBytes;
     this.#shared = shared;
     this.#handle = handle;
     this.#direct = direct;
@@ -63,9 +61,9 @@ export class Exchange implements Client {
 
   start(): void {
     this.#res.onAborted(() => this.#abort());
-    const { method } = this.#request;
-    if (this.#declaredBytes > REQUEST_BYTES_MAX) {
-      this.#refuseSize(`The body has ${this.#declaredBytes} bytes, at most ${REQUEST_BYTES_MAX} are allowed`);
+    const { method, declaredBytes } = this.#request;
+    if (declaredBytes > REQUEST_BYTES_MAX) {
+      this.#refuseSize(`The body has ${declaredBytes} bytes, at most ${REQUEST_BYTES_MAX} are allowed`);
     } else if (method === "POST") this.#res.onData((chunk, isLast) => this.#take(chunk, isLast));
     else if (method === "GET" || (method === "HEAD" && this.#servesHead)) this.#handOver(this.#request.body);
     else this.#refuseMethod();
@@ -82,7 +80,7 @@ export class Exchange implements Client {
       this.#handOver(Buffer.from(chunk)); // the chunk itself, not a copy: it is valid until this returns
       return;
     }
-    this.#gathering ??= new Gathering(this.#shared.budget, this.#declaredBytes);
+    this.#gathering ??= new Gathering(this.#shared.budget, this.#request.declaredBytes);
     if (this.#gathering.sizeBytes + chunk.byteLength > REQUEST_BYTES_MAX) {
       this.#refuseSize(`The body has more than ${REQUEST_BYTES_MAX} bytes`);
     } else if (!this.#gathering.add(new Uint8Array(chunk))) {

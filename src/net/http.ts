@@ -6,7 +6,7 @@ import type { Uws } from "./addon.ts";
 import { servePreflights } from "./cors.ts";
 import { Exchange, type Shared } from "./exchange.ts";
 import { GatheringBudget } from "./gathering.ts";
-import { HeaderList } from "./header-list.ts";
+import { Incoming } from "./incoming.ts";
 import type { Origins } from "./origins.ts";
 import type { PageGuard } from "./pages.ts";
 import { TlsError, type TlsFiles } from "./tls.ts";
@@ -18,9 +18,6 @@ const GATHERING_BYTES_MAX = 512 * 1024 * 1024;
 /** How long close() lets answers be made, and how long those made may still be on their way to a slow reader. */
 const ANSWERING_MS_MAX = 5_000;
 const FLUSHING_MS = 100;
-
-const NO_BODY: Buffer = Buffer.alloc(0);
-const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
 /** LIBUS_LISTEN_EXCLUSIVE_PORT: a second broker is told that the port is taken, not given half of the requests. */
 const EXCLUSIVE_PORT = 1;
@@ -107,32 +104,11 @@ export async function listen(options: ListenOptions): Promise<Server> {
   ): void => {
     app.any(path, (res: HttpResponse, req: HttpRequest): void => {
       const checked = isChecked();
-      const headers = checked || withHeaders ? new HeaderList(req) : undefined;
-      const header = (name: string): string =>
-        headers === undefined ? req.getHeader(name) : (headers.get(name) ?? "");
-      const declared = header("content-length");
-      const request = {
-        method: req.getCaseSensitiveMethod(),
-        path: req.getUrl(),
-        query: req.getQuery() ?? "",
-        host: header("host"),
-        scheme,
-        contentType: header("content-type"),
-        target: header("x-amz-target"),
-        authorization: header("authorization"),
-        accept: header("accept"),
-        traceHeader: header("x-amzn-trace-id"),
-        body: NO_BODY,
-        headers: headers ?? NO_HEADERS,
-        get remoteAddress() {
-          return headers === undefined ? "" : Buffer.from(res.getRemoteAddressAsText()).toString("latin1");
-        },
-      };
-      const declaredBytes = declared === "" ? 0 : Number(declared);
-      const origin = header("origin");
+      const request = new Incoming(res, req, scheme, checked || withHeaders);
+      const { origin } = request;
       const reader = origin !== "" && origins?.allows(origin) ? origin : "";
-      const exchange = new Exchange(res, request, declaredBytes, shared, handle, direct, servesHead, reader);
-      const problem = checked ? undefined : pages?.problemOf(request.method, request.target, req);
+      const exchange = new Exchange(res, request, shared, handle, direct, servesHead, reader);
+      const problem = checked ? undefined : pages?.problemOf(request, req);
       if (problem === undefined) exchange.start();
       else {
         options.onPageRefused?.(request, problem);

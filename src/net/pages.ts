@@ -11,6 +11,7 @@
 
 import type { HttpRequest } from "uWebSockets.js";
 import { isIP } from "node:net";
+import type { Incoming } from "./incoming.ts";
 import type { Origins } from "./origins.ts";
 
 export interface PageGuardOptions {
@@ -37,18 +38,16 @@ export class PageGuard {
     this.#isLocal = isLocal;
   }
 
-  /**
-   * @param target X-Amz-Target, "" when absent
-   * @returns why the request is refused; undefined: it is not
-   */
-  problemOf(method: string, target: string, req: Pick<HttpRequest, "getHeader">): string | undefined {
-    const origin = req.getHeader("origin");
+  /** @returns why the request is refused; undefined: it is not */
+  problemOf(
+    { method, target, origin, host }: Pick<Incoming, "method" | "target" | "origin" | "host">,
+    req: Pick<HttpRequest, "getHeader">,
+  ): string | undefined {
     if (origin !== "") return this.#origins.allows(origin) ? undefined : foreign(origin);
     if (method === "POST" && target !== "") return undefined;
     const site = req.getHeader("sec-fetch-site");
     if (FOREIGN_SITES.includes(site)) return foreign(site);
     if (method === "POST") return undefined;
-    const host = req.getHeader("host");
     return this.#isLocal && !this.#isOurs(host) ? notOurs(host) : undefined;
   }
 
