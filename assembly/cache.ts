@@ -13,7 +13,7 @@
 // piece: 0 position · 8 size · 12 bytes of it that are whole records · 16 place · 24 bytes used · 28 end of what was used
 //        32 up to here all records are checked · 36 1: what follows has been asked for
 import { reserve } from "./memory";
-import { HEADER_BYTES } from "./record";
+import { FLAG_SEALED, HEADER_BYTES, SENT } from "./record";
 import { valid } from "./replay";
 import * as segments from "./segments";
 import * as tail from "./tail";
@@ -72,9 +72,22 @@ function pieceOf(position: u64, bytes: u32): u32 {
 /** Where the record at `position` is in memory, `bytes` of it with its padding; 0 when it must be loaded, or is damaged. */
 export function find(position: u64, bytes: u32): usize {
   const recent = tail.find(position);
-  if (recent != 0) return recent;
+  if (recent != 0 && !isSealed(recent)) return recent;
   const piece = pieceOf(position, bytes);
   if (piece == end) return 0;
+  const found = findIn(piece, position, bytes);
+  if (found == 0 || !isSealed(found)) return found;
+  // Opened by the host, it has a piece of its own, which may be another one.
+  for (let other = end; other != first; ) {
+    other--;
+    if (other == piece || !has(other, position, bytes)) continue;
+    const open = findIn(other, position, bytes);
+    if (open != 0 && !isSealed(open)) return open;
+  }
+  return 0;
+}
+
+function findIn(piece: u32, position: u64, bytes: u32): usize {
   const p = at(piece);
   const offset = <u32>(position - load<u64>(p));
   const record = address(load<u64>(p, 16)) + offset;
@@ -86,6 +99,12 @@ export function find(position: u64, bytes: u32): usize {
     if (load<u32>(p, 36) == 0 && offset >= load<u32>(p, 12) >> 1 && load<u32>(p, 24) >= offset / USED_PART) askAhead(p);
   }
   return record;
+}
+
+/** Whether the record is one whose content only its queue's key opens: the host does that. */
+// @ts-ignore: decorator
+@inline export function isSealed(record: usize): bool {
+  return load<u8>(record, 7) == SENT && (load<u32>(record, 28) & FLAG_SEALED) != 0;
 }
 
 /** Checks what has not been checked up to the record's end; behind damage, the record alone. */

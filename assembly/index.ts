@@ -73,6 +73,9 @@ export function extentStart(): f64 { return <f64>tail.extentStart; }
 export function extentAddress(): u32 { return <u32>tail.extentAddress; }
 /** Where the record at `position` is in memory, 0 when it must be loaded; `bytes` of it with its padding. */
 export function findRecord(position: f64, bytes: u32): u32 { return <u32>cache.find(<u64>position, bytes); }
+/** The same of what is in the tail, sealed or not. */
+export function findRecent(position: f64): u32 { return <u32>tail.find(<u64>position); }
+export function seedOf(segment: u32): u32 { return segments.seedOf(segment); }
 export function planLoad(position: f64, bytes: u32): u32 { return cache.plan(<u64>position, bytes); }
 /** Where to put `bytes` that were read; addLoad then tells what they are. */
 export function takeLoad(bytes: u32): u32 { return <u32>cache.take(bytes); }
@@ -183,6 +186,8 @@ export function queueQuietSentMs(index: u32): f64 { return <f64>fair.firstQuietS
 export function hasSendMemory(): bool { return slab.couldHaveSlots(sending.BATCH_MAX); }
 
 /** `count` entries in the input region. @returns send.ts: OK, BUSY or FULL */
+/** What is sent from here on ends with a seal of the data key, whose wrapped form has so many bytes; key 0: with none. */
+export function setSeal(wrappedBytes: u32, key: u32): void { sending.setSeal(wrappedBytes, key); }
 export function send(index: u32, count: u32, bytes: u32, nowMs: f64): u32 { return sending.send(index, count, bytes, nowMs); }
 
 /** @returns deliver.ts: 0, a waiter's cell, or a code; 0xFFFFFFFB when the tail or the effects are full: again later */

@@ -321,7 +321,7 @@ export function publish(
       if (next > last) last = next;
     } else if (next > last) {
       const size = r.SENT_FIXED_BYTES + bodyBytes + attributes.blockBytes + groupBytes + dedupBytes + traceBytes
-        + load<u32>(at(cell), 28) + HEX_BYTES + 8;
+        + load<u32>(at(cell), 28) + HEX_BYTES + 8 + sending.sealRoom();
       if (!tail.hasRoom(size + 2 * r.REMEMBERED_BYTES)) {
         code = BUSY;
         break;

@@ -69,11 +69,20 @@ export const FLAG_MOVED: u32 = 2; // has been redriven
 export const FLAG_BY_TASK: u32 = 4; // moved by a task: a new message, not a redriven one
 export const FLAG_AGAIN: u32 = 8; // told before: the task's progress has it already
 export const FLAG_GROUP: u32 = 16; // of a standard queue, has a group key
+export const FLAG_KEYED: u32 = 32; // of a queue with a key of its own: ends with a seal
+export const FLAG_SEALED: u32 = 64; // what is told of under SEAL_BYTES is ciphertext here
 export const FLAG_REISSUES_SHIFT: u32 = 8;
 export const FLAG_REISSUES: u32 = 127 << FLAG_REISSUES_SHIFT;
 export const STEP_SHIFT: u32 = 16; // of a producer's numbers
 export const STEP: u32 = 0xffff << STEP_SHIFT;
 
+// A keyed message ends with its seal, src/broker/seals.ts:
+//        0     n  the data key, as its key's owner has wrapped it
+//        n    12  nonce       12+n    16  tag        28+n   4  which data key, in memory only; 0 on disk
+//     32+n     2  n           34+n     2  version 1
+// On disk its MD5 and everything from 168 to the seal are AES-256-GCM under the data key, FLAG_SEALED says so, and the
+// checksum is of that. A record that is written again goes from disk to disk as it is.
+export const SEAL_BYTES: u32 = 36; // without the wrapped key
 export const SENT_FIXED_BYTES: u32 = 168;
 export const ROW_BYTES: u32 = 16;
 export const REMEMBERED_BYTES: u32 = 80;

@@ -43,6 +43,19 @@ export const OK: u32 = 0;
 export const BUSY: u32 = 1; // the tail is full of what is being written: again after the next commit
 export const FULL: u32 = 2; // memory is used up
 
+/** What is sent until it is changed ends with a seal of so many bytes, 0: none; of the data key with this number. */
+let sealBytes: u32 = 0;
+let sealKey: u32 = 0;
+
+export function setSeal(wrappedBytes: u32, key: u32): void {
+  sealKey = key;
+  sealBytes = key == 0 ? 0 : wrappedBytes + r.SEAL_BYTES;
+}
+
+/** Bytes at the end of the next message's record. */
+// @ts-ignore: decorator
+@inline export function sealRoom(): u32 { return sealBytes; }
+
 const DIGEST: usize = memory.data(32);
 const HEX: usize = memory.data(64);
 const GROUP_KEY: usize = memory.data(16);
@@ -53,7 +66,7 @@ const SEPARATOR: usize = memory.data<u8>([0]);
 @inline function hexDigit(value: u32): u8 { return <u8>(value < 10 ? 48 + value : 87 + value); }
 
 export function send(q: u32, count: u32, inputBytes: u32, nowMs: f64): u32 {
-  if (!tail.hasRoom(inputBytes + count * (r.SENT_FIXED_BYTES + HEX_BYTES + 8))) return BUSY;
+  if (!tail.hasRoom(inputBytes + count * (r.SENT_FIXED_BYTES + HEX_BYTES + 8 + sealBytes))) return BUSY;
   if (!slab.hasSlots(BATCH_MAX)) return FULL;
   if (!slab.hasAux(fair.CELLS_MAX * BATCH_MAX) && (queue.isFifo(q) || hasGroup(count))) return FULL;
   let entry = inputStart();
@@ -140,7 +153,7 @@ export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
 
   const grouped = !fifo && groupBytes > 0;
   if (grouped) groupKey(groupStart, groupBytes);
-  const size = r.SENT_FIXED_BYTES + groupBytes + (fifo ? idBytes : 0) + restBytes;
+  const size = r.SENT_FIXED_BYTES + groupBytes + (fifo ? idBytes : 0) + restBytes + sealBytes;
   const slot = slab.takeSlot();
   const sequence = tail.takeSequence();
   const given = load<u32>(entry, 4);
@@ -149,7 +162,7 @@ export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
 
   const p = tail.begin(size);
   store<u32>(p, slot, 24);
-  store<u32>(p, (fifo ? r.FLAG_FIFO : grouped ? r.FLAG_GROUP : 0) | (flags & r.STEP), 28);
+  store<u32>(p, (fifo ? r.FLAG_FIFO : grouped ? r.FLAG_GROUP : 0) | (flags & r.STEP) | (sealBytes != 0 ? r.FLAG_KEYED : 0), 28);
   store<u64>(p, sequence, 32);
   store<u32>(p, q, 40);
   store<u32>(p, queue.number(q), 44);
@@ -180,6 +193,11 @@ export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
   }
   memory.copy(to, restStart, restBytes - bodyBytes);
   memory.copy(to + restBytes - bodyBytes, body, bodyBytes);
+  if (sealBytes != 0) {
+    memory.fill(p + size - sealBytes, 0, sealBytes);
+    store<u32>(p + size - 8, sealKey);
+    store<u32>(p + size - 4, (sealBytes - r.SEAL_BYTES) | (1 << 16));
+  }
   const position = tail.finish(size, r.SENT);
 
   message.setPosition(slot, position, PENDING);

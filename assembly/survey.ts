@@ -90,7 +90,7 @@ function rewrite(slot: u32, p: usize, size: u32): void {
   const q = message.queue(slot);
   memory.copy(to + 24, p + 24, size - 24);
   const moved = message.flags(slot) & message.MOVED ? r.FLAG_MOVED : 0;
-  store<u32>(to, (load<u32>(p, 28) & (r.FLAG_FIFO | r.FLAG_GROUP)) | moved | (message.reissues(slot) << r.FLAG_REISSUES_SHIFT), 28);
+  store<u32>(to, (load<u32>(p, 28) & (r.FLAG_FIFO | r.FLAG_GROUP | r.FLAG_KEYED | r.FLAG_SEALED)) | moved | (message.reissues(slot) << r.FLAG_REISSUES_SHIFT), 28);
   store<u64>(to, lifecycle.sequenceOf(slot), 32);
   store<u32>(to, q, 40);
   store<u32>(to, queue.number(q), 44);

@@ -11,10 +11,12 @@ import { readCommand, USAGE, UsageError } from "./cli/command.ts";
 import { KeysError } from "./cli/identities.ts";
 import { KEYS_USAGE } from "./cli/keys.ts";
 import { readKeysCommand, runIdentities } from "./cli/keys-command.ts";
+import { KMS_USAGE } from "./cli/kms.ts";
 import { ROLES_USAGE } from "./cli/roles.ts";
 import { runCommand } from "./cli/run.ts";
 import { type Config, ConfigError, dataDirectoryOf, HELP, readConfig, readIdentitiesAgain } from "./config/config.ts";
 import { Entrance } from "./entrance.ts";
+import { KeyringError } from "./keys/keyring.ts";
 import { LogError } from "./log/errors.ts";
 import { openLog } from "./log/local-log.ts";
 import { NodeDisk } from "./log/node-disk.ts";
@@ -36,6 +38,7 @@ import { StreamGate } from "./sqs/stream-gate.ts";
 import { StreamHub } from "./stream/hub.ts";
 import { createSts, isSts } from "./sts/index.ts";
 import { bootstrapRoot } from "./vault/bootstrap.ts";
+import { WatchedKeyring } from "./vault/keyring-file.ts";
 import { createLogCipher, type MasterKeySource } from "./vault/log-cipher.ts";
 import { MasterKeyError, masterKeyPlace, obtainMasterKey, readMasterKey } from "./vault/master-key.ts";
 import { watchFiles } from "./vault/watch.ts";
@@ -78,7 +81,7 @@ function stop(text: string, code: number): never {
 
 /** What is ours to explain is explained; anything else shows where it came from. */
 function explain(error: unknown): string {
-  const isOurs = [LogError, IdentitiesError, MasterKeyError, KeysError, ConfigError, TlsError].some(
+  const isOurs = [LogError, IdentitiesError, KeyringError, MasterKeyError, KeysError, ConfigError, TlsError].some(
     (kind) => error instanceof kind,
   );
   if (isOurs) return (error as Error).message;
@@ -176,7 +179,13 @@ async function serve(config: Config): Promise<void> {
   const parts = loadParts();
   const uws = loadUws(join(__dirname, "..", "..", "node_modules"), parts.addon);
   const onFault = (error: unknown) => process.stderr.write(`A request failed: ${explain(error)}\n`);
+  const keyring = new WatchedKeyring(
+    config.dataDirectory,
+    () => masterKeyOf(config).obtain(),
+    (error) => onNote(`The keyring stays as it was: ${explain(error)}`),
+  );
   const opened = await openBroker({
+    keyProvider: keyring,
     coreWasm: parts.coreWasm,
     openLog: (codec, segmentBytes) => {
       const encryption = { cipher: createLogCipher(masterKeyOf(config)), isOn: config.encryptionAtRest };
@@ -346,7 +355,7 @@ async function main(): Promise<void> {
     if (isUsage) stop(`${error.message}\n\nwasq --help tells more`, 2);
     throw error;
   }
-  if (config.command === "help") process.stdout.write(`${HELP}\n${USAGE}${KEYS_USAGE}${ROLES_USAGE}`);
+  if (config.command === "help") process.stdout.write(`${HELP}\n${USAGE}${KEYS_USAGE}${ROLES_USAGE}${KMS_USAGE}`);
   else if (config.command === "version") say(WASQ_VERSION);
   else await serve(config);
 }

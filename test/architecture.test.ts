@@ -17,7 +17,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   limits: { may: ["base"], modules: [] },
   core: { may: ["base", "limits"], modules: [] },
   log: { may: ["base", "limits"], modules: [] },
-  broker: { may: ["base", "limits", "core", "log"], modules: ["node:crypto", "node:zlib"] },
+  keys: { may: ["base", "auth"], modules: ["node:crypto"] },
+  broker: { may: ["base", "limits", "core", "log", "keys"], modules: ["node:crypto", "node:zlib"] },
   stream: {
     may: ["base", "limits"],
     typesOnly: ["src/broker/types.ts", "src/broker/stream-types.ts"],
@@ -26,7 +27,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   audit: { may: ["base"], modules: [] },
   auth: { may: ["base"], modules: ["node:crypto", "node:net", "node:zlib"] },
   vault: {
-    may: ["base", "auth"],
+    may: ["base", "auth", "keys"],
     typesOnly: ["src/log/cipher.ts"],
     modules: ["node:crypto", "node:fs", "node:path"],
   },
@@ -42,7 +43,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   client: { may: [], modules: ["protobufjs/minimal.js"] }, // it goes to other people's machines
   cli: {
-    may: ["base", "client", "auth", "vault"],
+    may: ["base", "client", "auth", "keys", "vault"],
     modules: ["node:crypto", "node:fs", "node:stream", "node:tty", "node:util"],
   },
   config: { may: ["base", "limits"], modules: ["node:path", "node:util"] },
@@ -50,6 +51,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   main: {
     may: [
       "base",
+      "keys",
       "limits",
       "core",
       "log",

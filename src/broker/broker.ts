@@ -13,6 +13,7 @@ import { Peeks } from "./peeks.ts";
 import { readReceiptHandle } from "./receipt-handle.ts";
 import { Receives } from "./receives.ts";
 import { RecordReader } from "./record-reader.ts";
+import type { Seals } from "./seals.ts";
 import { sequenceText } from "./sequence.ts";
 import { Streams } from "./streams.ts";
 import { Turn } from "./turn.ts";
@@ -43,6 +44,7 @@ export class LocalBroker implements Broker {
   readonly #peeks: Peeks;
   readonly #moves: Moves<QueueEntry>;
   readonly #mover: Mover;
+  readonly #seals: Seals;
   readonly #ids = new MessageIds();
   /** What is pushed to its consumers, and published on the same sockets. */
   readonly streams: Streams;
@@ -52,6 +54,7 @@ export class LocalBroker implements Broker {
   constructor(parts: {
     core: Core;
     log: Log;
+    seals: Seals;
     clock: Clock;
     catalogue: Catalogue;
     durablePosition: number;
@@ -59,18 +62,19 @@ export class LocalBroker implements Broker {
     onFatal: (error: Error) => void;
     onFault: (error: unknown) => void;
   }) {
-    const { core, log, catalogue, segmentBytes } = parts;
+    const { core, log, catalogue, segmentBytes, seals } = parts;
+    this.#seals = seals;
     this.#core = core;
     this.#catalogue = catalogue;
     this.#turn = new Turn({ ...parts, drain: () => this.#drain() });
-    const reader = new RecordReader({ core, log, segmentBytes, onFatal: (error) => this.#turn.fail(error) });
-    this.streams = new Streams({ core, catalogue, reader, turn: this.#turn, clock: parts.clock });
+    const reader = new RecordReader({ core, log, seals, segmentBytes, onFatal: (error) => this.#turn.fail(error) });
+    this.streams = new Streams({ core, catalogue, reader, seals, turn: this.#turn, clock: parts.clock });
     this.#receives = new Receives({ core, catalogue, reader, turn: this.#turn });
     this.#peeks = new Peeks({ core, catalogue, reader, turn: this.#turn });
     this.#moves = new Moves<QueueEntry>(core, catalogue, (source, done) => this.#logEntry(source, done));
     this.#moves.resume(catalogue.entries(), this.#turn.nowMs());
     this.#mover = new Mover(core, this.#turn, this.#moves);
-    this.direct = new Direct({ core, catalogue, turn: this.#turn, receives: this.#receives });
+    this.direct = new Direct({ core, catalogue, seals, turn: this.#turn, receives: this.#receives });
     this.#turn.tick();
     this.#mover.wake();
   }
@@ -92,6 +96,10 @@ export class LocalBroker implements Broker {
   /** Resolves when all that was asked so far is on disk. */
   flushed(): Promise<void> {
     return this.#turn.flushed();
+  }
+  /** Runs `then` when all that was asked so far is on disk. */
+  whenWritten(then: () => void): void {
+    this.#turn.hold(this.#core.headPosition, { release: then });
   }
   markQuiet(): void {
     this.#turn.markQuiet();
@@ -203,6 +211,13 @@ export class LocalBroker implements Broker {
 
   send(queue: Queue, messages: readonly Outgoing[], done: (results: readonly Sent[]) => void): void {
     const entry = this.#entry(queue);
+    this.#seals.whenReady(entry, (error) => {
+      if (error !== undefined) done(messages.map(() => ({ status: "locked", error })));
+      else this.#send(entry, messages, done);
+    });
+  }
+
+  #send(entry: QueueEntry, messages: readonly Outgoing[], done: (results: readonly Sent[]) => void): void {
     this.#turn.admit(() => {
       const space = this.#turn.spaceForSends();
       if (space === "wait") return false;
@@ -211,6 +226,10 @@ export class LocalBroker implements Broker {
         return true;
       }
       const nowMs = this.#turn.nowMs();
+      if (!this.#seals.select(entry, nowMs)) {
+        this.send(entry, messages, done); // the data key's time ended in the line
+        return true;
+      }
       const core = this.#core;
       core.beginSend();
       for (const message of messages) {

@@ -45,6 +45,8 @@ export class QueueEntry implements Queue {
   index = 0;
   coreNumber = 0;
   isGone = false;
+  /** It has, or had, messages that only a key opens. */
+  mayBeSealed: boolean;
   moveTasks: readonly MoveTask[] = NO_TASKS; // of those that empty it; newest first
 
   constructor(
@@ -63,6 +65,7 @@ export class QueueEntry implements Queue {
     this.tags = tags;
     this.createdMs = createdMs;
     this.modifiedMs = modifiedMs;
+    this.mayBeSealed = settings.kmsMasterKeyId !== undefined;
   }
 
   get arn(): string {
@@ -308,6 +311,7 @@ export class Catalogue {
     this.#removeSource(entry);
     entry.settings = this.#share(settings);
     entry.tags = tags.size === 0 ? NO_TAGS : tags;
+    entry.mayBeSealed ||= settings.kmsMasterKeyId !== undefined;
     entry.modifiedMs = nowMs;
     this.#addSource(entry);
     this.#giveRules(entry);

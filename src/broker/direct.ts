@@ -5,6 +5,7 @@ import type { Core } from "../core/core.ts";
 import type { ReceiveRequest, Requests } from "../core/requests.ts";
 import { type Catalogue, QueueEntry } from "./catalogue.ts";
 import type { Receives } from "./receives.ts";
+import type { Seals } from "./seals.ts";
 import type { Turn } from "./turn.ts";
 import type { DirectBroker, HeldAnswer, Queue, ReceiveOptions, Receiver } from "./types.ts";
 
@@ -12,12 +13,14 @@ export class Direct implements DirectBroker {
   readonly #core: Core;
   readonly #requests: Requests;
   readonly #catalogue: Catalogue;
+  readonly #seals: Seals;
   readonly #turn: Turn;
   readonly #receives: Receives;
 
-  constructor(parts: { core: Core; catalogue: Catalogue; turn: Turn; receives: Receives }) {
+  constructor(parts: { core: Core; catalogue: Catalogue; seals: Seals; turn: Turn; receives: Receives }) {
     this.#core = parts.core;
     this.#catalogue = parts.catalogue;
+    this.#seals = parts.seals;
     this.#turn = parts.turn;
     this.#receives = parts.receives;
     this.#requests = parts.core.requests({
@@ -40,7 +43,9 @@ export class Direct implements DirectBroker {
     const turn = this.#turn;
     // Whoever would have to wait goes the other way, where there is a line to wait in.
     if (!turn.begin() || turn.spaceForSends() !== "yes") return false;
-    return this.#hold(this.#requests.send(queue.index, batch, queue.settings.fifo, turn.nowMs()), answer);
+    const nowMs = turn.nowMs();
+    if (!this.#seals.select(queue, nowMs)) return false;
+    return this.#hold(this.#requests.send(queue.index, batch, queue.settings.fifo, nowMs), answer);
   }
 
   parseDelete(body: Uint8Array, batch: boolean): string | undefined {

@@ -1,12 +1,15 @@
 // Opens the broker on a log: replays it into a fresh core, and keeps house while it runs.
 import type { Clock } from "../base/clock.ts";
 import { Core } from "../core/core.ts";
+import { KeyError, type KeyProvider } from "../keys/provider.ts";
 import { MEMORY_BYTES_MAX, READ_CACHE_BYTES, SEGMENT_BYTES, SEGMENT_HEADER_BYTES, TAIL_BYTES } from "../limits.ts";
 import type { LocalLog, OpenedLog } from "../log/local-log.ts";
 import type { RecordCodec } from "../log/log.ts";
 import { LocalBroker } from "./broker.ts";
 import { Catalogue } from "./catalogue.ts";
+import { DataKeys } from "./data-keys.ts";
 import { Reclaimer } from "./reclaim.ts";
+import { Seals } from "./seals.ts";
 import { SteadyClock } from "./steady-clock.ts";
 import type { StreamBroker } from "./stream-types.ts";
 import type { Broker, DirectBroker } from "./types.ts";
@@ -23,12 +26,17 @@ export interface OpenBrokerOptions {
   readonly onFatal: (error: Error) => void;
   /** Told what somebody has thrown who was answered: a fault of the program, and nobody else's. Without it that is fatal. */
   readonly onFault?: (error: unknown) => void;
+  /** Who has the keys of queues with KmsMasterKeyId; absent: nobody, and such queues cannot be sent to. */
+  readonly keyProvider?: KeyProvider;
   readonly segmentBytes?: number;
   readonly tailBytes?: number;
   readonly cacheBytes?: number;
   /** The system's clocks if absent. */
   readonly clock?: SteadyClock;
 }
+
+const refuse = () => Promise.reject(new KeyError("KmsNotFound", "There is no key management here."));
+const NO_KEYS: KeyProvider = { generate: refuse, unwrap: refuse };
 
 export interface OpenedBroker {
   readonly broker: Broker;
@@ -96,12 +104,16 @@ function run(
   endPosition: number,
   segmentBytes: number,
   indexedSegments: readonly number[],
-  { onFatal, onFault }: Pick<OpenBrokerOptions, "onFatal" | "onFault">,
+  { onFatal, onFault, keyProvider = NO_KEYS }: OpenBrokerOptions,
 ): OpenedBroker {
   let closed = false;
-  const broker = new LocalBroker({
+  // What was sent under a data key is written before it is forgotten.
+  const keys = new DataKeys(keyProvider, clock, (then) => broker.whenWritten(then));
+  const seals = new Seals(core, keys, segmentBytes);
+  const broker: LocalBroker = new LocalBroker({
     core,
     log,
+    seals,
     clock,
     catalogue,
     durablePosition: endPosition,
@@ -125,6 +137,7 @@ function run(
   let closing = false;
   const housekeeping = setInterval(() => {
     broker.markQuiet();
+    seals.forget(clock.nowMs());
     log.maintain();
     broker.tick();
   }, HOUSEKEEPING_MS);
@@ -148,6 +161,7 @@ function run(
       clearInterval(reclaiming);
       await round;
       await broker.close();
+      seals.close();
       closed = true;
       await log.close();
     },

@@ -111,7 +111,7 @@ export class Peeks {
         const row = this.#core.peeks.one(index, rows[i] as PeekedRow);
         return row === undefined ? [] : [{ i, row }]; // undefined: gone meanwhile
       });
-      await new Promise<void>((loaded) => {
+      await new Promise<void>((loaded, locked) => {
         const use = (): void => {
           for (const { i, row } of group) messages[i] = this.#peeked(entry, row);
           loaded();
@@ -119,6 +119,7 @@ export class Peeks {
         this.#reader.whenLoaded(
           group.map(({ row }) => row),
           use,
+          locked,
         );
       });
     }

@@ -19,6 +19,7 @@ export class Publisher implements BrokerPublisher {
   readonly #listener: PublisherListener;
   readonly #onClosed: () => void;
   #isClosed = false;
+  #waitingCount = 0; // frames that wait for the queue's data key; later ones go behind them
 
   constructor(parts: StreamParts, entry: QueueEntry, cell: number, listener: PublisherListener, onClosed: () => void) {
     this.#parts = parts;
@@ -39,11 +40,31 @@ export class Publisher implements BrokerPublisher {
     const { streams, turn } = this.#parts;
     const frame: Frame = { first, sizeBytes, failures: [], published: [], number: first };
     let rest: Buffer | undefined;
+    if (this.#waitingCount > 0 || !this.#parts.seals.select(this.entry, turn.nowMs())) {
+      this.#whenReady(frame, streams.copyIncoming(offset, sizeBytes));
+      return;
+    }
     if (turn.begin()) {
       rest = this.#take(frame, offset, sizeBytes);
       turn.ran();
     } else rest = streams.copyIncoming(offset, sizeBytes);
-    if (rest === undefined) return;
+    if (rest !== undefined) this.#goOn(frame, rest);
+  }
+
+  /** The queue's data key must be had before the core sees the frame; those that come meanwhile keep their order. */
+  #whenReady(frame: Frame, copy: Buffer): void {
+    this.#waitingCount++;
+    this.#parts.seals.whenReady(this.entry, (error) => {
+      this.#waitingCount--;
+      if (this.#isClosed) return;
+      if (error !== undefined) this.#refuse(frame, "full");
+      else this.#goOn(frame, copy);
+    });
+  }
+
+  #goOn(frame: Frame, copy: Buffer): void {
+    const { streams, turn } = this.#parts;
+    let rest: Buffer | undefined = copy;
     // The bytes that came in make room for the next frame; what could not be taken yet waits in line, in a copy.
     turn.admit(() => {
       if (this.#isClosed || rest === undefined) {
@@ -53,6 +74,10 @@ export class Publisher implements BrokerPublisher {
       if (!streams.takeIncoming(rest)) {
         this.#listener.failing(-frame.failures.length);
         this.#refuse(frame, "full");
+        return true;
+      }
+      if (!this.#parts.seals.select(this.entry, turn.nowMs())) {
+        this.#whenReady(frame, rest); // its time ended in the line
         return true;
       }
       rest = this.#take(frame, 0, rest.byteLength);

@@ -17,6 +17,7 @@ interface Waiting {
 }
 
 const TOKEN_MAX = 0xffff_ffff;
+const LOOK_BYTES_MAX = 16 * 1024 * 1024; // of records that a receive opens ahead: ten of the largest
 
 export class Receives {
   readonly #core: Core;
@@ -41,11 +42,22 @@ export class Receives {
     const untilMs = this.#turn.nowMs() + waitMs;
     const waiting: Waiting = { entry, countMax, visibilityMs, attemptId, untilMs, receiver, waiter: 0 };
     this.#waiting.set(token, waiting);
-    this.#ask(token);
+    if (entry.mayBeSealed) this.#unlock(token, waiting);
+    else this.#ask(token);
     return () => {
       if (waiting.waiter !== 0 && this.#waiting.has(token)) this.#core.cancel(waiting.waiter, token);
       this.#waiting.delete(token);
     };
+  }
+
+  /** Opens what the receive would have before anything is handed out, so that without its key nothing has changed. */
+  #unlock(token: number, { entry, countMax }: Waiting): void {
+    const page = this.#core.peeks.visible(entry.index, undefined, countMax, LOOK_BYTES_MAX, this.#turn.nowMs());
+    this.#reader.whenLoaded(
+      page?.rows ?? [],
+      () => this.#ask(token),
+      (error) => this.#answer(token, { status: "locked", error }),
+    );
   }
 
   #ask(token: number): void {
@@ -112,9 +124,14 @@ export class Receives {
       }
       if (count > 0 && receiver.wanted !== undefined && this.#compose(entry, receiver, receiver.wanted)) return;
       const deliveries = effects.deliveries();
-      this.#reader.whenLoaded(deliveries, () => {
+      const loaded = (): void => {
         const messages = deliveries.map((delivery) => deliveredMessage(this.#core, this.#catalogue, entry, delivery));
         this.#turn.hold(waitPosition, { release: () => receiver.received({ status: "ok", messages }) });
+      };
+      this.#reader.whenLoaded(deliveries, loaded, (error) => {
+        // As if the answer had been lost: they come back when their visibility timeout ends.
+        entry.mayBeSealed = true;
+        receiver.received({ status: "locked", error });
       });
     });
     this.#reader.readAhead();

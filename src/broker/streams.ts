@@ -7,6 +7,7 @@ import { type Catalogue, QueueEntry } from "./catalogue.ts";
 import { MessageIds } from "./message-ids.ts";
 import { Publisher } from "./publisher.ts";
 import type { RecordReader } from "./record-reader.ts";
+import type { Seals } from "./seals.ts";
 import type {
   BrokerPublisher,
   BrokerSubscription,
@@ -33,6 +34,7 @@ export interface StreamParts {
   readonly streams: CoreStreams;
   readonly catalogue: Catalogue;
   readonly reader: RecordReader;
+  readonly seals: Seals;
   readonly turn: Turn;
   readonly clock: Clock;
   readonly ids: MessageIds;
@@ -50,7 +52,14 @@ export class Streams implements StreamBroker {
   #isServing = false;
   #isDraining = false;
 
-  constructor(parts: { core: Core; catalogue: Catalogue; reader: RecordReader; turn: Turn; clock: Clock }) {
+  constructor(parts: {
+    core: Core;
+    catalogue: Catalogue;
+    reader: RecordReader;
+    seals: Seals;
+    turn: Turn;
+    clock: Clock;
+  }) {
     const streams = parts.core.streams();
     this.#watches = new Watches({ ...parts, streams });
     const serveSoon = () => this.#serveSoon();

@@ -11,6 +11,8 @@ import type { StreamParts } from "./streams.ts";
 
 /** How much of one subscription goes out before others have their turn. */
 const ROUNDS_MAX = 16;
+/** How soon a message whose key could not be used is tried again. */
+const LOCKED_RETRY_MS = 1_000;
 const PUMP_BYTES = 64 * 1024;
 
 export class Subscription implements BrokerSubscription {
@@ -82,11 +84,13 @@ export class Subscription implements BrokerSubscription {
         this.#parts.serveSoon();
       } else if (composed.status === "load") {
         this.#isLoading = true;
-        reader.whenLoaded(composed.places, () => {
+        const goOn = (): void => {
           this.#isLoading = false;
           sizeBytes += this.pump(this.#parts.clock.nowMs());
           turn.soon();
-        });
+        };
+        // Without its key it cannot be pushed, nor what comes after it; until the key can be used again.
+        reader.whenLoaded(composed.places, goOn, () => setTimeout(goOn, LOCKED_RETRY_MS).unref());
         break;
       } else {
         sizeBytes += composed.bytes.byteLength;

@@ -6,6 +6,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";
 import type { Log } from "../log/log.ts";
+import type { Seals } from "./seals.ts";
 
 /**
  * Sends are refused when this much of the last segment is left and no other is prepared. Receiving and deleting a message
@@ -27,6 +28,7 @@ export interface Held {
 export class Turn {
   readonly #core: Core;
   readonly #log: Log;
+  readonly #seals: Seals;
   readonly #clock: Clock;
   readonly #segmentBytes: number;
   readonly #onFatal: (error: Error) => void;
@@ -53,6 +55,7 @@ export class Turn {
   constructor(parts: {
     core: Core;
     log: Log;
+    seals: Seals;
     clock: Clock;
     segmentBytes: number;
     durablePosition: number;
@@ -62,6 +65,7 @@ export class Turn {
   }) {
     this.#core = parts.core;
     this.#log = parts.log;
+    this.#seals = parts.seals;
     this.#clock = parts.clock;
     this.#segmentBytes = parts.segmentBytes;
     this.#durable = parts.durablePosition;
@@ -166,7 +170,7 @@ export class Turn {
     }
     const end = this.#core.headPosition;
     this.#appending = true;
-    this.#log.append(extents).then(
+    this.#log.append(this.#seals.sealed(extents)).then(
       () => {
         this.#appending = false;
         this.#committed(end);

@@ -1,4 +1,5 @@
 // What the edge may ask of the broker. Values only: no sockets, no wire formats.
+import type { KeyError } from "../keys/provider.ts";
 
 /** A queue's settings, already validated by the edge; stored and logged as they stand here. */
 export interface QueueSettings {
@@ -52,7 +53,7 @@ export interface Outgoing {
   readonly traceHeader: string | undefined;
 }
 
-/** "full": memory or disk has no room for it, retry later. */
+/** "full": memory or disk has no room for it, retry later. "locked" is said of all messages of a send, or of none. */
 export type Sent =
   | {
       readonly status: "sent" | "duplicate";
@@ -60,7 +61,14 @@ export type Sent =
       readonly bodyMd5: string;
       readonly sequenceNumber: string;
     }
-  | { readonly status: "full" };
+  | { readonly status: "full" }
+  | Locked;
+
+/** The queue's key cannot be used now: nothing was sent, or what was to be received stays where it is. */
+export interface Locked {
+  readonly status: "locked";
+  readonly error: KeyError;
+}
 
 /** A received message. `body` and `attributes` are copies, the receiver's to keep. */
 export interface Delivered {
@@ -82,7 +90,8 @@ export interface Delivered {
 
 export type Received =
   | { readonly status: "ok"; readonly messages: readonly Delivered[] }
-  | { readonly status: "overLimit" | "queueGone" | "notRetryable" };
+  | { readonly status: "overLimit" | "queueGone" | "notRetryable" }
+  | Locked;
 
 export interface ReceiveOptions {
   readonly countMax: number;

@@ -2,19 +2,21 @@
 import { parseArgs } from "node:util";
 import { UsageError } from "./command.ts";
 import { KEYS_USAGE, KEYS_VERBS, type KeysCommand, runKeys } from "./keys.ts";
+import { KMS_USAGE, KMS_VERBS, type KmsCommand, runKms } from "./kms.ts";
 import { ROLES_USAGE, ROLES_VERBS, type RolesCommand, runRoles, USERS_VERBS } from "./roles.ts";
 
-export type IdentitiesCommand = KeysCommand | RolesCommand;
+export type IdentitiesCommand = KeysCommand | RolesCommand | KmsCommand;
 
 const NOUNS = {
   keys: { verbs: KEYS_VERBS, usage: KEYS_USAGE },
   users: { verbs: USERS_VERBS, usage: ROLES_USAGE },
   roles: { verbs: ROLES_VERBS, usage: ROLES_USAGE },
+  kms: { verbs: KMS_VERBS, usage: KMS_USAGE },
 } as const;
 
 /** Flags that not every verb takes. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
-  account: ["keys create", "keys revoke-sessions", ...rolesWords(["list"])],
+  account: ["keys create", "keys revoke-sessions", ...rolesWords(["list"]), ...KMS_VERBS.map((verb) => `kms ${verb}`)],
   policy: ["keys create", "roles create", "users attach", "roles attach"],
   path: ["keys create", "roles create"],
   "policy-name": ["roles create", "users attach", "roles attach", "users detach", "roles detach"],
@@ -32,7 +34,7 @@ export function readKeysCommand(
   args: readonly string[],
   otherwise: { dataDirectory: string },
 ): IdentitiesCommand | undefined {
-  const noun = (["keys", "users", "roles"] as const).find((each) => each === args[0]);
+  const noun = (["keys", "users", "roles", "kms"] as const).find((each) => each === args[0]);
   if (noun === undefined || args.includes("--help")) return undefined;
   const { values, positionals } = parsed(args.slice(1));
   const [verb = "", subject = "", ...more] = positionals;
@@ -55,6 +57,10 @@ export function readKeysCommand(
     dataDirectory: values["data-dir"] ?? otherwise.dataDirectory,
     masterKeyFile: values["master-key-file"],
   };
+  if (noun === "kms") {
+    const { policyPath: _, path: __, ...rest } = shared;
+    return { noun, verb: known as KmsCommand["verb"], ...rest };
+  }
   if (noun === "keys") return { noun, verb: known as KeysCommand["verb"], ...shared };
   return {
     noun,
@@ -70,6 +76,7 @@ export function readKeysCommand(
 export function runIdentities(command: IdentitiesCommand, env: NodeJS.ProcessEnv, nowMs: number): string {
   const { masterKeyFile } = command;
   const told = masterKeyFile === undefined ? env : { ...env, WASQ_MASTER_KEY_FILE: masterKeyFile };
+  if (command.noun === "kms") return runKms(command, told, nowMs);
   return command.noun === "keys" ? runKeys(command, told, nowMs) : runRoles(command, told, nowMs);
 }
 

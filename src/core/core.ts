@@ -205,6 +205,10 @@ export class Core {
   }
 
   /** @returns one of SEND; on anything but ok the batch stays and may be sent again. */
+  /** What is sent from here on has room for a seal: SEAL_BYTES and the wrapped data key's. Key 0: it has none. */
+  setSeal(wrappedBytes: number, key: number): void {
+    this.#wasm.setSeal(wrappedBytes, key);
+  }
   send(queue: number, nowMs: number): number {
     return this.#wasm.send(queue, this.#sendCount, this.#sendOffset, nowMs);
   }
@@ -414,6 +418,11 @@ export class Core {
     const address = this.#wasm.findRecord(position, recordBytes) >>> 0;
     return address === 0 ? undefined : this.#memory().subarray(address, address + recordBytes);
   }
+  /** A view of a record in the tail, be it sealed or not. */
+  recentRecord(position: number, recordBytes: number): Buffer | undefined {
+    const address = this.#wasm.findRecent(position) >>> 0;
+    return address === 0 ? undefined : this.#memory().subarray(address, address + recordBytes);
+  }
   /** How many bytes to read from `position` on; `recordBytes` 0 when it is not known what is there. */
   planLoad(position: number, recordBytes: number): number {
     return this.#wasm.planLoad(position, recordBytes) >>> 0;
@@ -438,6 +447,10 @@ export class Core {
   /** What the checksums of the segment's records begin with, 0: nothing; and of later segments, unless told otherwise. */
   setSeed(segment: number, seed: number): void {
     this.#wasm.setSeed(segment, seed);
+  }
+  /** What the checksums of the segment's records begin with. */
+  seedOf(segment: number): number {
+    return this.#wasm.seedOf(segment) >>> 0;
   }
 
   #put(bytes: Uint8Array): void {

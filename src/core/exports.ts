@@ -34,6 +34,9 @@ export interface CoreExports extends StreamExports {
   addSegment(segment: number): void;
   removeSegment(segment: number): void;
   setSeed(segment: number, seed: number): void;
+  seedOf(segment: number): number;
+  findRecent(position: number): number;
+  setSeal(wrappedBytes: number, key: number): void;
   replayBegin(nowMs: number): void;
   replay(bytes: number, position: number): number;
   replayIndex(bytes: number, segment: number): number;

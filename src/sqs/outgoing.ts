@@ -126,6 +126,7 @@ export function checkIdentifier(text: string, parameter: string): void {
 
 /** What a send tells of one message. @throws SqsError when there was no room for it */
 export function sentOutput(queue: Queue, prepared: Prepared, sent: Sent | undefined) {
+  if (sent?.status === "locked") throw new SqsError(sent.error.code, sent.error.message);
   if (sent === undefined || sent.status === "full") throw full();
   return {
     MessageId: sent.messageId,

@@ -57,11 +57,15 @@ export function readIdentities(dataDirectory: string, secrets: Sealer, declared?
 
 /** Replaces the file in one step: who reads it has the old or the new one, whole. */
 export function writeStored(dataDirectory: string, stored: StoredIdentities): void {
-  const path = identitiesPath(dataDirectory);
+  replaceFile(identitiesPath(dataDirectory), `${JSON.stringify(stored, undefined, 2)}\n`);
+}
+
+/** The same for any file of the vault. */
+export function replaceFile(path: string, text: string): void {
   const making = `${path}.${randomBytes(4).toString("hex")}`;
   const file = openSync(making, "wx", 0o600);
   try {
-    writeSync(file, `${JSON.stringify(stored, undefined, 2)}\n`);
+    writeSync(file, text);
     fsyncSync(file);
   } finally {
     closeSync(file);

@@ -21,7 +21,7 @@ const FILE = "master.key";
 const VARIABLE = "WASQ_MASTER_KEY";
 const FILE_VARIABLE = "WASQ_MASTER_KEY_FILE";
 /** Of the data directory; what is sealed in them is named so: "sealedKey", "sealedSecret". */
-const SEALED_FILES = ["manifest", "identities.json"];
+const SEALED_FILES = ["manifest", "identities.json", "keyring.json"];
 const OTHERS = 0o077; // what the group and everybody else may do
 
 /** The key cannot be had; the text says what was tried, met and would be right. */

@@ -103,7 +103,7 @@ export class Ledger {
   sent(message: Message, result: Sent, nowMs: number): void {
     const key = `${message.queue.name} ${message.deduplicationId}`;
     const first = this.#known.get(key);
-    if (result.status === "full") return;
+    if (!("messageId" in result)) return;
     if (result.status === "sent") {
       message.isSent = true;
       message.sentMs = nowMs;

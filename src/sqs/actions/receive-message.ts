@@ -72,6 +72,7 @@ const NO_MESSAGES: readonly Delivered[] = [];
 
 function messagesOf(received: Received, mayBeEmpty: boolean, attemptId = ""): readonly Delivered[] {
   if (received.status === "ok") return received.messages;
+  if (received.status === "locked") throw new SqsError(received.error.code, received.error.message);
   if (received.status === "queueGone") throw queueDoesNotExist();
   if (received.status === "notRetryable") throw invalidValue(attemptId, "ReceiveRequestAttemptId", NOT_RETRYABLE);
   if (mayBeEmpty) return NO_MESSAGES;

@@ -51,6 +51,8 @@ export const sendMessageBatch = operation(
     const outgoing = prepared.map((one) => one.outgoing);
     context.broker.send(queue, outgoing, (results) =>
       reply.settle(() => {
+        const [first] = results;
+        if (first?.status === "locked") throw new SqsError(first.error.code, first.error.message); // it is so of all
         let resultIndex = 0;
         const answers = outcomes.map((outcome) => {
           if (isFailure(outcome)) return outcome;
