@@ -1,13 +1,18 @@
-// The audit log on disk: lines are appended in the order in which they came, and nobody waits for them.
-import { closeSync, fstatSync, openSync, renameSync, write, writeSync } from "node:fs";
+// The audit log on disk, or on standard output: lines are appended in the order in which they came, and nobody waits for
+// them.
+import { closeSync, fstatSync, openSync, renameSync, type Stats, statSync, write } from "node:fs";
 import type { AuditSink } from "./audit.ts";
 
 const FILE_BYTES_MAX = 64 * 1024 * 1024; // then it goes on in a new one, and the one before is kept beside it
-const CLOSING_STEP_MS = 5;
+const STEP_MS = 5;
+/** Whoever should read the lines and does not: a stop waits no longer. */
+const CLOSING_MS_MAX = 3_000;
+/** For standard output, which is neither moved nor closed. */
+export const STANDARD_OUTPUT = "-";
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 
 export class AuditFile implements AuditSink {
-  readonly #path: string;
+  readonly #path: string | undefined; // undefined: standard output
   readonly #onTrouble: (text: string) => void;
   readonly #bytesMax: number;
   #file: number;
@@ -19,15 +24,15 @@ export class AuditFile implements AuditSink {
 
   /** @throws Error when the file cannot be opened: who wants a log must not believe that there is one */
   constructor(path: string, onTrouble: (text: string) => void, bytesMax = FILE_BYTES_MAX) {
-    this.#path = path;
+    this.#path = path === STANDARD_OUTPUT ? undefined : path;
     this.#onTrouble = onTrouble;
     this.#bytesMax = bytesMax;
     try {
-      this.#file = openSync(path, "a", 0o600);
+      this.#file = this.#path === undefined ? process.stdout.fd : openSync(path, "a", 0o600);
     } catch (error) {
       throw new Error(`Cannot open the audit log ${path}: ${error instanceof Error ? error.message : String(error)}`);
     }
-    this.#sizeBytes = fstatSync(this.#file).size;
+    this.#sizeBytes = this.#path === undefined ? 0 : fstatSync(this.#file).size;
   }
 
   write(line: string): void {
@@ -43,12 +48,14 @@ export class AuditFile implements AuditSink {
 
   /** Resolves when what was still here is written. */
   async close(): Promise<void> {
-    while (this.#isWriting) await new Promise((later) => setTimeout(later, CLOSING_STEP_MS));
-    const rest = this.#waiting.join("");
-    this.#waiting = [];
+    const endMs = performance.now() + CLOSING_MS_MAX;
+    while (this.#isWriting && performance.now() < endMs) await new Promise((later) => setTimeout(later, STEP_MS));
+    if (this.#isWriting) {
+      this.#onTrouble("The end of the audit log is lost: nobody takes it");
+      return;
+    }
     try {
-      if (rest !== "") writeSync(this.#file, rest);
-      closeSync(this.#file);
+      if (this.#path !== undefined) closeSync(this.#file);
     } catch (error) {
       this.#trouble(error);
     }
@@ -56,7 +63,7 @@ export class AuditFile implements AuditSink {
 
   #next(): void {
     if (this.#waiting.length === 0) return;
-    if (this.#sizeBytes >= this.#bytesMax) this.#roll();
+    if (this.#path !== undefined) this.#follow(this.#path);
     const bytes = Buffer.from(this.#waiting.join(""));
     this.#waiting = [];
     this.#waitingBytes = bytes.byteLength; // until they are written
@@ -66,6 +73,11 @@ export class AuditFile implements AuditSink {
 
   #put(bytes: Buffer): void {
     write(this.#file, bytes, (error, writtenBytes) => {
+      // A pipe that is full, and does not block.
+      if (error?.code === "EAGAIN") {
+        setTimeout(() => this.#put(bytes), STEP_MS);
+        return;
+      }
       this.#sizeBytes += error === null ? writtenBytes : 0;
       if (error === null && writtenBytes < bytes.byteLength) {
         this.#put(bytes.subarray(writtenBytes));
@@ -82,12 +94,17 @@ export class AuditFile implements AuditSink {
     });
   }
 
-  #roll(): void {
+  /** Somebody may have moved or removed the file, as who rotates logs does; and a long one is moved here. */
+  #follow(path: string): void {
     try {
-      renameSync(this.#path, `${this.#path}.1`);
+      const there = statSync(path, { throwIfNoEntry: false });
+      const isOurs = there !== undefined && isSame(there, fstatSync(this.#file));
+      if (isOurs) this.#sizeBytes = there.size; // it may have been cut
+      if (isOurs && this.#sizeBytes < this.#bytesMax) return;
+      if (isOurs) renameSync(path, `${path}.1`);
       const before = this.#file;
-      this.#file = openSync(this.#path, "a", 0o600);
-      this.#sizeBytes = 0;
+      this.#file = openSync(path, "a", 0o600);
+      this.#sizeBytes = fstatSync(this.#file).size;
       closeSync(before);
     } catch (error) {
       this.#trouble(error);
@@ -97,4 +114,8 @@ export class AuditFile implements AuditSink {
   #trouble(error: unknown): void {
     this.#onTrouble(`The audit log cannot be written: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+function isSame(one: Stats, other: Stats): boolean {
+  return one.ino === other.ino && one.dev === other.dev;
 }

@@ -69,6 +69,19 @@ export class Audit {
     this.#write("credentials", { ...given, ...who });
   }
 
+  /** A session began, went on over another connection, or was ended because its caller may not come in any more. */
+  stream(
+    who: Who,
+    change: {
+      readonly action: "opened" | "resumed" | "ended";
+      readonly requestId: string;
+      readonly protocol: string;
+      readonly text: string;
+    },
+  ): void {
+    this.#write("stream", { ...change, ...who });
+  }
+
   /** Users, keys, roles or their policies may be others; "shut": there were none before. */
   identities(change: "shut" | "renewed"): void {
     this.#write("identities", { change });

@@ -91,7 +91,7 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
   --principal-requests-per-second N
                            requests that each user or role may make, where there are keys
                            (WASQ_PRINCIPAL_REQUESTS_PER_SECOND, as many as it can)
-  --audit-log PATH         write down who was refused, who changed a queue and which keys were used
+  --audit-log PATH         write down who was refused, who changed a queue and which keys were used; - for standard output
                            (WASQ_AUDIT_LOG, nowhere)
   --auto-create-queues     create a queue that is asked for and is not there     (WASQ_AUTO_CREATE_QUEUES)
   --insecure-no-auth       listen beyond this machine although there are no keys:

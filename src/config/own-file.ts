@@ -20,7 +20,8 @@ export function readOwnFile(tree: Tree, mistakes: Mistakes, path: string): FileS
     const place = `${mistakes.placeOf(value.line)}: ${name}`;
     const wrong = SETTINGS[name].wrong(text);
     if (wrong !== undefined) mistakes.add(value.line, `${name} is "${text}": ${wrong}`);
-    else if (PATH_SETTINGS.has(name)) settings.set(name, { text: resolve(dirname(path), text), place });
+    else if (PATH_SETTINGS.has(name) && !isStandardOutput(name, text))
+      settings.set(name, { text: resolve(dirname(path), text), place });
     else settings.set(name, { text, place });
   };
   readMembers(
@@ -94,4 +95,9 @@ function readQueue(name: string, tree: Tree, path: string, mistakes: Mistakes): 
     mistakes.add(tree.line, `${path} has deadLetters and a RedrivePolicy: one of them is enough`);
   }
   return { name, account, region, attributes, tags, deadLetters, place: mistakes.placeOf(tree.line), attributePlaces };
+}
+
+/** The one path that is none. */
+function isStandardOutput(name: SettingName, text: string): boolean {
+  return name === "auditLog" && text === "-";
 }

@@ -68,6 +68,8 @@ export function serveTickets(app: TemplatedApp, { hub, origins, gate, scheme }: 
       return;
     }
     const ticket = hub.issueTicket(origin, admission.caller);
+    const requestId = admission.caller.standing?.requestId;
+    if (requestId !== undefined) res.writeHeader("x-amzn-RequestId", requestId);
     allow(res, origin)
       .writeHeader("Content-Type", "application/json")
       .writeHeader("Cache-Control", "no-store")

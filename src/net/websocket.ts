@@ -103,6 +103,10 @@ function upgrade(
     isClosed: false,
   };
   const key = req.getHeader("sec-websocket-key");
+  const requestId = admission.kind === "caller" ? admission.caller.standing?.requestId : undefined;
+  if (requestId !== undefined) {
+    res.writeStatus("101 Switching Protocols").writeHeader("x-amzn-RequestId", requestId);
+  }
   res.upgrade(client, key, subprotocol, req.getHeader("sec-websocket-extensions"), context);
 }
 

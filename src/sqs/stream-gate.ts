@@ -1,6 +1,7 @@
 // Who may open a stream, and what he may do on it: the same keys and policies as for requests, asked when something is
 // opened and whenever they may have changed.
-import type { Audit } from "../audit/audit.ts";
+import { randomUUID } from "node:crypto";
+import type { Audit, Who } from "../audit/audit.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Queue, QueueName } from "../broker/types.ts";
 import { whoOf } from "./audited.ts";
@@ -64,6 +65,8 @@ export class StreamGate {
 
 export class StreamStanding {
   readonly identity: string;
+  /** Finds the lines of the audit log that are about one stream. */
+  readonly requestId = randomUUID();
   readonly #options: StreamGateOptions;
   /** As he was when he came; who he is now is asked of the gate. */
   readonly #caller: Caller;
@@ -105,9 +108,18 @@ export class StreamStanding {
     }
   }
 
+  /** @param text why it ended */
+  session(action: "opened" | "resumed" | "ended", protocol = "", text = ""): void {
+    const { requestId } = this;
+    this.#options.audit?.stream(this.#who(), { action, requestId, protocol, text });
+  }
+
   #tell(action: string, resource: string, code: string, text: string): void {
-    const who = { ...whoOf(this.#request), principal: this.identity };
-    this.#options.audit?.refused(who, { api: "stream", action, resource, code, text });
+    this.#options.audit?.refused(this.#who(), { api: "stream", action, resource, code, text });
+  }
+
+  #who(): Who {
+    return { ...whoOf(this.#request), principal: this.identity };
   }
 }
 

@@ -1,6 +1,7 @@
 // Who uses a stream, and what he may do with a queue. Where keys are checked that is found out once for everything that he
 // opens, and again when the answer may be another: a message is never a reason to ask.
 import type { Queue, QueueName } from "../broker/types.ts";
+import type { Subprotocol } from "./codec.ts";
 import { RequestError } from "./envelope.ts";
 
 /** IAM's names, without "sqs:". */
@@ -24,6 +25,12 @@ export interface Caller {
 export interface Standing {
   /** Who he is: whoever comes back to a session must be the same. */
   readonly identity: string;
+  /**
+   * For whoever writes down what became of his sessions.
+   * @param protocol undefined without a connection
+   * @param text why one ended
+   */
+  session(action: "opened" | "resumed" | "ended", protocol: Subprotocol | undefined, text?: string): void;
   /** Why he is let in no more; undefined: he is. */
   lapsed(): string | undefined;
   /** Why he may not, in the service's words; undefined: he may. */

@@ -13,6 +13,7 @@ const CONFIRM_TAG = 0x22; // of Envelope.confirm
 const DEPTH_MAX = 16;
 
 export interface Codec {
+  readonly subprotocol: Subprotocol;
   readonly isText: boolean;
   /**
    * @param takeFrame told of bytes whose Publish messages are named by their place in them, before each of those that follow
@@ -104,6 +105,7 @@ function tellPublish(
 }
 
 export const BINARY: Codec = {
+  subprotocol: "wasq.v1.protobuf",
   isText: false,
 
   read(frame, takeFrame, each) {
@@ -214,6 +216,7 @@ function jsonOf(message: Plain): Uint8Array {
 }
 
 export const JSON_CODEC: Codec = {
+  subprotocol: "wasq.v1.json",
   isText: true,
 
   read(frame, takeFrame, each) {

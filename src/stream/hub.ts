@@ -137,6 +137,7 @@ export class StreamHub implements ConnectionHost, SessionHost {
     const session = new Session(this, `ses_${randomBytes(18).toString("base64url")}`, caller, graceMs, heartbeatMs);
     this.#sessions.set(session.token, session);
     session.attach(connection);
+    caller.standing?.session("opened", connection.codec.subprotocol);
     if (heartbeatMs > 0) this.#speaking.add(session);
     this.#welcome(session, connection, id, { resumed: false });
     this.#warn(session);
@@ -162,6 +163,7 @@ export class StreamHub implements ConnectionHost, SessionHost {
     this.#waiting.delete(session);
     connection.session = session;
     session.attach(connection);
+    session.caller.standing?.session("resumed", connection.codec.subprotocol);
     this.#welcome(session, connection, id, {
       resumed: true,
       subscriptions: [...session.subscriptions.values()].map(({ number, broker }) => ({
@@ -245,6 +247,7 @@ export class StreamHub implements ConnectionHost, SessionHost {
   lapsed(session: Session, reason: string): void {
     const { connection } = session;
     session.end();
+    session.caller.standing?.session("ended", connection?.codec.subprotocol, reason);
     connection?.end(CLOSE.lapsed, closeReason(reason));
   }
 

@@ -1,5 +1,5 @@
 // The audit log: what is in a line, and what bounds it.
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -106,6 +106,38 @@ describe("the file", () => {
       const first = numbers[0] ?? 0; // what was before the one before is gone
       expect(numbers).toEqual(Array.from({ length: 1_501 - first }, (_, i) => first + i));
       expect(statSync(path).mode & 0o777).toBe(0o600);
+      expect(troubles).toEqual([]);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  test("that was moved away, or removed, is made anew at its path by the next line", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "wasq-audit-"));
+    try {
+      const path = join(directory, "audit.log");
+      const troubles: string[] = [];
+      const file = new AuditFile(path, (text) => troubles.push(text));
+      const put = async (line: string): Promise<void> => {
+        file.write(line);
+        await expect.poll(() => existsSync(path) && readFileSync(path, "utf8").endsWith(line)).toBe(true);
+      };
+      await put("one\n");
+      renameSync(path, join(directory, "moved"));
+      await put("two\n");
+      await put("three\n");
+      rmSync(path);
+      await put("four\n");
+      renameSync(path, join(directory, "moved-too"));
+      writeFileSync(path, "made by another\n"); // as logrotate's `create` does
+      await put("five\n");
+      await file.close();
+      const text = (name: string): string => readFileSync(join(directory, name), "utf8");
+      expect([text("moved"), text("moved-too"), text("audit.log")]).toEqual([
+        "one\n",
+        "four\n",
+        "made by another\nfive\n",
+      ]);
       expect(troubles).toEqual([]);
     } finally {
       rmSync(directory, { recursive: true, force: true });

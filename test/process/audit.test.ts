@@ -1,6 +1,6 @@
 // The audit log of a broker at work.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -153,4 +153,21 @@ test("of a broker without keys tells who says what he is, and pages that were ke
     { event: "administered", action: "CreateQueue", accessKeyId: "somebody", address: "127.0.0.1" },
     { event: "refused", api: "page", text: expect.stringContaining("https://evil.example") },
   ]);
+});
+
+test("goes to standard output where it is asked to, line by line", async () => {
+  key("root");
+  const quiet = await startBroker(join(directory, "data"), { args: ["--audit-log", "-"] });
+  let said = "";
+  quiet.child.stdout?.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  expect((await call(quiet.endpoint, "ListQueues", {})).status).toBe(403);
+  expect(await quiet.stop("SIGTERM")).toBe(0);
+  const lines = said
+    .split("\n")
+    .filter((line) => line.startsWith('{"at":'))
+    .map((line) => JSON.parse(line));
+  expect(lines).toContainEqual(expect.objectContaining({ event: "refused", action: "ListQueues" }));
+  expect(existsSync("-")).toBe(false);
 });

@@ -431,6 +431,11 @@ test("temporary credentials open a stream, within their session's policy, and ar
   expect(await stream.closed).toBe(4407);
 });
 
+const STREAM_LINE = {
+  principal: expect.stringMatching(/^arn:aws:(iam|sts)::111111111111:/),
+  requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+};
+
 test("the audit log has every refusal of a stream, and no signature, token or ticket", async () => {
   await sleep(200);
   const text = readFileSync(join(directory, "audit.log"), "utf8");
@@ -450,6 +455,17 @@ test("the audit log has every refusal of a stream, and no signature, token or ti
       principal: `arn:aws:iam::${OWNER}:user/worker`,
     }),
   );
+  const ended = lines.filter(({ event, action }) => event === "stream" && action === "ended");
+  expect(ended.length).toBeGreaterThan(0);
+  for (const end of ended) {
+    expect(end).toMatchObject({
+      address: "127.0.0.1",
+      text: expect.stringContaining("security token"),
+      ...STREAM_LINE,
+    });
+    const { requestId, principal } = end;
+    expect(lines).toContainEqual(expect.objectContaining({ event: "stream", action: "opened", requestId, principal }));
+  }
   for (const key of keys.values()) expect(text).not.toContain(key.secretAccessKey);
   expect(text).not.toMatch(/X-Amz-Signature|tkt_|ses_|Signature=[0-9a-f]/);
 });

@@ -8,11 +8,13 @@ const LOOKS = 21; // ticks within which every session is looked at
 function standing(identity: string) {
   const asked: string[] = [];
   const denied = new Set<string>();
-  const state = { asked, denied, lapsed: undefined as string | undefined };
+  const sessions: string[] = [];
+  const state = { asked, denied, sessions, lapsed: undefined as string | undefined };
   const caller: Caller = {
     ...CALLER,
     standing: {
       identity,
+      session: (action, protocol, text = "") => sessions.push(`${action} ${protocol} ${text}`),
       lapsed: () => state.lapsed,
       refusal: (action, { name }) => {
         asked.push(action);
@@ -49,6 +51,11 @@ test("credentials that are over end the session within a second, and what was ou
   expect(bystander.closed).toBeUndefined();
   expect(rig.opened.broker.counts(queue)).toMatchObject({ visible: 1, inFlight: 0 });
   expect(rig.hub.sessionCount).toBe(1);
+  expect(state.sessions).toEqual([
+    "opened wasq.v1.json ",
+    "ended wasq.v1.json The security token included in the request is expired.",
+  ]);
+  expect(other.state.sessions).toEqual(["opened wasq.v1.json "]);
 });
 
 test("messages are no reason to ask: a publisher is looked at when it is opened, and about once a second", async () => {
@@ -105,6 +112,8 @@ test("a session's token is for its own principal: he brings newer credentials, a
   after.denied.add("ReceiveMessage q");
   const again = await rig.connect({ sessionToken }, { caller: after.caller });
   expect(again.welcome).toMatchObject({ resumed: true });
+  expect(before.state.sessions).toEqual(["opened wasq.v1.json "]);
+  expect(after.state.sessions).toEqual(["resumed wasq.v1.json "]);
   expect(again.welcome.subscriptions ?? []).toEqual([]);
   await looked(rig);
   expect(again.closed).toBeUndefined();
