@@ -139,6 +139,8 @@ export function show(slot: u32, inFront: bool): void {
 export function comeBack(slot: u32): void {
   const wasReceived = message.state(slot) == IN_FLIGHT;
   if (wasReceived) {
+    // Given back before its time: what is written of it from now on must not hide it after a restart.
+    if (owner.find(slot) != NONE) message.setVisibleAtMs(slot, message.receivedMs(slot));
     subscription.left(slot, true);
     events.note(message.queue(slot), events.RETURNED, slot);
   }

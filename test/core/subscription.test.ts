@@ -356,6 +356,27 @@ test("who lacks memory keeps nobody waiting, and goes on when there is some", ()
   expect(d.got("s")).toBe("1:b#1");
 });
 
+test.each(["closes", "loses its connection", "fails the first of a group"])(
+  "what comes back when a subscription %s is not hidden by a restart, whatever became of its segment",
+  (end) => {
+    const d = driver({ fifo: true });
+    d.subscribe("s", { queue: "main", visibilityMs: 1_000, processingMs: 3_600_000, group: 10 });
+    send(d, "a b");
+    d.credit("s", 10);
+    expect(d.got("s")).toBe("1:a#1 2:b#1");
+    d.pause("s");
+    if (end === "fails the first of a group") d.settle("s", "nack", "1");
+    if (end === "loses its connection") d.detach("s");
+    if (end !== "fails the first of a group") d.close("s");
+    expect(d.counts("main")).toEqual({ visible: 2, inFlight: 0, delayed: 0 });
+    for (let i = 0; i < 3; i++) d.send("dead", [{ body: `${i}`, attributesBytes: 20_000 }]);
+    expect(d.reclaim(0)).toBe(true); // which writes them again
+    d.restart();
+    d.advanceTo(2_000);
+    expect(d.receive("main", 10, 30_000)).toEqual(["a#2", "b#2"]);
+  },
+);
+
 test.each(["stream", "HTTP"])(
   "a deadline set by %s is kept after a restart, whatever became of its segment",
   (door) => {

@@ -1,5 +1,5 @@
-// One seed of streams: publishers that send again what was not confirmed, through cuts of their connections, consumers
-// that ack, and requests on the direct way; the process ends, or the power goes.
+// One seed of streams: publishers that send again what was not confirmed, consumers that ack and give back what was lost
+// on its way, all through cuts of their connections, and requests on the direct way; the process ends, or the power goes.
 import type { OpenedBroker } from "../../src/broker/open.ts";
 import { SteadyClock } from "../../src/broker/steady-clock.ts";
 import { openLog } from "../../src/log/local-log.ts";
@@ -40,6 +40,7 @@ export interface StreamOutcome {
   readonly ackedCount: number;
   readonly resumedCount: number;
   readonly resentCount: number;
+  readonly givenBackCount: number;
   readonly directCount: number;
 }
 
@@ -51,6 +52,12 @@ export async function simulateStreams(seed: number): Promise<StreamOutcome> {
   } finally {
     restore();
   }
+}
+
+function numbersOf(ranges: readonly Json[] | undefined): number[] {
+  return (ranges ?? []).flatMap(({ first, last }) =>
+    Array.from({ length: Math.max(last ?? 0, first) - first + 1 }, (_, i) => first + i),
+  );
 }
 
 /** A producer's messages, of which it remembers all, whatever happens. */
@@ -82,7 +89,7 @@ class StreamWorld {
   #hub: StreamHub | undefined;
   #life = 0;
   #nextDirect = 1;
-  #count = { delivered: 0, acked: 0, resumed: 0, resent: 0, direct: 0 };
+  #count = { delivered: 0, acked: 0, resumed: 0, resent: 0, givenBack: 0, direct: 0 };
 
   constructor(seed: number, loop: VirtualLoop) {
     this.#loop = loop;
@@ -108,6 +115,7 @@ class StreamWorld {
       ackedCount: this.#count.acked,
       resumedCount: this.#count.resumed,
       resentCount: this.#count.resent,
+      givenBackCount: this.#count.givenBack,
       directCount: this.#count.direct,
     };
   }
@@ -313,12 +321,21 @@ class StreamWorld {
     let session = {}; // what it is to the groups that it has
     let out = new Map<number, Item>(); // by delivery number
     while (this.#life === life) {
-      const asked = new Map<number, Item[]>();
+      const asked = new Map<number, Map<number, Item>>(); // acks by request, the items by delivery number
+      const revoked = new Set<number>();
       let nextId = 10;
-      const { connection, send } = this.#connect(({ id, welcome, deliver, settled, revoke }) => {
+      let isOpen = false;
+      const { connection, send } = this.#connect(({ id, welcome, deliver, settled, revoke, error }) => {
         if (welcome) {
-          if (welcome.resumed) this.#count.resumed++;
-          else {
+          isOpen = true;
+          if (welcome.resumed) {
+            this.#count.resumed++;
+            const outstanding = numbersOf(welcome.subscriptions?.[0]?.outstanding);
+            for (const number of out.keys()) if (!outstanding.includes(number)) this.#fault(`${number} is out no more`);
+            const deliveries = outstanding.filter((number) => !out.has(number)).map((first) => ({ first }));
+            this.#count.givenBack += deliveries.length;
+            if (deliveries.length > 0) send({ nack: { subscription: 1, deliveries } });
+          } else {
             this.#leave(session, 0);
             session = {};
             out = new Map();
@@ -340,27 +357,39 @@ class StreamWorld {
           out.set(deliver.first + i, item);
           if (isFifo) this.#checkGroup(item, session);
         });
-        for (const item of asked.get(id) ?? []) {
-          if (settled?.failures) this.#fault(`not settled: ${JSON.stringify(settled.failures)}`);
+        if (error) this.#fault(`an error: ${JSON.stringify(error)}`);
+        const failed = settled?.failures?.map(({ delivery }: Json) => delivery) ?? [];
+        for (const [number, item] of asked.get(id) ?? []) {
+          if (failed.includes(number)) {
+            if (!revoked.has(number)) this.#fault(`not settled: ${JSON.stringify(settled)}`);
+            continue;
+          }
           item.isAcked = true;
           this.#count.acked++;
         }
-        if (revoke) this.#fault(`called back: ${JSON.stringify(revoke)}`);
-      });
-      send({ id: 1, hello: { graceMs: GRACE_MS, sessionToken: token } });
-      const endMs = Number.POSITIVE_INFINITY; // until the process ends
-      while (this.#loop.nowMs < endMs && this.#life === life) {
-        await this.#loop.sleep(1 + this.#below(30));
-        const numbers = [...out.keys()].slice(0, 1 + this.#below(6));
-        if (numbers.length === 0 || token === "" || connection.isEnded) continue;
-        const items = numbers.map((number) => out.get(number) as Item);
-        for (const [i, item] of items.entries()) {
-          item.isAckAsked = true;
-          out.delete(numbers[i] as number);
+        if (revoke && (!isFifo || revoke.reason !== "GROUP_FAILED"))
+          this.#fault(`called back: ${JSON.stringify(revoke)}`);
+        for (const number of numbersOf(revoke?.deliveries)) {
+          revoked.add(number);
+          const item = out.get(number);
+          if (item === undefined) continue;
+          out.delete(number);
           this.#out.get(item.group)?.items.delete(item);
         }
-        asked.set(++nextId, items);
-        send({ id: nextId, ack: { subscription: 1, deliveries: numbers.map((first) => ({ first })) } });
+      });
+      send({ id: 1, hello: { graceMs: GRACE_MS, sessionToken: token } });
+      const endMs = this.#loop.nowMs + 20 + this.#below(800);
+      while (this.#loop.nowMs < endMs && this.#life === life) {
+        await this.#loop.sleep(1 + this.#below(30));
+        const taken = new Map([...out].slice(0, 1 + this.#below(6)));
+        if (taken.size === 0 || !isOpen || connection.isEnded) continue;
+        for (const [number, item] of taken) {
+          item.isAckAsked = true;
+          out.delete(number);
+          this.#out.get(item.group)?.items.delete(item);
+        }
+        asked.set(++nextId, taken);
+        send({ id: nextId, ack: { subscription: 1, deliveries: [...taken.keys()].map((first) => ({ first })) } });
       }
       connection.closed();
       this.#leave(session, this.#loop.nowMs + GRACE_MS);
