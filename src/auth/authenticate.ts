@@ -152,7 +152,7 @@ export class Authenticator {
 
   /** @returns undefined when the role, or the key it came from, is no more, or its sessions are to be over */
   #principalOf(session: Session): Principal | undefined {
-    const { role, parentKeyId, policy, issuedMs, accessKeyId, tags, sourceIdentity } = session;
+    const { role, parentKeyId, policy, issuedMs, tags, sourceIdentity } = session;
     const parent = this.#identities.key(parentKeyId);
     if (!mayHaveSessions(parent, issuedMs)) return undefined;
     if (role === undefined) return { ...parent.principal, sessionIssuedMs: issuedMs };
@@ -170,7 +170,6 @@ export class Authenticator {
       issuedMs,
       tags: new Map(tags),
       sourceIdentity,
-      accessKeyId,
     });
   }
 

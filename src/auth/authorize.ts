@@ -49,12 +49,22 @@ interface Known {
   readonly number: number;
 }
 
+/** A principal as he came in, with the policies that he had then. */
+interface Asked {
+  /** His alone: a request that waited while his policies changed decides nothing for those that come after. */
+  readonly number: number;
+  /** None of his own policies asks about circumstances. */
+  readonly isFixed: boolean;
+}
+
 const MAY = ""; // as decisions are kept
 
 export class Authorizer {
   readonly #decisions = new Kept<string, string>(DECISIONS_KEPT_MAX);
   readonly #policies = new Kept<string, Known>(POLICIES_KEPT_MAX);
+  readonly #principals = new WeakMap<Principal, Asked>();
   #policyCount = 0;
+  #principalCount = 0;
 
   /**
    * @param action an IAM action such as "sqs:SendMessage"; batches have the single action's
@@ -66,8 +76,9 @@ export class Authorizer {
     const known = text === undefined ? undefined : this.#parsed(text);
     if (known?.policy instanceof PolicyError) return ofUnreadable(principal, action, resource);
     // What depends on the request's circumstances is decided each time anew.
-    const isFixed = (known?.isFixed ?? true) && isFixedFor(principal);
-    const key = isFixed ? `${principal.key}\n${action}\n${arn}\n${account}\n${known?.number ?? ""}` : "";
+    const { number, isFixed: isFixedHere } = this.#asked(principal);
+    const isFixed = (known?.isFixed ?? true) && isFixedHere;
+    const key = isFixed ? `${number}\n${action}\n${arn}\n${account}\n${known?.number ?? ""}` : "";
     const kept = isFixed ? this.#decisions.get(key) : undefined;
     if (kept !== undefined) return kept === MAY ? undefined : kept;
     const request = { principal: principal.names, action, resource: arn, context: context() };
@@ -76,9 +87,21 @@ export class Authorizer {
     return decision;
   }
 
-  /** Principals' policies have changed. Queues' need no telling: their text is part of what was decided. */
+  /**
+   * Principals' policies have changed: they are other objects from now on, and what was decided for the ones before only takes
+   * room. Queues' need no telling: their text is part of what was decided.
+   */
   forget(): void {
     this.#decisions.clear();
+  }
+
+  #asked(principal: Principal): Asked {
+    let asked = this.#principals.get(principal);
+    if (asked === undefined) {
+      asked = { number: ++this.#principalCount, isFixed: isFixedFor(principal) };
+      this.#principals.set(principal, asked);
+    }
+    return asked;
   }
 
   #parsed(text: string): Known {
@@ -92,17 +115,8 @@ export class Authorizer {
   }
 }
 
-const fixed = new WeakMap<Principal, boolean>();
-
-/** Whether none of his own policies asks about circumstances. */
-function isFixedFor(principal: Principal): boolean {
-  let isFixed = fixed.get(principal);
-  if (isFixed === undefined) {
-    const { identityPolicies, sessionPolicies = [] } = principal;
-    isFixed = identityPolicies.every(isUnconditional) && sessionPolicies.every(isUnconditional);
-    fixed.set(principal, isFixed);
-  }
-  return isFixed;
+function isFixedFor({ identityPolicies, sessionPolicies = [] }: Principal): boolean {
+  return identityPolicies.every(isUnconditional) && sessionPolicies.every(isUnconditional);
 }
 
 function parsedOrError(text: string): Policy | PolicyError {

@@ -22,8 +22,6 @@ export interface Principal {
   readonly sourceIdentity: string | undefined;
   /** Who he is for limits: all sessions of a role are one. */
   readonly limitName: string;
-  /** Equal for two principals only if they may do the same. */
-  readonly key: string;
 }
 
 export const ANONYMOUS: Principal = {
@@ -40,7 +38,6 @@ export const ANONYMOUS: Principal = {
   tags: new Map(),
   sourceIdentity: undefined,
   limitName: "anonymous",
-  key: "anonymous",
 };
 
 /** An account is meant by its number, and by its root's ARN: both are everybody in it. */
@@ -59,7 +56,6 @@ export function rootOf(account: string): Principal {
     names: { aws, own: aws, service: undefined },
     directNames: aws,
     limitName: `root ${account}`,
-    key: `root ${account}`,
   };
 }
 
@@ -84,7 +80,6 @@ export function userOf({ account, name, path, id, policies }: UserParts): Princi
     directNames: [arn, id],
     identityPolicies: policies,
     limitName: id,
-    key: `user ${arn}`,
   };
 }
 
@@ -103,8 +98,6 @@ export interface SessionParts {
   readonly issuedMs: number;
   readonly tags: ReadonlyMap<string, string>;
   readonly sourceIdentity: string | undefined;
-  /** Tells this session from others of the same name. */
-  readonly accessKeyId: string;
 }
 
 /** A role's path is not in it. */
@@ -132,6 +125,5 @@ export function roleSessionOf(parts: SessionParts): Principal {
     tags: parts.tags,
     sourceIdentity: parts.sourceIdentity,
     limitName: roleId,
-    key: `session ${parts.accessKeyId}`,
   };
 }

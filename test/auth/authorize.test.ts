@@ -31,7 +31,7 @@ function session(account: string, identity: readonly Json[], narrowed?: readonly
     ...{ account, roleName: "worker", rolePath: "/", roleId: "AROAWORKERWORKER0000", sessionName: "s1" },
     policies: identity.map((each) => parsed("identity", each)),
     sessionPolicies: narrowed?.map((each) => parsed("session", each)),
-    ...{ issuedMs: 0, tags: new Map(), sourceIdentity: undefined, accessKeyId: "ASIA0000000000000000" },
+    ...{ issuedMs: 0, tags: new Map(), sourceIdentity: undefined },
   });
 }
 const NO_CONTEXT: Context = new Map();
@@ -199,12 +199,31 @@ describe("decisions are kept", () => {
     }
   });
 
-  test("until policies change, and not at all where circumstances decide", () => {
+  test("until policies change", () => {
     const authorizer = new Authorizer();
     const resource = { arn: ARN, account: OWNER, policy: undefined };
     expect(authorizer.decide(user(OWNER, ALLOW), SEND, resource, () => NO_CONTEXT)).toBeUndefined();
     authorizer.forget();
     expect(authorizer.decide(user(OWNER), SEND, resource, () => NO_CONTEXT)).toBeDefined();
+  });
+
+  test("for nobody who comes later, when a request waited while policies changed", () => {
+    const authorizer = new Authorizer();
+    const resource = { arn: ARN, account: OWNER, policy: undefined };
+    const ask = (principal: Principal) => authorizer.decide(principal, SEND, resource, () => NO_CONTEXT) === undefined;
+    const admittedBefore = user(OWNER, ALLOW);
+    authorizer.forget(); // and only then he gets as far as to be asked about
+    expect(ask(admittedBefore)).toBe(true);
+    const sameUserNow = user(OWNER);
+    for (let round = 0; round < 2; round++) {
+      expect(ask(sameUserNow)).toBe(false);
+      expect(ask(admittedBefore)).toBe(true);
+    }
+  });
+
+  test("not at all where circumstances decide", () => {
+    const authorizer = new Authorizer();
+    const resource = { arn: ARN, account: OWNER, policy: undefined };
     const inside = user(OWNER, { Condition: { IpAddress: { "aws:SourceIp": "10.0.0.0/8" } } });
     const from = (ip: string) => authorizer.decide(inside, SEND, resource, () => new Map([["aws:sourceip", [ip]]]));
     expect(from("10.0.0.1")).toBeUndefined();

@@ -289,7 +289,6 @@ function principalOf({ asker: { kind, account }, identity, session }: Case): Pri
     issuedMs: 0,
     tags: new Map(),
     sourceIdentity: undefined,
-    accessKeyId: "ASIA0000000000000000",
   });
 }
 
