@@ -16,7 +16,9 @@ import { ROLES_USAGE } from "./cli/roles.ts";
 import { runCommand } from "./cli/run.ts";
 import { type Config, ConfigError, dataDirectoryOf, HELP, readConfig, readIdentitiesAgain } from "./config/config.ts";
 import { Entrance } from "./entrance.ts";
+import { AwsKms } from "./keys/aws-kms.ts";
 import { KeyringError } from "./keys/keyring.ts";
+import { KeyManagements } from "./keys/managements.ts";
 import { LogError } from "./log/errors.ts";
 import { openLog } from "./log/local-log.ts";
 import { NodeDisk } from "./log/node-disk.ts";
@@ -184,8 +186,10 @@ async function serve(config: Config): Promise<void> {
     () => masterKeyOf(config).obtain(),
     (error) => onNote(`The keyring stays as it was: ${explain(error)}`),
   );
+  const awsKms = config.kms === undefined ? undefined : await AwsKms.load(config.kms);
+  let audit: OpenedAudit | undefined;
   const opened = await openBroker({
-    keyProvider: keyring,
+    keyProvider: new KeyManagements(keyring, awsKms, (use) => audit?.audit.keyAsked(use)),
     coreWasm: parts.coreWasm,
     openLog: (codec, segmentBytes) => {
       const encryption = { cipher: createLogCipher(masterKeyOf(config)), isOn: config.encryptionAtRest };
@@ -196,7 +200,6 @@ async function serve(config: Config): Promise<void> {
   });
   const { account, region: defaultRegion, awsWaits, autoCreateQueues, publicUrl } = config;
   let entrance: Entrance | undefined;
-  let audit: OpenedAudit | undefined;
   const hub = new StreamHub(opened.streams, {
     clock: opened.clock,
     serverVersion: WASQ_VERSION,

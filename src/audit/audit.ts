@@ -19,6 +19,14 @@ export interface Refusal {
   readonly text: string;
 }
 
+/** A queue's key was asked to make or to unwrap a data key. */
+export interface KeyAsked {
+  readonly action: "GenerateDataKey" | "Decrypt";
+  readonly key: string; // "" where only the key management knows
+  readonly resource: string; // the queue's ARN; "" where it is not known
+  readonly code: string; // "" when it was done
+}
+
 const TEXT_LENGTH_MAX = 512;
 const REFUSALS_PER_SECOND_MAX = 100;
 const KEYS_COUNTED_MAX = 10_000;
@@ -31,6 +39,7 @@ export class Audit {
   readonly #sink: AuditSink;
   readonly #clock: Clock;
   readonly #used = new Map<string, { accessKeyId: string; principal: string; address: string; signatures: number }>();
+  readonly #asked = new Map<string, KeyAsked & { times: number }>();
   #refusalSecond = 0;
   #refusalCount = 0;
   #leftOut = 0;
@@ -99,8 +108,22 @@ export class Audit {
     this.#used.set(name, { accessKeyId, principal, address, signatures: 1 });
   }
 
+  /** Told by `flush`, once for all that are alike. */
+  keyAsked(asked: KeyAsked): void {
+    const name = `${asked.action} ${asked.code} ${asked.resource} ${asked.key}`;
+    const known = this.#asked.get(name);
+    if (known !== undefined) {
+      known.times++;
+      return;
+    }
+    if (this.#asked.size >= KEYS_COUNTED_MAX) this.flush();
+    this.#asked.set(name, { ...asked, times: 1 });
+  }
+
   /** To be called once a minute, and at the end. */
   flush(): void {
+    for (const asked of this.#asked.values()) this.#write("queue key asked", { ...asked });
+    this.#asked.clear();
     for (const use of this.#used.values()) this.#write("key used", { ...use });
     this.#used.clear();
     this.#tellLeftOut();

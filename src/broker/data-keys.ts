@@ -38,7 +38,7 @@ export class DataKeys {
   readonly #clock: Clock;
   /** Runs its argument when everything that was sent so far is on disk. */
   readonly #whenWritten: (then: () => void) => void;
-  readonly #live = new Map<string, { key: DataKey; untilMs: number }>(); // by account and KmsMasterKeyId
+  readonly #live = new Map<string, { key: DataKey; untilMs: number }>(); // by queue and KmsMasterKeyId
   readonly #waiters = new Map<string, Waiter[]>();
   readonly #byNumber = new Map<number, DataKey>(); // that records not yet written may need
   readonly #opened = new Map<string, { key: Promise<DataKey>; untilMs: number }>(); // least recently used first
@@ -53,7 +53,7 @@ export class DataKeys {
   live(entry: QueueEntry, nowMs: number): DataKey | undefined {
     const name = nameOf(entry);
     const live = this.#live.get(name);
-    // Two queues may share the key's data key; each goes by its own period.
+    // The period may have been made shorter since.
     if (live === undefined || nowMs >= Math.min(live.untilMs, live.key.madeMs + periodMs(entry))) return undefined;
     return live.key;
   }
@@ -72,7 +72,7 @@ export class DataKeys {
     }
     this.#waiters.set(name, [then]);
     const { account, settings } = entry;
-    this.#provider.generate(settings.kmsMasterKeyId ?? "", account).then(
+    this.#provider.generate(settings.kmsMasterKeyId ?? "", account, entry.arn).then(
       (generated) => {
         this.#begin(name, generated, periodMs(entry));
         this.#tell(name, undefined);
@@ -170,8 +170,9 @@ export class DataKeys {
   }
 }
 
-function nameOf({ account, region, settings }: QueueEntry): string {
-  return `${account}/${region}/${settings.kmsMasterKeyId}`;
+/** A data key is one queue's: whoever has the queue's key is told which, and may refuse another. */
+function nameOf({ number, settings }: QueueEntry): string {
+  return `${number} ${settings.kmsMasterKeyId}`;
 }
 
 function periodMs({ settings }: QueueEntry): number {

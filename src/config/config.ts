@@ -26,6 +26,8 @@ export interface Config {
   readonly masterKeyFile: string | undefined;
   /** Whether what is written to the log is encrypted; what was encrypted is read in any case. */
   readonly encryptionAtRest: boolean;
+  /** The KMS that has the keys of queues with KmsMasterKeyId; undefined: the keyring has them. Endpoint undefined: AWS's own. */
+  readonly kms: { readonly endpoint: string | undefined; readonly region: string } | undefined;
   /** HTTPS and WSS are served with these; undefined: HTTP is. */
   readonly tls: { readonly certPath: string; readonly keyPath: string } | undefined;
   /** Other machines can reach it. */
@@ -80,6 +82,10 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
   --encryption-at-rest on|off  whether what is kept there is encrypted (WASQ_ENCRYPTION_AT_REST, on)
   --master-key-file PATH   the key it is encrypted under, if not WASQ_MASTER_KEY; made at the first start
                                                                        (WASQ_MASTER_KEY_FILE, master.key in the data directory)
+  --kms local|aws          who has the keys of queues with KmsMasterKeyId: wasq itself, or a KMS that speaks AWS's API,
+                           asked with the credentials that AWS's SDKs find (WASQ_KMS, local)
+  --kms-endpoint URL       where that KMS is                           (WASQ_KMS_ENDPOINT, AWS's own of the region)
+  --kms-region NAME        its region                                  (WASQ_KMS_REGION, that of --region)
   --config PATH            settings and queues, JSON or YAML; or ElasticMQ's .conf file    (WASQ_CONFIG)
   --account DIGITS         account of callers who name none            (WASQ_ACCOUNT, 000000000000)
   --region NAME            region of requests that name none           (WASQ_REGION, us-east-1)
@@ -162,6 +168,17 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     mistakes.push(`${only.place} is given alone: TLS needs a certificate and its key`);
   }
 
+  const kmsEndpoint = originOf(text("kmsEndpoint", ""));
+  const isAwsKms = text("kms", "local") === "aws";
+  for (const name of ["kmsEndpoint", "kmsRegion"] as const) {
+    const without = isAwsKms ? undefined : given.get(name);
+    if (without !== undefined) mistakes.push(`${without.place} is for --kms aws, which is not chosen`);
+  }
+  const notes = [...file.notes];
+  if (isAwsKms && kmsEndpoint?.startsWith("http:") && !LOOPBACK.test(new URL(kmsEndpoint).hostname)) {
+    notes.push(`The KMS at ${kmsEndpoint} is asked without TLS: whoever is on the way reads data keys`);
+  }
+
   if (mistakes.length > 0 && asked !== "help" && asked !== "version") throw new ConfigError(mistakes.join("\n"));
   return Object.freeze({
     command: asked as Config["command"],
@@ -170,6 +187,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     dataDirectory: text("dataDirectory", defaultDataDirectory(env)),
     masterKeyFile: given.get("masterKeyFile")?.text,
     encryptionAtRest: text("encryptionAtRest", "on") === "on",
+    kms: isAwsKms ? Object.freeze({ endpoint: kmsEndpoint, region: text("kmsRegion", region) }) : undefined,
     tls: certPath === undefined || keyPath === undefined ? undefined : Object.freeze({ certPath, keyPath }),
     isExposed: host !== undefined && !LOOPBACK.test(host.text),
     insecureNoAuth: text("insecureNoAuth", "false") === "true",
@@ -188,7 +206,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     auditLog: given.get("auditLog")?.text,
     bootstrapRoot: text("bootstrapRoot", "false") === "true",
     file: path,
-    notes: Object.freeze(file.notes),
+    notes: Object.freeze(notes),
   });
 }
 

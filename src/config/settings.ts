@@ -35,6 +35,9 @@ export interface Setting {
 const isOneOf = (expression: RegExp, wanted: string) => (text: string) => (expression.test(text) ? undefined : wanted);
 const truth = isOneOf(/^(true|false)$/, "true or false is needed");
 
+const REGION = /^[a-z0-9-]{1,64}$/;
+const REGION_NEEDED = "a region is needed, such as us-east-1";
+
 /** By the name that it has in a file. */
 export const SETTINGS = {
   host: {
@@ -62,6 +65,22 @@ export const SETTINGS = {
     flag: "encryption-at-rest",
     variable: "WASQ_ENCRYPTION_AT_REST",
     wrong: isOneOf(/^(on|off)$/, "on or off is needed"),
+  },
+  kms: {
+    flag: "kms",
+    variable: "WASQ_KMS",
+    wrong: isOneOf(/^(local|aws)$/, "local or aws is needed"),
+  },
+  kmsEndpoint: {
+    flag: "kms-endpoint",
+    variable: "WASQ_KMS_ENDPOINT",
+    wrong: (text) =>
+      originOf(text) === undefined ? "scheme, host and port are needed, such as https://kms.example.org" : undefined,
+  },
+  kmsRegion: {
+    flag: "kms-region",
+    variable: "WASQ_KMS_REGION",
+    wrong: isOneOf(REGION, REGION_NEEDED),
   },
   tlsCert: {
     flag: "tls-cert",
@@ -100,7 +119,7 @@ export const SETTINGS = {
   region: {
     flag: "region",
     variable: "WASQ_REGION",
-    wrong: isOneOf(/^[a-z0-9-]{1,64}$/, "a region is needed, such as us-east-1"),
+    wrong: isOneOf(REGION, REGION_NEEDED),
   },
   publicUrl: {
     flag: "public-url",

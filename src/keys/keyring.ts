@@ -6,7 +6,7 @@
 //       22    12  nonce                  34    32  the data key, AES-256-GCM    66   16  tag
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from "node:crypto";
 import type { Sealer } from "../auth/sealing.ts";
-import { DATA_KEY_BYTES, type GeneratedKey, KeyError, type KeyProvider } from "./provider.ts";
+import { DATA_KEY_BYTES, type GeneratedKey, KeyError, type KeyProvider, WRAPPED_BY } from "./provider.ts";
 
 export const KEYRING_VERSION = 1;
 const HEAD_BYTES = 22;
@@ -112,7 +112,7 @@ export class Keyring implements KeyProvider {
     if (!active) throw refusal("KmsDisabled", `${arn} is disabled.`);
     const plain = randomBytes(DATA_KEY_BYTES);
     const wrapped = Buffer.alloc(WRAPPED_BYTES);
-    wrapped[0] = 1;
+    wrapped[0] = WRAPPED_BY.keyring;
     wrapped[1] = 1;
     wrapped.write(id.replaceAll("-", ""), 2, "hex");
     wrapped.writeUInt32LE(material.length, 18);
@@ -128,7 +128,7 @@ export class Keyring implements KeyProvider {
 
   async unwrap(wrapped: Uint8Array): Promise<Buffer> {
     const bytes = Buffer.from(wrapped);
-    if (bytes.byteLength !== WRAPPED_BYTES || bytes[0] !== 1 || bytes[1] !== 1) {
+    if (bytes.byteLength !== WRAPPED_BYTES || keyIdOf(bytes) === undefined) {
       throw refusal("KmsInvalidState", "The message's data key was wrapped by another key management.");
     }
     const key = this.#byId.get(uuid(bytes.subarray(2, 18))) ?? this.#managedOf(uuid(bytes.subarray(2, 18)));
@@ -166,6 +166,12 @@ function managedId(account: string): string {
 
 function uuid(bytes: Buffer): string {
   return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+/** Which key has wrapped a data key; undefined when it was no keyring's. */
+export function keyIdOf(wrapped: Uint8Array): string | undefined {
+  if (wrapped.byteLength < HEAD_BYTES || wrapped[0] !== WRAPPED_BY.keyring || wrapped[1] !== 1) return undefined;
+  return uuid(Buffer.from(wrapped.subarray(2, 18)));
 }
 
 const ERROR_CODES = {

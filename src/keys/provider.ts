@@ -8,7 +8,8 @@ export type KeyErrorCode =
   | "KmsInvalidState"
   | "KmsNotFound"
   | "KmsOptInRequired"
-  | "KmsThrottled";
+  | "KmsThrottled"
+  | "ServiceUnavailableException"; // nobody answers; clients try again by themselves
 
 /** A key cannot be used now. Nothing has changed, and it may be different later. */
 export class KeyError extends Error {
@@ -21,6 +22,8 @@ export class KeyError extends Error {
   }
 }
 
+/** The first byte of a wrapped data key. */
+export const WRAPPED_BY = { keyring: 1, awsKms: 2 } as const;
 export const DATA_KEY_BYTES = 32;
 export const WRAPPED_BYTES_MAX = 8_192;
 
@@ -32,6 +35,6 @@ export interface GeneratedKey {
 /** Both reject with KeyError, also when nobody answers in time. */
 export interface KeyProvider {
   /** @param keyId as in KmsMasterKeyId: a key's ID, its ARN, an alias or an alias' ARN. @param account of the queue */
-  generate(keyId: string, account: string): Promise<GeneratedKey>;
+  generate(keyId: string, account: string, queueArn: string): Promise<GeneratedKey>;
   unwrap(wrapped: Uint8Array): Promise<Buffer>;
 }

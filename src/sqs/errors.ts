@@ -214,7 +214,7 @@ export const ERRORS = {
     space: SQS,
     queryCode: "KMS.AccessDeniedException",
     fault: "Sender",
-    when: "The key management denies the use of the queue's key, or does not answer.",
+    when: "The key management denies the use of the queue's key.",
   },
   KmsDisabled: {
     status: 400,
@@ -270,7 +270,7 @@ export const ERRORS = {
     space: CORAL,
     queryCode: "ServiceUnavailable",
     fault: "Receiver",
-    when: "Memory or disk is full for now.",
+    when: "Memory or disk is full for now, or the key management does not answer.",
   },
 } as const satisfies Record<string, Row>;
 

@@ -57,6 +57,22 @@ describe("what is bounded", () => {
     expect(told()).toMatchObject([{ event: "refusals left out", count: 2 }]);
   });
 
+  test("uses of a queue's key are counted, and told once a minute", () => {
+    const { audit, told } = setUp();
+    const asked = { action: "Decrypt", key: "", resource: "arn:q", code: "" } as const;
+    for (let i = 0; i < 3; i++) audit.keyAsked(asked);
+    audit.keyAsked({ ...asked, code: "KmsDisabled" });
+    expect(told()).toEqual([]);
+    audit.flush();
+    const line = { event: "queue key asked", action: "Decrypt", resource: "arn:q" };
+    expect(told()).toMatchObject([
+      { ...line, times: 3 },
+      { ...line, times: 1, code: "KmsDisabled" },
+    ]);
+    audit.flush();
+    expect(told()).toEqual([]);
+  });
+
   test("uses of a key are counted, and told once a minute for each address", () => {
     const { audit, told } = setUp();
     for (let i = 0; i < 3; i++) audit.used("AKIA1", "arn:alice", "10.0.0.1");

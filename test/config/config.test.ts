@@ -24,6 +24,7 @@ test("serve alone has a default for everything, and cannot be changed", () => {
     dataDirectory: "/home/someone/.local/share/wasq",
     masterKeyFile: undefined,
     encryptionAtRest: true,
+    kms: undefined,
     tls: undefined,
     awsWaits: false,
     autoCreateQueues: false,
@@ -48,6 +49,25 @@ test("the environment counts, and a flag counts more", () => {
   expect(readConfig(["serve"], env)).toMatchObject({ port: 1000, host: "::1", dataDirectory: "/queues" });
   const args = ["serve", "--port=0", "--host", "localhost", "--data-dir", "here", "--aws-waits"];
   expect(readConfig(args, env)).toMatchObject({ port: 0, host: "localhost", dataDirectory: "here", awsWaits: true });
+});
+
+test("a KMS is asked where it is said to be, with a note when that is over the network without TLS", () => {
+  const kmsOf = (...args: string[]) => readConfig(["serve", ...args], HOME).kms;
+  expect(kmsOf("--kms", "local")).toBeUndefined();
+  expect(kmsOf("--kms", "aws", "--region", "eu-west-1")).toEqual({ endpoint: undefined, region: "eu-west-1" });
+  const args = ["--kms", "aws", "--kms-endpoint", "http://kms.example.org:4566/", "--kms-region", "eu-west-2"];
+  expect(kmsOf(...args)).toEqual({ endpoint: "http://kms.example.org:4566", region: "eu-west-2" });
+  expect(readConfig(["serve", ...args], HOME).notes).toEqual([expect.stringContaining("without TLS")]);
+  const here = ["serve", "--kms", "aws", "--kms-endpoint", "http://127.0.0.1:4566"];
+  expect(readConfig(here, HOME).notes).toEqual([]);
+  expect(mistakesOf(["serve", "--kms", "gcp", "--kms-endpoint", "kms", "--kms-region", "EU"])).toEqual([
+    `--kms is "gcp": local or aws is needed`,
+    `--kms-endpoint is "kms": scheme, host and port are needed, such as https://kms.example.org`,
+    `--kms-region is "EU": a region is needed, such as us-east-1`,
+  ]);
+  expect(mistakesOf(["serve", "--kms-endpoint", "https://kms.example.org"])).toEqual([
+    "--kms-endpoint is for --kms aws, which is not chosen",
+  ]);
 });
 
 test("every setting has a flag and a variable", () => {
