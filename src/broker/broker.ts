@@ -4,12 +4,14 @@ import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Core, type ReceivedHandle, SEND } from "../core/core.ts";
 import type { Log } from "../log/log.ts";
-import { type Catalogue, encodeQueue, QueueEntry } from "./catalogue.ts";
+import type { Catalogue } from "./catalogue.ts";
 import { Direct } from "./direct.ts";
 import { MessageIds } from "./message-ids.ts";
 import { Mover } from "./mover.ts";
 import { Moves } from "./moves.ts";
 import { Peeks } from "./peeks.ts";
+import { QueueEntry } from "./queue-entry.ts";
+import { encodeQueue } from "./queue-record.ts";
 import { readReceiptHandle } from "./receipt-handle.ts";
 import { Receives } from "./receives.ts";
 import { RecordReader } from "./record-reader.ts";
@@ -72,7 +74,7 @@ export class LocalBroker implements Broker {
     this.#receives = new Receives({ core, catalogue, reader, turn: this.#turn });
     this.#peeks = new Peeks({ core, catalogue, reader, turn: this.#turn });
     this.#moves = new Moves<QueueEntry>(core, catalogue, (source, done) => this.#logEntry(source, done));
-    this.#moves.resume(catalogue.entries(), this.#turn.nowMs());
+    this.#moves.resume(catalogue.held(), this.#turn.nowMs());
     this.#mover = new Mover(core, this.#turn, this.#moves);
     this.direct = new Direct({ core, catalogue, seals, turn: this.#turn, receives: this.#receives });
     this.#turn.tick();
@@ -139,6 +141,7 @@ export class LocalBroker implements Broker {
   }
 
   #logEntry(entry: QueueEntry, done: () => void): void {
+    this.#catalogue.keep(entry);
     const payload = encodeQueue(entry);
     this.#turn.admit(() => {
       if (!this.#core.logQueue(entry.index, payload)) return false;

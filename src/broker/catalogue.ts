@@ -1,153 +1,50 @@
 // The queues by name, with their settings and tags; what of them the core must know is given to it here.
 
 import { queueArn } from "../base/arn.ts";
-import { type Core, QUEUE_FLAG } from "../core/core.ts";
+import { type Core, QUEUE_FLAG, type QueueRules } from "../core/core.ts";
 import { INFLIGHT_COUNT_MAX } from "../limits.ts";
-import { storedTasks } from "./moves.ts";
-import type { MoveTask, Queue, QueueName, QueueSettings } from "./types.ts";
+import { NO_TAGS, QueueEntry } from "./queue-entry.ts";
+import { QueueRecordReader, UNSAID, usual } from "./queue-record.ts";
+import { QueueRows } from "./queue-rows.ts";
+import type { QueueName, QueueSettings } from "./types.ts";
 
-const QUEUE_PAYLOAD_OFFSET = 40; // of a QUEUE record: assembly/record.ts
-// A million queues that are as they were made share what they have in common.
-const NO_TASKS: readonly MoveTask[] = [];
-const NO_TAGS: ReadonlyMap<string, string> = new Map();
-/** Different settings that are kept to be shared. */
+/** Different settings that are kept to be shared, the usual ones among them. */
 const SHARED_COUNT_MAX = 1_024;
+/** Plain queues that are kept as objects after they were asked for; the oldest go all at once. */
+const AWAKE_COUNT_MAX = 8_192;
 
-/** What a record of version 2 does not name. Part of the log's format: changing a value changes what records mean. */
-const UNSAID: QueueSettings = {
-  fifo: false,
-  delaySeconds: 0,
-  maximumMessageBytes: 1_048_576,
-  retentionSeconds: 345_600,
-  waitSeconds: 0,
-  visibilitySeconds: 30,
-  contentBasedDeduplication: false,
-  deduplicationScope: "queue",
-  fifoThroughputLimit: "perQueue",
-  redrive: undefined,
-  redriveAllow: undefined,
-  policy: undefined,
-  kmsMasterKeyId: undefined,
-  kmsDataKeyReusePeriodSeconds: 300,
-  sqsManagedSse: true,
-};
-
-/** A queue as the broker holds it. A purge changes `index` and `coreNumber`; `number` lasts as long as the queue. */
-export class QueueEntry implements Queue {
-  readonly account: string;
-  readonly region: string;
+/** A plain queue that was asked for some time ago: its row is written, and whoever still has its entry keeps it. */
+interface Resting {
+  readonly namespace: Namespace;
   readonly name: string;
-  readonly number: number;
-  readonly createdMs: number;
-  settings: QueueSettings;
-  tags: ReadonlyMap<string, string>;
-  modifiedMs: number;
-  index = 0;
-  coreNumber = 0;
-  isGone = false;
-  /** It has, or had, messages that only a key opens. */
-  mayBeSealed: boolean;
-  moveTasks: readonly MoveTask[] = NO_TASKS; // of those that empty it; newest first
-
-  constructor(
-    name: QueueName,
-    number: number,
-    settings: QueueSettings,
-    tags: ReadonlyMap<string, string>,
-    createdMs: number,
-    modifiedMs: number,
-  ) {
-    this.account = name.account;
-    this.region = name.region;
-    this.name = name.name;
-    this.number = number;
-    this.settings = settings;
-    this.tags = tags;
-    this.createdMs = createdMs;
-    this.modifiedMs = modifiedMs;
-    this.mayBeSealed = settings.kmsMasterKeyId !== undefined;
-  }
-
-  get arn(): string {
-    return queueArn(this.region, this.account, this.name);
-  }
+  readonly index: number;
+  readonly entry: WeakRef<QueueEntry>;
 }
 
-/** How a queue's settings stand in the log. Fields are added, never renamed. Version 1 names every setting. */
-interface StoredQueue {
-  readonly version: 1 | 2;
-  readonly number: number;
-  readonly account: string;
-  readonly region: string;
-  readonly name: string;
-  readonly settings?: Partial<QueueSettings>;
-  readonly tags?: readonly (readonly [string, string])[];
-  readonly createdMs: number;
-  readonly modifiedMs?: number; // when it is another
-  readonly moveTasks?: readonly MoveTask[];
-}
-
-/** Those that differ from what need not be said, as JSON can tell. */
-function saidOf(settings: QueueSettings): Partial<QueueSettings> | undefined {
-  const unsaid: Readonly<Record<string, unknown>> = { ...UNSAID };
-  const said = Object.entries(settings).filter(([name, value]) => value !== unsaid[name]);
-  return said.length === 0 ? undefined : Object.fromEntries(said.map(([name, value]) => [name, value ?? null]));
-}
-
-export function encodeQueue(entry: QueueEntry): Buffer {
-  const said = saidOf(entry.settings);
-  const stored: StoredQueue = {
-    version: 2,
-    number: entry.number,
-    account: entry.account,
-    region: entry.region,
-    name: entry.name,
-    ...(said === undefined ? {} : { settings: said }),
-    ...(entry.tags.size === 0 ? {} : { tags: [...entry.tags] }),
-    createdMs: entry.createdMs,
-    ...(entry.modifiedMs === entry.createdMs ? {} : { modifiedMs: entry.modifiedMs }),
-    ...(entry.moveTasks.length === 0 ? {} : { moveTasks: storedTasks(entry.moveTasks) }),
-  };
-  return Buffer.from(JSON.stringify(stored));
-}
-
-// JSON has no undefined: what was absent is absent again.
-function restoreSettings(stored: Partial<QueueSettings>): QueueSettings {
-  return {
-    ...UNSAID,
-    ...stored,
-    redrive: stored.redrive ?? undefined,
-    redriveAllow: stored.redriveAllow ?? undefined,
-    policy: stored.policy ?? undefined,
-    kmsMasterKeyId: stored.kmsMasterKeyId ?? undefined,
-  };
-}
-
-function restoreTask(stored: MoveTask): MoveTask {
-  return {
-    ...stored,
-    destinationArn: stored.destinationArn ?? undefined,
-    messagesPerSecond: stored.messagesPerSecond ?? undefined,
-    failure: stored.failure ?? undefined,
-  };
-}
-
-/** The queues of an account in a region, by name. */
+/** The queues of an account in a region, by name: as an object, or the index of the row that tells what it is. */
 interface Namespace {
+  readonly id: number;
   readonly account: string;
   readonly region: string;
-  readonly byName: Map<string, QueueEntry>;
+  readonly byName: Map<string, QueueEntry | Resting | number>;
+  sorted: string[] | undefined;
 }
 
 export class Catalogue {
   readonly #core: Core;
   readonly #namespaces = new Map<string, Namespace>();
+  readonly #namespaceById: Namespace[] = [];
   #latest: Namespace | undefined; // mostly the next one, too
+  readonly #rows = new QueueRows();
+  #awake: QueueEntry[] = []; // may have become rows since
+  #resting: Resting[] = [];
   readonly #arnByNumber = new Map<number, string | undefined>(); // of those that are gone, and those once asked for
-  readonly #shared = new Map<string, QueueSettings>();
+  readonly #shared: QueueSettings[] = [UNSAID];
+  readonly #sharedIds = new Map<string, number>([[JSON.stringify(UNSAID), 0]]);
+  readonly #idBySettings = new WeakMap<QueueSettings, number>([[UNSAID, 0]]);
   readonly #sources = new Map<string, Set<QueueEntry>>(); // dead-letter target's ARN to those who name it
-  readonly #replayed = new Map<number, QueueEntry>(); // by index, while the log is replayed
-  #sorted: QueueEntry[] | undefined;
+  readonly #records = new QueueRecordReader();
+  #replayed: (QueueEntry | string | undefined)[] = []; // by index, while the log is replayed; a name has a row
   #nextNumber = 1;
   /** Grows whenever a queue comes or goes. */
   version = 0;
@@ -161,47 +58,115 @@ export class Catalogue {
     const index = record.readUInt32LE(24);
     const coreNumber = record.readUInt32LE(28);
     if (dropped) {
-      const gone = this.#replayed.get(index);
-      if (gone?.coreNumber !== coreNumber) return;
-      this.#arnByNumber.set(gone.number, gone.arn);
-      this.#replayed.delete(index);
+      const gone = this.#replayed[index];
+      if (gone === undefined) return;
+      const entry = typeof gone === "string" ? this.#entryOfRow(index, gone) : gone;
+      if (entry.coreNumber !== coreNumber) return;
+      this.#arnByNumber.set(entry.number, entry.arn);
+      this.#replayed[index] = undefined;
       return;
     }
-    const payload = record.toString("utf8", QUEUE_PAYLOAD_OFFSET, QUEUE_PAYLOAD_OFFSET + record.readUInt32LE(32));
-    const stored: StoredQueue = JSON.parse(payload);
-    const { account, region } = this.#namespace(stored);
-    const entry = new QueueEntry(
-      { account, region, name: stored.name },
-      stored.number,
-      stored.settings === undefined ? UNSAID : this.#share(restoreSettings(stored.settings)),
-      stored.tags === undefined || stored.tags.length === 0 ? NO_TAGS : new Map(stored.tags),
-      stored.createdMs,
-      stored.modifiedMs ?? stored.createdMs,
-    );
+    const recorded = this.#records.read(record);
+    const { name, number, createdMs, rest } = recorded;
+    const { id, account, region } = this.#namespace(recorded);
+    if (rest === undefined) {
+      this.#rows.set(index, { number, coreNumber, createdMs, namespaceId: id, settingsId: 0 });
+      this.#replayed[index] = name;
+      return;
+    }
+    const settings = rest.settings === undefined ? UNSAID : this.#share(rest.settings);
+    const tags = rest.tags.size === 0 ? NO_TAGS : rest.tags;
+    const entry = new QueueEntry({ account, region, name }, number, settings, tags, createdMs, rest.modifiedMs);
     entry.index = index;
     entry.coreNumber = coreNumber;
-    if (stored.moveTasks !== undefined) entry.moveTasks = stored.moveTasks.map(restoreTask);
-    this.#replayed.set(index, entry);
+    if (rest.moveTasks.length > 0) entry.moveTasks = rest.moveTasks;
+    this.#replayed[index] = this.#writeRow(entry, id) ? name : entry;
   }
 
   #namespace({ account, region }: Pick<QueueName, "account" | "region">): Namespace {
     const latest = this.#latest;
     if (latest?.account === account && latest.region === region) return latest;
     const key = `${account}/${region}`;
-    const found = this.#namespaces.get(key) ?? { account, region, byName: new Map<string, QueueEntry>() };
-    this.#namespaces.set(key, found);
+    let found = this.#namespaces.get(key);
+    if (found === undefined) {
+      found = { id: this.#namespaceById.length, account, region, byName: new Map(), sorted: undefined };
+      this.#namespaceById.push(found);
+      this.#namespaces.set(key, found);
+    }
     this.#latest = found;
     return found;
   }
 
   /** The same settings, the same object. */
   #share(settings: QueueSettings): QueueSettings {
-    const key = JSON.stringify(settings);
-    const known = this.#shared.get(key);
-    if (known !== undefined) return known;
-    if (this.#shared.size === SHARED_COUNT_MAX) this.#shared.clear();
-    this.#shared.set(key, settings);
-    return settings;
+    const known = this.#idBySettings.get(settings);
+    if (known !== undefined) return settings;
+    const own = usual(settings);
+    if (own === UNSAID) return own;
+    const key = JSON.stringify(own);
+    const id = this.#sharedIds.get(key);
+    if (id !== undefined) return this.#shared[id] as QueueSettings;
+    if (this.#shared.length === SHARED_COUNT_MAX) return own;
+    this.#sharedIds.set(key, this.#shared.length);
+    this.#idBySettings.set(own, this.#shared.length);
+    this.#shared.push(own);
+    return own;
+  }
+
+  // --- rows -----------------------------------------------------------------------------------------------------
+
+  /** @returns false if the queue is more than a row can tell */
+  #writeRow(entry: QueueEntry, namespaceId: number): boolean {
+    const settingsId = entry.isPlain ? this.#idBySettings.get(entry.settings) : undefined;
+    if (settingsId === undefined) return false;
+    const { index, number, coreNumber, createdMs } = entry;
+    this.#rows.set(index, { number, coreNumber, createdMs, namespaceId, settingsId });
+    return true;
+  }
+
+  #entryOfRow(index: number, name: string): QueueEntry {
+    const rows = this.#rows;
+    const { account, region } = this.#namespaceById[rows.namespaceId(index)] as Namespace;
+    const settings = this.#shared[rows.settingsId(index)] as QueueSettings;
+    const createdMs = rows.createdMs(index);
+    const full = { account, region, name };
+    const entry = new QueueEntry(full, rows.number(index), settings, NO_TAGS, createdMs, createdMs);
+    entry.index = index;
+    entry.coreNumber = rows.coreNumber(index);
+    return entry;
+  }
+
+  #hold(namespace: Namespace, entry: QueueEntry): QueueEntry {
+    namespace.byName.set(entry.name, entry);
+    if (this.#awake.length >= AWAKE_COUNT_MAX) this.#rest();
+    this.#awake.push(entry);
+    return entry;
+  }
+
+  /** Those held for long become rows, as soon as nobody else has their entries: there is never a second one. */
+  #rest(): void {
+    const resting: Resting[] = [];
+    for (const one of this.#resting) {
+      if (one.namespace.byName.get(one.name) !== one) continue;
+      if (one.entry.deref() === undefined) one.namespace.byName.set(one.name, one.index);
+      else resting.push(one);
+    }
+    for (const entry of this.#awake) {
+      const namespace = this.#namespace(entry);
+      const { name, index } = entry;
+      if (namespace.byName.get(name) !== entry || !this.#writeRow(entry, namespace.id)) continue;
+      const one: Resting = { namespace, name, index, entry: new WeakRef(entry) };
+      namespace.byName.set(name, one);
+      resting.push(one);
+    }
+    this.#resting = resting;
+    this.#awake = [];
+  }
+
+  /** The entry has changed, or is about to be logged: no row tells what it is. */
+  keep(entry: QueueEntry): void {
+    const namespace = this.#namespace(entry);
+    if (!entry.isGone && namespace.byName.get(entry.name) !== entry) this.#hold(namespace, entry);
   }
 
   /** An entry for a queue that is made now. */
@@ -216,20 +181,39 @@ export class Catalogue {
   finishReplay(nowMs: number): readonly QueueEntry[] {
     const superseded: QueueEntry[] = [];
     let highest = this.#core.highestQueueNumber;
-    for (const entry of this.#replayed.values()) {
-      const { byName } = this.#namespace(entry);
-      const other = byName.get(entry.name);
-      highest = Math.max(highest, entry.coreNumber, entry.number);
-      if (other !== undefined && other.coreNumber > entry.coreNumber) superseded.push(entry);
-      else {
-        if (other !== undefined) superseded.push(other);
-        byName.set(entry.name, entry);
+    this.#replayed.forEach((replayed, index) => {
+      if (replayed === undefined) return;
+      const isRow = typeof replayed === "string";
+      const { byName } = isRow
+        ? (this.#namespaceById[this.#rows.namespaceId(index)] as Namespace)
+        : this.#namespace(replayed);
+      const name = isRow ? replayed : replayed.name;
+      if (isRow) highest = Math.max(highest, this.#rows.coreNumber(index), this.#rows.number(index));
+      else highest = Math.max(highest, replayed.coreNumber, replayed.number);
+      const other = byName.get(name);
+      if (other === undefined) {
+        byName.set(name, isRow ? index : replayed);
+        return;
+      }
+      const entry = isRow ? this.#entryOfRow(index, name) : replayed;
+      const before = this.#entryAt(other, name);
+      const isNewer = before.coreNumber <= entry.coreNumber;
+      if (isNewer) byName.set(name, entry);
+      if (!isNewer) superseded.push(entry);
+      else superseded.push(before);
+    });
+    this.#replayed = [];
+    for (const entry of superseded) this.#giveRules(entry);
+    for (const entry of this.held()) this.#addSource(entry);
+    for (const { byName } of this.#namespaceById) {
+      for (const it of byName.values()) {
+        if (it instanceof QueueEntry) this.#giveRules(it);
+        else if (typeof it === "number") {
+          const settings = this.#shared[this.#rows.settingsId(it)] as QueueSettings;
+          this.#core.setQueue(it, rulesOf(settings, this.#rows.number(it), 0));
+        }
       }
     }
-    this.#replayed.clear();
-    for (const entry of superseded) this.#giveRules(entry);
-    for (const entry of this.entries()) this.#addSource(entry);
-    for (const entry of this.entries()) this.#giveRules(entry);
     // Seconds since 2024 stand above any number whose records have all been given up since.
     this.#nextNumber = Math.max(highest + 1, Math.floor(nowMs / 1000) - 1_704_067_200);
     return superseded;
@@ -240,7 +224,11 @@ export class Catalogue {
   }
 
   find(name: QueueName): QueueEntry | undefined {
-    return this.#namespaces.get(`${name.account}/${name.region}`)?.byName.get(name.name);
+    const namespace = this.#namespaces.get(`${name.account}/${name.region}`);
+    const found = namespace?.byName.get(name.name);
+    if (found instanceof QueueEntry) return found;
+    if (namespace === undefined || found === undefined) return undefined;
+    return this.#hold(namespace, this.#entryAt(found, name.name));
   }
 
   byArn(arn: string): QueueEntry | undefined {
@@ -249,8 +237,27 @@ export class Catalogue {
     return found?.arn === arn ? found : undefined;
   }
 
-  *entries(): Iterable<QueueEntry> {
-    for (const { byName } of this.#namespaces.values()) yield* byName.values();
+  #entryAt(found: QueueEntry | Resting | number, name: string): QueueEntry {
+    if (found instanceof QueueEntry) return found;
+    if (typeof found === "number") return this.#entryOfRow(found, name);
+    return found.entry.deref() ?? this.#entryOfRow(found.index, name);
+  }
+
+  /** Those that are objects now: all of which there is more to say than of a plain one. */
+  *held(): Iterable<QueueEntry> {
+    for (const { byName } of this.#namespaceById) {
+      for (const found of byName.values()) if (found instanceof QueueEntry) yield found;
+    }
+  }
+
+  #nameOf(number: number): QueueName | undefined {
+    for (const { account, region, byName } of this.#namespaceById) {
+      for (const [name, found] of byName) {
+        const at = typeof found === "object" && !(found instanceof QueueEntry) ? found.index : found;
+        if ((typeof at === "number" ? this.#rows.number(at) : at.number) === number) return { account, region, name };
+      }
+    }
+    return undefined;
   }
 
   /** Whether dead letters of the queue have somewhere to go. */
@@ -262,37 +269,40 @@ export class Catalogue {
   /** Of a queue that is, or was, by its lasting number. Asked for few: whence dead letters come. */
   arnOf(number: number): string | undefined {
     if (!this.#arnByNumber.has(number)) {
-      let arn: string | undefined;
-      for (const entry of this.entries()) if (entry.number === number) arn = entry.arn;
-      this.#arnByNumber.set(number, arn);
+      const name = this.#nameOf(number);
+      this.#arnByNumber.set(number, name === undefined ? undefined : queueArn(name.region, name.account, name.name));
     }
     return this.#arnByNumber.get(number);
   }
 
   list(account: string, region: string, prefix: string, after: string, countMax: number): QueueEntry[] {
-    this.#sorted ??= [...this.entries()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-    const sorted = this.#sorted;
+    const namespace = this.#namespaces.get(`${account}/${region}`);
+    if (namespace === undefined) return [];
+    namespace.sorted ??= [...namespace.byName.keys()].sort();
+    const { sorted } = namespace;
     const start = prefix > after ? prefix : after;
     let low = 0;
     let high = sorted.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((sorted[middle] as QueueEntry).name < start) low = middle + 1;
+      if ((sorted[middle] as string) < start) low = middle + 1;
       else high = middle;
     }
     const found: QueueEntry[] = [];
     for (let i = low; i < sorted.length && found.length < countMax; i++) {
-      const entry = sorted[i] as QueueEntry;
-      if (!entry.name.startsWith(prefix)) break;
-      if (entry.name > after && entry.account === account && entry.region === region) found.push(entry);
+      const name = sorted[i] as string;
+      if (!name.startsWith(prefix)) break;
+      const entry = name > after ? this.find({ account, region, name }) : undefined;
+      if (entry !== undefined) found.push(entry);
     }
     return found;
   }
 
   add(entry: QueueEntry): void {
     this.version++;
-    this.#namespace(entry).byName.set(entry.name, entry);
-    this.#sorted = undefined;
+    const namespace = this.#namespace(entry);
+    namespace.sorted = undefined;
+    this.#hold(namespace, entry);
     this.#addSource(entry);
     this.changed(entry);
   }
@@ -300,9 +310,10 @@ export class Catalogue {
   remove(entry: QueueEntry): void {
     this.version++;
     entry.isGone = true;
-    this.#namespace(entry).byName.delete(entry.name);
+    const namespace = this.#namespace(entry);
+    namespace.byName.delete(entry.name);
+    namespace.sorted = undefined;
     this.#arnByNumber.set(entry.number, entry.arn);
-    this.#sorted = undefined;
     this.#removeSource(entry);
     for (const source of this.#sources.get(entry.arn) ?? []) this.#giveRules(source);
   }
@@ -313,12 +324,14 @@ export class Catalogue {
     entry.tags = tags.size === 0 ? NO_TAGS : tags;
     entry.mayBeSealed ||= settings.kmsMasterKeyId !== undefined;
     entry.modifiedMs = nowMs;
+    this.keep(entry);
     this.#addSource(entry);
     this.#giveRules(entry);
   }
 
   /** The queue has another index in the core: it, and those whose dead letters it takes, must be told. */
   changed(entry: QueueEntry): void {
+    this.keep(entry);
     this.#giveRules(entry);
     for (const source of this.#sources.get(entry.arn) ?? []) this.#giveRules(source);
   }
@@ -341,18 +354,22 @@ export class Catalogue {
   #giveRules(entry: QueueEntry): void {
     const { settings } = entry;
     const target = settings.redrive === undefined ? undefined : this.byArn(settings.redrive.deadLetterTargetArn);
-    this.#core.setQueue(entry.index, {
-      flags:
-        (settings.fifo ? QUEUE_FLAG.fifo : 0) |
-        (settings.deduplicationScope === "messageGroup" ? QUEUE_FLAG.scopeGroup : 0) |
-        (settings.contentBasedDeduplication ? QUEUE_FLAG.contentBased : 0),
-      delayMs: settings.delaySeconds * 1000,
-      retentionMs: settings.retentionSeconds * 1000,
-      receiveMax: settings.redrive?.maxReceiveCount ?? 0,
-      deadLetters: target?.index ?? 0,
-      sourceNumber: entry.number,
-      inFlightMax: INFLIGHT_COUNT_MAX,
-      messageBytesMax: settings.maximumMessageBytes,
-    });
+    this.#core.setQueue(entry.index, rulesOf(settings, entry.number, target?.index ?? 0));
   }
+}
+
+function rulesOf(settings: QueueSettings, number: number, deadLetters: number): QueueRules {
+  return {
+    flags:
+      (settings.fifo ? QUEUE_FLAG.fifo : 0) |
+      (settings.deduplicationScope === "messageGroup" ? QUEUE_FLAG.scopeGroup : 0) |
+      (settings.contentBasedDeduplication ? QUEUE_FLAG.contentBased : 0),
+    delayMs: settings.delaySeconds * 1000,
+    retentionMs: settings.retentionSeconds * 1000,
+    receiveMax: settings.redrive?.maxReceiveCount ?? 0,
+    deadLetters,
+    sourceNumber: number,
+    inFlightMax: INFLIGHT_COUNT_MAX,
+    messageBytesMax: settings.maximumMessageBytes,
+  };
 }

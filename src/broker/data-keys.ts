@@ -3,7 +3,7 @@
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { DATA_KEY_BYTES, type GeneratedKey, KeyError, type KeyProvider, WRAPPED_BYTES_MAX } from "../keys/provider.ts";
-import type { QueueEntry } from "./catalogue.ts";
+import type { QueueEntry } from "./queue-entry.ts";
 
 /** How long, and how many, data keys that messages were opened with are remembered. */
 const OPENED_MS = 300_000;

@@ -1,7 +1,7 @@
 // Gives move tasks their turns: a piece, and the next one when it is on disk and requests have been served in between.
 import type { Core } from "../core/core.ts";
-import type { QueueEntry } from "./catalogue.ts";
 import type { Moves } from "./moves.ts";
+import type { QueueEntry } from "./queue-entry.ts";
 import type { Turn } from "./turn.ts";
 
 const TIMER_MS_MAX = 60_000;

@@ -2,8 +2,9 @@
 // at a time, a page with a bound, slots looked through and bodies read in pieces, with the broker's work in between.
 import type { Core } from "../core/core.ts";
 import type { PeekedRow, PeekPage, PeekPlace } from "../core/peeks.ts";
-import type { Catalogue, QueueEntry } from "./catalogue.ts";
+import type { Catalogue } from "./catalogue.ts";
 import { deliveredMessage } from "./delivered.ts";
+import type { QueueEntry } from "./queue-entry.ts";
 import type { RecordReader } from "./record-reader.ts";
 import type { Turn } from "./turn.ts";
 import type { PeekCursor, Peeked, PeekOptions, PeekResult } from "./types.ts";

@@ -1,5 +1,5 @@
 // One publisher: its frames into the core, in order, and confirmed when they are on disk.
-import type { QueueEntry } from "./catalogue.ts";
+import type { QueueEntry } from "./queue-entry.ts";
 import type { BrokerPublisher, PublisherListener, PublishFailure } from "./stream-types.ts";
 import type { StreamParts } from "./streams.ts";
 

@@ -1,7 +1,8 @@
 // Receives: asked of the core, waited for there, and turned into messages when the core hands some out.
 import { type Core, RECEIVE } from "../core/core.ts";
-import type { Catalogue, QueueEntry } from "./catalogue.ts";
+import type { Catalogue } from "./catalogue.ts";
 import { deliveredMessage } from "./delivered.ts";
+import type { QueueEntry } from "./queue-entry.ts";
 import type { RecordReader } from "./record-reader.ts";
 import type { Turn } from "./turn.ts";
 import type { Received, ReceiveOptions, Receiver } from "./types.ts";

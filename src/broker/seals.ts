@@ -10,8 +10,8 @@ import { crc32c } from "../base/crc32c.ts";
 import type { Core } from "../core/core.ts";
 import type { KeyError } from "../keys/provider.ts";
 import type { Extent } from "../log/log.ts";
-import type { QueueEntry } from "./catalogue.ts";
 import type { DataKey, DataKeys } from "./data-keys.ts";
+import type { QueueEntry } from "./queue-entry.ts";
 
 const CIPHER = "aes-256-gcm";
 const KIND_OFFSET = 7;

@@ -3,9 +3,10 @@ import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";
 import type { CoreStreams } from "../core/streams.ts";
-import { type Catalogue, QueueEntry } from "./catalogue.ts";
+import type { Catalogue } from "./catalogue.ts";
 import { MessageIds } from "./message-ids.ts";
 import { Publisher } from "./publisher.ts";
+import { QueueEntry } from "./queue-entry.ts";
 import type { RecordReader } from "./record-reader.ts";
 import type { Seals } from "./seals.ts";
 import type {

@@ -1,5 +1,5 @@
 // One subscription: its frames out of the core, what its client does with deliveries into it.
-import type { QueueEntry } from "./catalogue.ts";
+import type { QueueEntry } from "./queue-entry.ts";
 import type {
   BrokerSubscription,
   DeliveryRange,

@@ -3,7 +3,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";
 import type { CoreStreams } from "../core/streams.ts";
-import type { QueueEntry } from "./catalogue.ts";
+import type { QueueEntry } from "./queue-entry.ts";
 import type { BrokerWatch, QueueActivity, WatchEvent, WatchListener } from "./stream-types.ts";
 
 // The schema's EventKind.
