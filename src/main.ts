@@ -204,6 +204,7 @@ async function serve(config: Config): Promise<void> {
     clock: opened.clock,
     serverVersion: WASQ_VERSION,
     nameOf: (text, caller) => parseQueueUrl(text, caller.account, caller.region),
+    sessionsPerCallerMax: config.principalStreams,
     onFault,
   });
   const origins = new Origins(config.allowOrigins);

@@ -51,6 +51,8 @@ export interface Config {
   readonly maxConnections: number;
   /** Requests that each principal may make in a second, where keys are checked; undefined: as many as he can. */
   readonly principalRequestsPerSecond: number | undefined;
+  /** Stream sessions at once of each principal, or each address where nobody is asked who he is; undefined: any number. */
+  readonly principalStreams: number | undefined;
   /** Where refusals, changes of queues and uses of keys are written down; undefined: nowhere. */
   readonly auditLog: string | undefined;
   /** Make a root key if there are no keys. */
@@ -97,6 +99,8 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
   --principal-requests-per-second N
                            requests that each user or role may make, where there are keys
                            (WASQ_PRINCIPAL_REQUESTS_PER_SECOND, as many as it can)
+  --principal-streams N    stream sessions at once of each user or role; of each address, where there are no keys
+                           (WASQ_PRINCIPAL_STREAMS, any number)
   --audit-log PATH         write down who was refused, who changed a queue and which keys were used; - for standard output
                            (WASQ_AUDIT_LOG, nowhere)
   --auto-create-queues     create a queue that is asked for and is not there     (WASQ_AUTO_CREATE_QUEUES)
@@ -203,6 +207,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     principalRequestsPerSecond: given.has("principalRequestsPerSecond")
       ? Number(text("principalRequestsPerSecond", ""))
       : undefined,
+    principalStreams: given.has("principalStreams") ? Number(text("principalStreams", "")) : undefined,
     auditLog: given.get("auditLog")?.text,
     bootstrapRoot: text("bootstrapRoot", "false") === "true",
     file: path,

@@ -17,6 +17,8 @@ export interface StreamCaller {
   readonly account: string;
   readonly region: string;
   readonly senderId: string;
+  /** Who he is for limits: his user or role, or his address. */
+  readonly limitName: string;
   /** undefined where nobody is asked who he is. */
   readonly standing: StreamStanding | undefined;
 }
@@ -50,11 +52,15 @@ export class StreamGate {
       throw error;
     }
     const { account, region, senderId, principal } = caller;
-    if (!gate.isChecked) return { kind: "caller", caller: { account, region, senderId, standing: undefined } };
+    if (!gate.isChecked)
+      return {
+        kind: "caller",
+        caller: { account, region, senderId, limitName: request.remoteAddress, standing: undefined },
+      };
     // A queue's policy may let everybody in: to single requests, and to no stream.
     if (principal === undefined || principal.kind === "anonymous") return { kind: "unsigned" };
     const standing = new StreamStanding(this.#options, caller, principal.arn, request);
-    return { kind: "caller", caller: { account, region, senderId, standing } };
+    return { kind: "caller", caller: { account, region, senderId, limitName: principal.limitName, standing } };
   }
 
   refuse(request: SqsRequest, code: ErrorCode, text: string): Admission & { readonly kind: "refused" } {

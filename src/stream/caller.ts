@@ -17,6 +17,8 @@ export interface Caller {
   readonly account: string;
   readonly region: string;
   readonly senderId: string;
+  /** Equal for all sessions that one limit is for. */
+  readonly limitName: string;
   /** Absent where nobody is asked who he is: then he may do anything. */
   readonly standing?: Standing | undefined;
 }

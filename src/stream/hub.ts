@@ -55,6 +55,8 @@ export interface HubOptions {
   readonly serverVersion: string;
   /** What a name or URL means for that caller, whether there is such a queue or not; undefined: nothing. */
   readonly nameOf: (text: string, caller: Caller) => QueueName | undefined;
+  /** Sessions at once with the same limitName, those that wait for their client included; undefined: any number. */
+  readonly sessionsPerCallerMax?: number | undefined;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -67,6 +69,7 @@ export class StreamHub implements ConnectionHost, SessionHost {
   readonly #blocked = new Set<Connection>();
   readonly #sessions = new Map<string, Session>(); // by token
   readonly #waiting = new Set<Session>(); // without a connection, longest first
+  readonly #counts = new Map<string, number>(); // of sessions, by limitName
   /** The sessions that have something to say by themselves: heartbeats, watches. */
   readonly #speaking = new Set<Session>();
   #rechecking = this.#sessions.values();
@@ -131,6 +134,7 @@ export class StreamHub implements ConnectionHost, SessionHost {
       // A session without a grace period has ended with its connection.
       if (this.#sessions.has(known.token)) return this.#resume(known, connection, id);
     }
+    this.#count(caller.limitName);
     const graceMs = Math.min(hello.graceMs ?? GRACE_MS, GRACE_MS_MAX);
     const wanted = hello.heartbeatMs;
     const heartbeatMs = wanted === 0 ? 0 : Math.min(Math.max(wanted, HEARTBEAT_MS_MIN), HEARTBEAT_MS_MAX);
@@ -212,8 +216,21 @@ export class StreamHub implements ConnectionHost, SessionHost {
     else this.#blocked.delete(connection);
   }
 
+  /** @throws ConnectionError when there are as many as there may be */
+  #count(limitName: string): void {
+    const count = this.#counts.get(limitName) ?? 0;
+    const { sessionsPerCallerMax: max } = this.#options;
+    if (max !== undefined && count >= max) {
+      throw new ConnectionError(CLOSE.tooManyRequests, `There are ${max} sessions of this caller already`);
+    }
+    this.#counts.set(limitName, count + 1);
+  }
+
   /** A session has ended by itself. */
   left(session: Session): void {
+    const count = (this.#counts.get(session.limitName) ?? 0) - 1;
+    if (count > 0) this.#counts.set(session.limitName, count);
+    else this.#counts.delete(session.limitName);
     this.#sessions.delete(session.token);
     this.#waiting.delete(session);
     this.#speaking.delete(session);

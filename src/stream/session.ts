@@ -43,6 +43,8 @@ export class Session {
   readonly token: string;
   /** Whoever came last; always the same one, perhaps with newer credentials. */
   caller: Caller;
+  /** Its caller's, as it was counted. */
+  readonly limitName: string;
   readonly graceMs: number;
   readonly heartbeatMs: number;
   readonly subscriptions = new Map<number, SessionSubscription>();
@@ -64,6 +66,7 @@ export class Session {
     this.#host = host;
     this.token = token;
     this.caller = caller;
+    this.limitName = caller.limitName;
     this.graceMs = graceMs;
     this.heartbeatMs = heartbeatMs;
   }

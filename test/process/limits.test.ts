@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { ListQueuesCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import WebSocket from "ws";
+import { connect as connectStream } from "../support/bare-stream.ts";
 import { type BrokerProcess, BUNDLE, startBroker } from "../support/broker-process.ts";
 import { allow, HOME } from "../support/sts-world.ts";
 
@@ -44,6 +46,18 @@ test("a connection beyond the limit is closed, those before it go on, and one th
   first.socket.destroy();
   await expect.poll(async () => (await open()).answer.split("\r\n")[0]).toBe("HTTP/1.1 200 OK");
   for (const { socket } of all) socket.destroy();
+});
+
+test("an address has as many streams at once as it may, and a further one when one has said goodbye", async () => {
+  const endpoint = await start("--principal-streams", "2");
+  const first = await connectStream(endpoint);
+  await connectStream(endpoint);
+  const further = new WebSocket(`${endpoint.replace(/^http/, "ws")}/stream`, ["wasq.v1.json"]);
+  further.on("open", () => further.send(JSON.stringify({ id: 1, hello: {} })));
+  expect(await new Promise((resolve) => further.on("close", resolve))).toBe(4421);
+  first.socket.send(JSON.stringify({ id: 99, bye: {} }));
+  expect(await first.closed).toBe(1000);
+  expect((await connectStream(endpoint)).welcome).toMatchObject({ serverName: "wasq" });
 });
 
 test("a user asks as often as he may in a second, whatever others do; sessions of one role are one", async () => {

@@ -60,7 +60,7 @@ describe("Hello", () => {
 });
 
 describe("tickets", () => {
-  const caller = { account: "111111111111", region: "eu-west-1", senderId: "page" };
+  const caller = { account: "111111111111", region: "eu-west-1", senderId: "page", limitName: "page" };
 
   test("a page is let in with a ticket, once, in time, for its origin", async () => {
     const origin = "http://page.test";

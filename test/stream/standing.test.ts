@@ -118,3 +118,26 @@ test("a session's token is for its own principal: he brings newer credentials, a
   await looked(rig);
   expect(again.closed).toBeUndefined();
 });
+
+test("each caller has so many sessions at once, those that wait for him included, and comes back to his own", async () => {
+  const rig = await Rig.open(2);
+  const alice = { caller: { ...CALLER, limitName: "alice" } };
+  const first = await rig.connect({ graceMs: 1_000 }, alice);
+  const second = await rig.connect({}, alice);
+  const refused = rig.client(alice);
+  refused.send({ hello: {} });
+  await rig.settle();
+  expect(refused.closed).toBe(4421);
+  expect(rig.hub.sessionCount).toBe(2);
+  expect((await rig.connect({}, { caller: { ...CALLER, limitName: "bob" } })).closed).toBeUndefined();
+  second.cut();
+  const again = await rig.connect({ sessionToken: second.welcome.sessionToken }, alice);
+  expect(again.welcome).toMatchObject({ resumed: true });
+  first.cut();
+  const early = rig.client(alice);
+  early.send({ hello: {} });
+  await rig.settle();
+  expect(early.closed).toBe(4421);
+  await rig.pass(1_001); // nobody has come back for it
+  expect((await rig.connect({}, alice)).welcome).toMatchObject({ serverName: "wasq" });
+});

@@ -13,7 +13,7 @@ import { create, openOn, STANDARD } from "./open-broker.ts";
 
 const SEGMENT_BYTES = 8 * 1024 * 1024; // the largest messages fit several times
 
-export const CALLER = { account: "000000000000", region: "us-east-1", senderId: "tester" };
+export const CALLER = { account: "000000000000", region: "us-east-1", senderId: "tester", limitName: "tester" };
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON of the wire
 export type Json = any;
@@ -24,24 +24,29 @@ export class Rig {
   readonly faults: unknown[] = [];
   readonly #time: { ms: number };
 
-  private constructor(opened: OpenedBroker, time: { ms: number }) {
+  private constructor(opened: OpenedBroker, time: { ms: number }, sessionsPerCallerMax: number | undefined) {
     this.opened = opened;
     this.#time = time;
     this.hub = new StreamHub(opened.streams, {
       clock: opened.clock,
       serverVersion: "1.2.3",
       nameOf: (text, { account, region }) => parseQueueUrl(text, account, region),
+      sessionsPerCallerMax,
       onFault: (error) => this.faults.push(error),
     });
   }
 
-  static async open(): Promise<Rig> {
+  static async open(sessionsPerCallerMax?: number): Promise<Rig> {
     const time = { ms: 0 };
     const clock = new SteadyClock(
       () => 1_800_000_000_000,
       () => time.ms,
     );
-    return new Rig(await openOn(new FakeDisk(), () => {}, { clock, segmentBytes: SEGMENT_BYTES }), time);
+    return new Rig(
+      await openOn(new FakeDisk(), () => {}, { clock, segmentBytes: SEGMENT_BYTES }),
+      time,
+      sessionsPerCallerMax,
+    );
   }
 
   create(name: string, settings: Partial<QueueSettings> = {}): Promise<Queue> {
