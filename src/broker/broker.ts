@@ -95,7 +95,7 @@ export class LocalBroker implements Broker {
     return this.#turn.trouble;
   }
 
-  /** Resolves when all that was asked so far is on disk. */
+  /** Resolves when all that was asked so far is on disk; rejects with why it will never be. */
   flushed(): Promise<void> {
     return this.#turn.flushed();
   }
@@ -340,8 +340,11 @@ export class LocalBroker implements Broker {
   async close(): Promise<void> {
     this.answerWaiting();
     this.#mover.stop();
-    await this.flushed();
-    this.#turn.stop();
+    try {
+      await this.flushed();
+    } finally {
+      this.#turn.stop();
+    }
   }
 }
 

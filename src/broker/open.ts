@@ -47,9 +47,9 @@ export interface OpenedBroker {
   /** Why sends are refused now, undefined while they are taken. */
   trouble(): string | undefined;
   answerWaiting(): void;
-  /** Resolves when everything asked so far is on disk and answered. */
+  /** Resolves when everything asked so far is on disk and answered; rejects with the fatal error that prevents it. */
   flush(): Promise<void>;
-  /** What was asked is on disk, then everything is closed. */
+  /** What was asked is on disk, then everything is closed; rejects as flush() does, with everything closed all the same. */
   close(): Promise<void>;
 }
 
@@ -107,6 +107,12 @@ function run(
   { onFatal, onFault, keyProvider = NO_KEYS }: OpenBrokerOptions,
 ): OpenedBroker {
   let closed = false;
+  let failure: Error | undefined; // told already
+  const fail = (error: Error): void => {
+    if (error === failure) return;
+    failure = error;
+    onFatal(error);
+  };
   // What was sent under a data key is written before it is forgotten.
   const keys = new DataKeys(keyProvider, clock, (then) => broker.whenWritten(then));
   const seals = new Seals(core, keys, segmentBytes);
@@ -120,9 +126,9 @@ function run(
     segmentBytes,
     // Whoever asks after the end, or still reads a message, meets a closed log, and gets no answer.
     onFatal: (error) => {
-      if (!closed) onFatal(error);
+      if (!closed) fail(error);
     },
-    onFault: onFault ?? ((error) => onFatal(error instanceof Error ? error : new Error(String(error)))),
+    onFault: onFault ?? ((error) => fail(error instanceof Error ? error : new Error(String(error)))),
   });
   const reclaimer = new Reclaimer({
     core,
@@ -143,7 +149,7 @@ function run(
   }, HOUSEKEEPING_MS);
   const reclaiming = setInterval(() => {
     round = reclaimer.run().catch((error: Error) => {
-      if (!closing) onFatal(error);
+      if (!closing) fail(error);
     });
   }, RECLAIM_MS);
   return {
@@ -160,10 +166,13 @@ function run(
       clearInterval(housekeeping);
       clearInterval(reclaiming);
       await round;
-      await broker.close();
-      seals.close();
-      closed = true;
-      await log.close();
+      try {
+        await broker.close();
+      } finally {
+        seals.close();
+        closed = true;
+        await log.close();
+      }
     },
   };
 }

@@ -40,6 +40,8 @@ export class Turn {
   #appending = false;
   #scheduled = false;
   #stopped = false;
+  #failure: Error | undefined; // of the log: nothing gets there any more
+  readonly #flushing = new Set<(failure: Error) => void>();
   #held: Held[] = [];
   #heldAt: number[] = []; // the position of each
   #heldFirst = 0;
@@ -170,13 +172,23 @@ export class Turn {
     }
     const end = this.#core.headPosition;
     this.#appending = true;
-    this.#log.append(this.#seals.sealed(extents)).then(
+    let appended: Promise<void>;
+    try {
+      appended = this.#log.append(this.#seals.sealed(extents));
+    } catch (error) {
+      appended = Promise.reject(error);
+    }
+    appended.then(
       () => {
         this.#appending = false;
         this.#committed(end);
       },
       (error: Error) => {
-        this.#stopped = true;
+        this.#failure = error;
+        this.stop();
+        // What was asked gets no answer; whoever waits for the disk alone, to close it, is not to wait for ever.
+        for (const fail of this.#flushing) fail(error);
+        this.#flushing.clear();
         this.#onFatal(error);
       },
     );
@@ -245,10 +257,16 @@ export class Turn {
     }
   }
 
-  /** Resolves when all that was asked so far is on disk. */
+  /** Resolves when all that was asked so far is on disk; rejects with why it will never be. */
   flushed(): Promise<void> {
-    return new Promise((resolve) => {
-      this.hold(this.#core.headPosition, { release: () => resolve() });
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#flushing.add(reject);
+      const release = (): void => {
+        this.#flushing.delete(reject);
+        resolve();
+      };
+      this.hold(this.#core.headPosition, { release });
       this.#schedule();
     });
   }
