@@ -19,6 +19,7 @@ test(
       retriedCount: 0,
       crashCount: 0,
       movedCount: 0,
+      keysRefused: 0,
       segmentCount: 0,
     };
     for (let seed = FIRST_SEED; seed < FIRST_SEED + SEED_COUNT && failures.length < FAILURES_SHOWN_MAX; seed++) {
@@ -36,6 +37,7 @@ test(
     expect(total.retriedCount).toBeGreaterThan(SEED_COUNT);
     expect(total.crashCount).toBeGreaterThan(SEED_COUNT);
     expect(total.movedCount).toBeGreaterThan(SEED_COUNT / 4);
+    expect(total.keysRefused).toBeGreaterThan(SEED_COUNT / 4);
     expect(total.segmentCount).toBeGreaterThan(3 * SEED_COUNT);
   },
   SEED_COUNT * 5_000,

@@ -4,8 +4,11 @@ import { createHash } from "node:crypto";
 import type { OpenedBroker } from "../../src/broker/open.ts";
 import { SteadyClock } from "../../src/broker/steady-clock.ts";
 import type { Delivered, Outgoing, Queue, QueueSettings, Received } from "../../src/broker/types.ts";
+import { Keyring } from "../../src/keys/keyring.ts";
+import { KeyError, type KeyProvider } from "../../src/keys/provider.ts";
 import { LogError } from "../../src/log/errors.ts";
 import { openLog } from "../../src/log/local-log.ts";
+import { keyringSealer } from "../../src/vault/keyring-file.ts";
 import { FakeDisk, type Fault, randomOf } from "../support/fake-disk.ts";
 import { testCipher } from "../support/log-key.ts";
 import { create, find, openOn, outgoing, purge, receive, remove, STANDARD, send } from "../support/open-broker.ts";
@@ -30,6 +33,7 @@ const QUEUES: readonly QueuePlan[] = [
   { name: "dead", fifo: false, deadLetters: undefined, receiveMax: 0, retentionMs: 14 * DAY_MS },
   { name: "dead.fifo", fifo: true, deadLetters: undefined, receiveMax: 0, retentionMs: 14 * DAY_MS },
   { name: "plain", fifo: false, deadLetters: undefined, receiveMax: 0, retentionMs: 4 * DAY_MS },
+  { name: "keyed", fifo: false, deadLetters: undefined, receiveMax: 0, retentionMs: 4 * DAY_MS },
   { name: "brief", fifo: false, deadLetters: undefined, receiveMax: 0, retentionMs: 60_000 },
   { name: "failing", fifo: false, deadLetters: "dead", receiveMax: 2, retentionMs: 4 * DAY_MS },
   { name: "ordered.fifo", fifo: true, deadLetters: undefined, receiveMax: 0, retentionMs: 4 * DAY_MS },
@@ -44,6 +48,7 @@ function settingsOf(plan: QueuePlan): QueueSettings {
   return {
     ...STANDARD,
     fifo: plan.fifo,
+    kmsMasterKeyId: plan.name === "keyed" ? "alias/aws/sqs" : undefined,
     retentionSeconds: plan.retentionMs / 1000,
     redrive: plan.deadLetters === undefined ? undefined : { deadLetterTargetArn, maxReceiveCount: plan.receiveMax },
   };
@@ -63,6 +68,7 @@ export interface Outcome {
   readonly retriedCount: number; // messages that came again by an attempt ID
   readonly crashCount: number;
   readonly movedCount: number; // messages that a task brought back
+  readonly keysRefused: number; // how often a queue's key could not be had
   readonly segmentCount: number; // the number of the last one
 }
 
@@ -103,6 +109,9 @@ class World {
   #nextAttempt = 1;
   #life = 0;
 
+  #isDraining = false;
+  #keysRefused = 0;
+
   constructor(seed: number, loop: VirtualLoop, trial: Trial | undefined) {
     this.#loop = loop;
     this.#random = randomOf(seed);
@@ -127,6 +136,7 @@ class World {
       sentCount: messages.size,
       deliveredCount,
       deadLetterCount,
+      keysRefused: this.#keysRefused,
       duplicateCount,
       retriedCount,
       crashCount: this.#crashCount,
@@ -216,6 +226,7 @@ class World {
       tailBytes: 4 * 1024 * KiB + 512 * KiB,
       cacheBytes: 512 * KiB,
       clock,
+      keyProvider: this.#keyProvider(),
       openLog: (codec, segmentBytes) =>
         openLog(disk, {
           codec,
@@ -239,6 +250,22 @@ class World {
     await loop.run(loop.nowMs + forMs, () => isOpen || this.#isOver);
     if (!isOpen && forMs === OPEN_MS_MAX && !this.#isOver) this.#ledger.fault("it does not open");
     return isOpen;
+  }
+
+  /** The local keyring, far away: an answer takes its time, and does not always come. */
+  #keyProvider(): KeyProvider {
+    const masterKey = Buffer.alloc(32, 7);
+    const keyring = new Keyring({ version: 1, keys: [] }, masterKey, keyringSealer(masterKey));
+    const asked = async <Answer>(answer: () => Promise<Answer>): Promise<Answer> => {
+      await this.#loop.sleep(this.#below(40));
+      if (this.#isDraining || this.#random() < 0.8) return answer();
+      this.#keysRefused++;
+      throw new KeyError("KmsThrottled", "not now");
+    };
+    return {
+      generate: (keyId, account) => asked(() => keyring.generate(keyId, account)),
+      unwrap: (wrapped) => asked(() => keyring.unwrap(wrapped)),
+    };
   }
 
   #failed(error: unknown): void {
@@ -441,6 +468,7 @@ class World {
 
   async #drain(): Promise<void> {
     this.#disk.capacityBytes = Number.POSITIVE_INFINITY;
+    this.#isDraining = true;
     const disk = new SimulatedDisk(this.#disk, this.#loop, this.#random);
     if (!(await this.#open(disk, OPEN_MS_MAX))) return;
     this.#ledger.grown(this.#nowMs());
