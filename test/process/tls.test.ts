@@ -178,7 +178,7 @@ describe.skipIf(!hasOpenssl)("with a certificate", () => {
     expect(await (broker as BrokerProcess).stop("SIGTERM")).toBe(0);
   });
 
-  test("a queue's policy that denies what is not secure lets HTTPS in, and keeps HTTP out", async () => {
+  test("a queue's policy that denies what is not secure lets HTTPS and WSS in, and keeps HTTP and WS out", async () => {
     use("first");
     const directory = join(base, "data");
     const words = [BUNDLE, "keys", "create", "root", "--data-dir", directory, "--account", "123456789012"];
@@ -201,11 +201,25 @@ describe.skipIf(!hasOpenssl)("with a certificate", () => {
         (error: Error) => error.name,
       );
     };
+    const publish = (): Promise<string> => {
+      const { endpoint } = broker as BrokerProcess;
+      const secrets = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+      const env = { ...process.env, ...secrets, NODE_EXTRA_CA_CERTS: certPath() };
+      const words = [BUNDLE, "publish", "secure", "--endpoint", endpoint];
+      const running = promisify(execFile)(process.execPath, words, { env, timeout: 15_000 });
+      running.child.stdin?.end("one\n");
+      return running.then(
+        ({ stdout, stderr }) => stdout + stderr,
+        (error: { stdout: string; stderr: string }) => `failed: ${error.stdout}${error.stderr}`,
+      );
+    };
     await start();
     expect(await send()).toBe("sent");
+    expect(await publish()).toMatch(/^1 published/m); // over WSS
     await broker?.stop("SIGTERM");
     broker = await startBroker(directory);
     expect(await send()).toMatch(/AccessDenied/);
+    expect(await publish()).toMatch(/^failed: .*not authorized/s); // over WS
   });
 
   test("one that has expired is served, and said", async () => {
