@@ -1,8 +1,9 @@
 // What receives with an attempt ID handed out in the last five minutes: a retry with the same ID gets the same messages
-// with the same receipt handles, as long as nobody has touched one of them. Kept by the first 128 bits of the SHA-256 of
+// with the same receipt handles, as long as nobody has touched one of them. One that was taken back has no messages, and a
+// retry of it is a receive like any other. Kept by the first 128 bits of the SHA-256 of
 // the ID; entries end in the order in which they began, so a list does for a clock.
 //
-//   cell: 0 first of its further cells, 0: none · 4 message count (1) · 7 state · 8 key · 24 queue number · 28 table link
+//   cell: 0 first of its further cells, 0: none · 4 message count (1) · 5 1: repeated (1) · 7 state · 8 key · 24 queue number · 28 table link
 //         32 first row · 44 ms from the window's start to visibleAt · 48 list links · 56 expiresMs (f64)
 //   further cell: 0 the next one · 7 state · 8 four rows
 //   row:  0 slot · 4 generation · 8 receive count
@@ -48,6 +49,11 @@ export function keyOf(idStart: usize, idBytes: u32): usize {
 @inline export function expiresMs(attempt: u32): f64 { return load<f64>(at(attempt), 56); }
 // @ts-ignore: decorator
 @inline export function visibleAtMs(attempt: u32): f64 { return expiresMs(attempt) - WINDOW_MS + <f64>load<u32>(at(attempt), 44); }
+/** A retry has been handed its messages: what becomes of the first receive says nothing of them any more. */
+// @ts-ignore: decorator
+@inline export function setRepeated(attempt: u32): void { store<u8>(at(attempt), 1, 5); }
+// @ts-ignore: decorator
+@inline export function isRepeated(attempt: u32): bool { return load<u8>(at(attempt), 5) != 0; }
 /** The messages are hidden until then from now on. */
 export function setVisibleAtMs(attempt: u32, ms: f64): void {
   store<u32>(at(attempt), <u32>(ms - expiresMs(attempt) + WINDOW_MS), 44);
@@ -85,6 +91,7 @@ export function remember(number: u32, keyStart: usize, rows: usize, count: u32, 
   if (attempt == NONE) return false;
   const p = at(attempt);
   store<u8>(p, <u8>count, 4);
+  store<u8>(p, 0, 5);
   store<u8>(p, ATTEMPT, 7);
   memory.copy(p + 8, keyStart, 16);
   store<u32>(p, number, 24);

@@ -207,6 +207,7 @@ function receiveAgain(known: u32, q: u32, visibilityMs: u32, token: u32, nowMs: 
   }
   journal.endAttempt(attempt.key(known), queue.number(q), attempt.expiresMs(known), false);
   attempt.setVisibleAtMs(known, visibleAtMs);
+  attempt.setRepeated(known);
   if (visibilityMs == 0) giveBackTaken(q);
   effect(token, taken, <f64>tail.head);
   end += EFFECT_BYTES + taken * DELIVERY_BYTES;
@@ -340,7 +341,7 @@ export function receive(
   if (attemptBytes > 0) {
     key = attempt.keyOf(inputStart(), attemptBytes);
     const known = attempt.find(queue.number(q), key, <f64>nowMs);
-    if (known != NONE) return receiveAgain(known, q, visibilityMs, token, nowMs);
+    if (known != NONE && attempt.messageCount(known) > 0) return receiveAgain(known, q, visibilityMs, token, nowMs);
     // Who asks again has given up the wait that is still under way.
     const earlier = table.find(waitingAttempts, queue.number(q), key);
     if (earlier != NONE) timeOut(earlier);

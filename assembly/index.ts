@@ -204,6 +204,10 @@ export function changeVisibility(index: u32, count: u32, nowMs: f64): bool {
   return settle.changeVisibility(index, count, <u64>nowMs) && serve(nowMs);
 }
 
+export function giveBack(index: u32, count: u32, attemptBytes: u32, nowMs: f64): bool {
+  return settle.giveBack(index, count, attemptBytes, <u64>nowMs) && serve(nowMs);
+}
+
 /** Hands out what can be; what cannot yet is for the next call. Always true, so that it can end a command. */
 function serve(nowMs: f64): bool {
   deliver.serve(<u64>nowMs);

@@ -97,7 +97,7 @@ export function state(slot: u32): void {
   store<u32>(p, slot, 24);
   store<u32>(p, message.generation(slot), 28);
   store<u32>(p, message.receives(slot), 32);
-  store<u32>(p, 0, 36);
+  store<u32>(p, 1, 36);
   store<f64>(p, <f64>lifecycle.loggedVisibleAtMs(slot), 40);
   store<f64>(p, <f64>message.receivedMs(slot), 48);
   store<f64>(p, <f64>message.firstReceivedMs(slot), 56);

@@ -28,11 +28,12 @@
 //
 // RECEIVED, VISIBILITY: 24 nowMs, 32 visibleAtMs, 40 count, 44 zero; then a row per message:
 //        0     4  slot    4     4  generation    8     4  receive count   12     4  zero
-// ATTEMPT, a RECEIVED that a retry may repeat: at 44 1 when the rows tell nothing new, and behind the rows
+// ATTEMPT, a RECEIVED that a retry may repeat (without rows: one that was taken back, and may not): at 44 1 when the rows
+//       tell nothing new, and behind the rows
 //        0    16  attempt key          16     4  queue number    20     4  zero
 //       24     8  expiresMs
-// STATE, a message's receives as they are: 24 slot, 28 generation, 32 receive count, 36 zero, 40 visibleAtMs,
-//       48 receivedMs, 56 firstReceivedMs
+// STATE, a message's receives as they are: 24 slot, 28 generation, 32 receive count, 36 1: also where there were more
+//       before it (0: of versions that took none back), 40 visibleAtMs, 48 receivedMs, 56 firstReceivedMs
 // DELETED: 24 count, 28 zero; then rows:
 //        0     4  slot    4     4  generation    8     8  position of the message's record
 // MOVED: 24 slot, 28 source number, 32 new sequence number, 40 queue index, 44 queue number, 48 sentMs,

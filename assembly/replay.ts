@@ -147,7 +147,7 @@ function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, e
     }
   } else if (kind == r.STATE) {
     const slot = match(p + 24);
-    if (slot != slab.NONE && load<u32>(p, 32) >= message.receives(slot)) {
+    if (slot != slab.NONE && (load<u32>(p, 36) != 0 || load<u32>(p, 32) >= message.receives(slot))) {
       message.setReceives(slot, load<u32>(p, 32), message.flags(slot));
       message.setVisibleAtMs(slot, <u64>load<f64>(p, 40));
       message.setReceivedMs(slot, <u64>load<f64>(p, 48));

@@ -2,6 +2,7 @@
 //
 //   input row, 24 bytes:  0 slot   4 generation   8 receive count   12 visibilityMs   16 zero (8)
 //   result, u32 each at the start of the output region: OK … BEYOND
+import * as attempt from "./attempt";
 import * as deliver from "./deliver";
 import * as fair from "./fair";
 import * as group from "./group";
@@ -96,6 +97,39 @@ export function changeVisibility(q: u32, count: u32, nowMs: u64): bool {
   fair.setNow(nowMs);
   for (let i: u32 = 0; i < count; i++) {
     store<u32>(outputStart() + (<usize>i << 2), changeOne(q, inputStart() + <usize>i * ROW_BYTES, nowMs));
+  }
+  return true;
+}
+
+/**
+ * What a receive was handed never came to anybody: it is in its queue again as if there had been no receive.
+ * @param attemptBytes of the receive's attempt ID behind the rows, 0: it had none
+ * @returns false when the tail has no room: again after the next commit
+ */
+export function giveBack(q: u32, count: u32, attemptBytes: u32, nowMs: u64): bool {
+  if (!tail.hasRoom(count * STATE_BYTES + 256)) return false;
+  fair.setNow(nowMs);
+  if (attemptBytes > 0) {
+    const key = attempt.keyOf(inputStart() + <usize>count * ROW_BYTES, attemptBytes);
+    const known = attempt.find(queue.number(q), key, <f64>nowMs);
+    if (known != NONE && attempt.isRepeated(known)) return true; // they are the retry's
+    if (known != NONE) {
+      const endsMs = <f64>nowMs + attempt.WINDOW_MS;
+      journal.beginReceived(<f64>nowMs, <f64>nowMs, 0);
+      const rows = journal.endAttempt(key, queue.number(q), endsMs, true);
+      attempt.remember(queue.number(q), key, rows, 0, <f64>nowMs, endsMs);
+    }
+  }
+  for (let i = <i32>count - 1; i >= 0; i--) {
+    const row = inputStart() + <usize>i * ROW_BYTES;
+    const slot = named(q, row);
+    if (slot == NONE || !isCurrent(slot, row) || message.receives(slot) == 0) continue;
+    message.setReceives(slot, message.receives(slot) - 1, message.flags(slot));
+    if (message.state(slot) == IN_FLIGHT) {
+      message.setVisibleAtMs(slot, nowMs);
+      lifecycle.comeBack(slot);
+    }
+    journal.state(slot);
   }
   return true;
 }

@@ -1,11 +1,12 @@
 // Receives: asked of the core, waited for there, and turned into messages when the core hands some out.
 import { type Core, RECEIVE } from "../core/core.ts";
+import type { Delivery } from "../core/effects.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { deliveredMessage } from "./delivered.ts";
 import type { QueueEntry } from "./queue-entry.ts";
 import type { RecordReader } from "./record-reader.ts";
 import type { Turn } from "./turn.ts";
-import type { Received, ReceiveOptions, Receiver } from "./types.ts";
+import type { Locked, Received, ReceiveOptions, Receiver } from "./types.ts";
 
 interface Waiting {
   readonly entry: QueueEntry;
@@ -88,6 +89,15 @@ export class Receives {
     waiting?.receiver.received(result);
   }
 
+  /** What cannot be opened has been received by nobody: it is in its queue again when that is said. */
+  #giveBack({ entry, attemptId, receiver }: Waiting, deliveries: readonly Delivery[], result: Locked): void {
+    this.#turn.admit(() => {
+      if (!this.#core.giveBack(entry.index, deliveries, attemptId, this.#turn.nowMs())) return false;
+      this.#turn.hold(this.#turn.headPosition, { release: () => receiver.received(result) });
+      return true;
+    });
+  }
+
   /** Answers all who wait with nothing: the broker is about to stop. */
   answerWaiting(): void {
     for (const [token, waiting] of this.#waiting) {
@@ -130,9 +140,8 @@ export class Receives {
         this.#turn.hold(waitPosition, { release: () => receiver.received({ status: "ok", messages }) });
       };
       this.#reader.whenLoaded(deliveries, loaded, (error) => {
-        // As if the answer had been lost: they come back when their visibility timeout ends.
-        entry.mayBeSealed = true;
-        receiver.received({ status: "locked", error });
+        entry.mayBeSealed = true; // who comes next looks first
+        this.#giveBack(waiting, deliveries, { status: "locked", error });
       });
     });
     this.#reader.readAhead();

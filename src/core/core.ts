@@ -287,6 +287,18 @@ export class Core {
     return this.#wasm.changeVisibility(queue, handles.length, nowMs) === 0 ? undefined : this.#settled(handles.length);
   }
 
+  /**
+   * What a receive was handed never came to anybody: it is in the queue again, and the receive does not count.
+   * @param attemptId of the receive
+   * @returns false when the tail is full: again after a commit
+   */
+  giveBack(queue: number, handles: readonly ReceivedHandle[], attemptId: string | undefined, nowMs: number): boolean {
+    this.#rows(handles, undefined);
+    const behindRows = this.#input + handles.length * ROW_BYTES;
+    const attemptBytes = attemptId === undefined ? 0 : this.#memory().write(attemptId, behindRows, "latin1");
+    return this.#wasm.giveBack(queue, handles.length, attemptBytes, nowMs) !== 0;
+  }
+
   // --- move tasks ---
 
   /** The queue that the next message to move was redriven from, by its lasting number; or one of SOURCE. */

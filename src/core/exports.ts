@@ -86,6 +86,7 @@ export interface CoreExports extends StreamExports {
   ): number;
   cancel(waiter: number, token: number): void;
   remove(index: number, count: number, nowMs: number): number;
+  giveBack(index: number, count: number, attemptBytes: number, nowMs: number): number;
   changeVisibility(index: number, count: number, nowMs: number): number;
   nextSource(index: number, nowMs: number): number;
   move(from: number, to: number, source: number, countMax: number, nowMs: number): number;

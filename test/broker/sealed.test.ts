@@ -184,6 +184,47 @@ test("without the key sends and receives are refused, nothing changes, and all g
   expect(failures).toEqual([]);
 });
 
+test("a long poll that is woken by what it cannot open counts no receive, and nothing goes to the dead letters", async () => {
+  await start();
+  const { broker } = opened as OpenedBroker;
+  const dead = await create(broker, "dead");
+  const redrive = { deadLetterTargetArn: `arn:aws:sqs:us-east-1:000000000000:${dead.name}`, maxReceiveCount: 1 };
+  await create(broker, "orders", { ...KEYED, redrive });
+  const delayed = { ...outgoing("delayed"), delayMs: 60_000 };
+  await sendTo("orders", delayed, delayed);
+  await restart(); // so that what is delayed must be read back, and opened
+  keys.isCut = true;
+  passedMs = 50_000;
+  const polls = [receiveFrom("orders", 20_000), receiveFrom("orders", 20_000)];
+  passedMs = 60_000;
+  (opened as OpenedBroker).broker.counts(queue()); // time is looked at
+  expect(await Promise.all(polls)).toMatchObject([{ status: "locked" }, { status: "locked" }]);
+  expect((opened as OpenedBroker).broker.counts(queue())).toEqual({ visible: 2, inFlight: 0, delayed: 0 });
+  await restart();
+  keys.isCut = false;
+  const received = await receiveFrom("orders");
+  expect(received.status === "ok" && received.messages.map(({ receiveCount }) => receiveCount)).toEqual([1, 1]);
+  expect(failures).toEqual([]);
+});
+
+test("a FIFO queue's poll without the key may be tried again with its attempt ID", async () => {
+  await start();
+  await create((opened as OpenedBroker).broker, "orders.fifo", FIFO);
+  const poll = (waitMs: number): Promise<Received> =>
+    receive((opened as OpenedBroker).broker, queue("orders.fifo"), 10, 30_000, waitMs, "an attempt");
+  await sendTo("orders.fifo", outgoing("first", { groupId: "g", deduplicationId: "1" }));
+  expect(bodiesOf(await receive((opened as OpenedBroker).broker, queue("orders.fifo"), 10, 10_000))).toEqual(["first"]);
+  await restart();
+  keys.isCut = true;
+  const polled = poll(20_000);
+  passedMs = 10_000;
+  (opened as OpenedBroker).broker.counts(queue("orders.fifo"));
+  expect(await polled).toMatchObject({ status: "locked" });
+  keys.isCut = false;
+  const again = await poll(0);
+  expect(again.status === "ok" && again.messages).toMatchObject([{ body: "first", receiveCount: 2 }]);
+});
+
 test("what is written again because its segment is given up stays sealed, needs no key for that, and is read back", async () => {
   await start();
   await create((opened as OpenedBroker).broker, "orders", KEYED);

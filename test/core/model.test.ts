@@ -30,6 +30,7 @@ type Command =
       readonly visibilityS: number;
       readonly attempt: number; // of three IDs; from there on none
     }
+  | { readonly kind: "giveBack" } // the newest receive that had something, unless that was known to somebody already
   | { readonly kind: "delete"; readonly dead: boolean; readonly receipt: number }
   | { readonly kind: "change"; readonly dead: boolean; readonly receipt: number; readonly visibilityS: number }
   | { readonly kind: "move"; readonly dead: boolean } // all that is visible there, to the other queue
@@ -62,6 +63,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       attempt: fc.nat(4),
     }),
   },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("giveBack" as const) }) },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("delete" as const), dead, receipt }) },
   {
     weight: 4,
@@ -89,8 +91,10 @@ class Pair {
   readonly #driver: CoreDriver;
   readonly #main: ModelQueue;
   readonly #dead: ModelQueue;
-  readonly #receipts: string[] = [];
+  #receipts: readonly string[] = [];
+  #newest: { queue: ModelQueue; receipts: readonly string[]; attemptId: string | undefined } | undefined;
   movedCount = 0;
+  givenBackCount = 0; // receives
   indexedCount = 0; // segments
   reclaimedCount = 0;
   #nextBody = 1;
@@ -117,6 +121,7 @@ class Pair {
       return [undefined, undefined];
     }
     if (each.kind === "restart") {
+      this.#newest = undefined; // whoever it was for has gone
       this.#main.restart();
       this.#dead.restart();
       return [this.#driver.restart(), undefined];
@@ -137,6 +142,17 @@ class Pair {
       this.movedCount += count;
       return [count, from.moveTo(to, nowMs)];
     }
+    if (each.kind === "giveBack") {
+      if (this.#newest === undefined) return [undefined, undefined];
+      const { queue, receipts, attemptId } = this.#newest;
+      this.#newest = undefined;
+      this.#driver.giveBack(queue.spec.name, receipts, attemptId);
+      if (queue.giveBack(receipts, attemptId, nowMs)) {
+        this.#receipts = this.#receipts.filter((receipt) => !receipts.includes(receipt));
+        this.givenBackCount++;
+      }
+      return [undefined, undefined];
+    }
     const queue = each.dead ? this.#dead : this.#main;
     const { name } = queue.spec;
     if (each.kind === "receive") {
@@ -144,7 +160,10 @@ class Pair {
       const visibilityMs = each.visibilityS * 1000;
       const attemptId = queue.spec.fifo && each.attempt < 3 ? `try${each.attempt}` : undefined;
       const receipts = this.#driver.receive(name, countMax, visibilityMs, attemptId);
-      if (typeof receipts !== "string") this.#receipts.push(...receipts);
+      if (typeof receipts !== "string" && receipts.length > 0) {
+        this.#receipts = [...this.#receipts, ...receipts];
+        this.#newest = { queue, receipts, attemptId };
+      }
       return [queue.receive(receipts, countMax, visibilityMs, attemptId, nowMs), undefined];
     }
     const receipt = this.#receipts.at(-1 - each.receipt);
@@ -209,6 +228,7 @@ test.for<[string, Partial<QueueSpec>, "grouped"?]>([
   let movedCount = 0;
   let indexedCount = 0;
   let reclaimedCount = 0;
+  let givenBackCount = 0;
   fc.assert(
     fc.property(fc.array(command, { minLength: COMMAND_COUNT, maxLength: COMMAND_COUNT, size: "max" }), (commands) => {
       const pair = new Pair(spec, grouped !== undefined);
@@ -226,6 +246,7 @@ test.for<[string, Partial<QueueSpec>, "grouped"?]>([
       movedCount += pair.movedCount;
       indexedCount += pair.indexedCount;
       reclaimedCount += pair.reclaimedCount;
+      givenBackCount += pair.givenBackCount;
     }),
     { numRuns: RUN_COUNT },
   );
@@ -233,4 +254,5 @@ test.for<[string, Partial<QueueSpec>, "grouped"?]>([
   expect(movedCount).toBeGreaterThan(RUN_COUNT);
   expect(indexedCount).toBeGreaterThan(RUN_COUNT);
   expect(reclaimedCount).toBeGreaterThan(RUN_COUNT);
+  expect(givenBackCount).toBeGreaterThan(RUN_COUNT);
 });

@@ -284,6 +284,13 @@ export class CoreDriver {
     return codes[0] as string;
   }
 
+  /** What was handed out by one receive never came to anybody. */
+  giveBack(queue: string, receipts: readonly string[], attemptId: string | undefined): void {
+    const handles = receipts.map((receipt) => this.#handle(receipt));
+    assert(this.#core.giveBack(this.#index(queue), handles, attemptId, this.#instant()), "the tail has room");
+    this.#flush();
+  }
+
   /** What a task's pieces do: visible messages from one queue to another. */
   move(from: string, to: string, countMax: number): number {
     const count = this.#core.move(this.#index(from), this.#index(to), SOURCE.any, countMax, this.#instant());

@@ -23,6 +23,7 @@ interface Attempt {
   readonly receipts: readonly string[];
   readonly endsMs: number;
   hiddenUntilMs: number; // of all of its messages, as long as nobody touched them
+  isRepeated: boolean;
 }
 
 export class ModelQueue {
@@ -158,7 +159,12 @@ export class ModelQueue {
     if (known !== undefined && known.endsMs > nowMs) return this.#receiveAgain(known, receipts, hiddenUntilMs, nowMs);
     const problem = this.#receive(receipts, countMax, visibilityMs, nowMs);
     if (problem === undefined && typeof receipts !== "string" && receipts.length > 0)
-      this.#attempts.set(attemptId, { receipts, endsMs: nowMs + ATTEMPT_WINDOW_MS, hiddenUntilMs });
+      this.#attempts.set(attemptId, {
+        receipts,
+        endsMs: nowMs + ATTEMPT_WINDOW_MS,
+        hiddenUntilMs,
+        isRepeated: false,
+      });
     return problem;
   }
 
@@ -179,6 +185,7 @@ export class ModelQueue {
       message.hiddenUntilMs = hiddenUntilMs;
     }
     attempt.hiddenUntilMs = hiddenUntilMs;
+    attempt.isRepeated = true;
     return undefined;
   }
 
@@ -226,6 +233,23 @@ export class ModelQueue {
     }
     if (!this.spec.fifo) this.#fair.look(available, this.#inFlight(nowMs, taken));
     return undefined;
+  }
+
+  /** A receive that handed out `receipts` has come to nobody. @returns whether there has been none, then */
+  giveBack(receipts: readonly string[], attemptId: string | undefined, nowMs: number): boolean {
+    const attempt = attemptId === undefined ? undefined : this.#attempts.get(attemptId);
+    if (attempt !== undefined && attempt.endsMs > nowMs) {
+      if (attempt.isRepeated) return false;
+      this.#attempts.delete(attemptId as string);
+    }
+    for (const receipt of receipts) {
+      const named = this.#named(receipt);
+      if (named === undefined || !named.isNewest) continue;
+      named.message.receiveCount--;
+      named.message.hiddenUntilMs = Math.min(named.message.hiddenUntilMs, nowMs);
+    }
+    this.#settle(nowMs);
+    return true;
   }
 
   /** The message a receipt names, if it was handed out by this queue. */

@@ -8,6 +8,7 @@
 //   0s  poll p wait=20s          -> waits         then: answer p -> b#2 at 5s; cancel p -> ok
 //   1s  change a#1 visibility=0s -> ok
 //   1s  delete a#1               -> ok
+//   1s  back a#1 b#1 try=x       -> ok            one receive (with the attempt ID x) has come to nobody
 //   2s  move from=dead to=main   -> 2             as tasks do, max=1; a moved message is written a'
 //   2s  source from=dead         -> main          where the next one to move was redriven from
 //   2s  start from=dead rate=1   -> started       a task; to=other: not each where it came from
@@ -122,6 +123,9 @@ class Player {
       }
       case "delete":
         return this.#driver.delete(queue, first);
+      case "back":
+        this.#driver.giveBack(queue, words.plain.slice(1), words.options.get("try"));
+        return "ok";
       case "move": {
         const { from = queue, to = queue, max = "1000" } = Object.fromEntries(words.options);
         return String(this.#driver.move(from, to, Number(max)));
