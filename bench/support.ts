@@ -113,20 +113,24 @@ export function headers(action: string): Record<string, string> {
   return { "content-type": "application/x-amz-json-1.0", "x-amz-target": `AmazonSQS.${action}` };
 }
 
-/** Runs a script of ours in a process of its own; what it prints is JSON. */
+/** Runs a script of ours in a process of its own; what it prints is JSON. One that takes longer than it may is ended. */
 export async function runScript<Result>(
   script: string,
   input: object,
   nodeArgs: readonly string[] = [],
+  secondsMax = 600,
 ): Promise<Result> {
   const child = spawn(process.execPath, [...nodeArgs, join(ROOT, "bench", script), JSON.stringify(input)], {
     stdio: ["ignore", "pipe", "inherit"],
+    timeout: secondsMax * 1000,
+    killSignal: "SIGKILL",
   });
   let text = "";
   child.stdout.on("data", (piece: Buffer) => {
     text += piece.toString();
   });
-  const [code] = await once(child, "close");
+  const [code, signal] = await once(child, "close");
+  if (signal !== null) throw new Error(`${script} took more than ${secondsMax} s, or was ended by ${signal}`);
   if (code !== 0) throw new Error(`${script} ended with ${code}: ${text}`);
   return JSON.parse(text) as Result;
 }

@@ -80,7 +80,7 @@ export const LOAD_CASES: readonly LoadCase[] = [
   {
     name: "slow",
     title: "Published, delivered and acknowledged by one, beside consumers that do not keep up, messages/s",
-    quick: [],
+    quick: [slowed(1)],
     full: [slowed(1), slowed(10)],
   },
   {

@@ -17,7 +17,7 @@ export interface LoadJob {
   readonly groupCount?: number;
   /** "consume" takes what is there already; "paced" publishes at `perSecond` and consumes; "first" waits for a message. */
   readonly kind: "publish" | "consume" | "both" | "paced" | "first";
-  /** Consumers besides, with as much credit, that look at their sockets for a moment in a second. */
+  /** Consumers besides, with some credit of their own, that look at their sockets for a moment in a second. */
   readonly slowCount?: number;
   /** Messages at most: the run ends when they are done. */
   readonly countMax?: number;
@@ -40,6 +40,8 @@ export interface LoadResult {
 const PACE_MS = 1;
 const CHECK_MS = 10;
 const SLOW_READS_MS = 50;
+/** What a slow consumer may hold: it is not of the window, which would be full of it. */
+const SLOW_IN_FLIGHT = 100;
 /** What a counted run may take. */
 const COUNTED_MS_MAX = 120_000;
 /** After a paced run, for what is still on its way. */
@@ -54,7 +56,10 @@ const target: Target = { ...job, isPaced: job.kind === "paced" };
 const unit = driver.unit(target);
 const countMax = Math.ceil((job.countMax ?? Number.POSITIVE_INFINITY) / unit) * unit;
 
-const counts = { sent: 0, confirmed: 0, delivered: 0, settled: 0 };
+const slowCount = job.slowCount ?? 0;
+const windowCount = job.inFlight + slowCount * SLOW_IN_FLIGHT;
+
+const counts = { sent: 0, confirmed: 0, delivered: 0, settled: 0, slowlySettled: 0 };
 const latency = createHistogram({ lowest: 1, highest: 3_600_000_000, figures: 3 }); // microseconds
 let noted = 0; // latencies of the measured time
 let measuredFromMicros = Number.POSITIVE_INFINITY;
@@ -83,8 +88,8 @@ async function publish(): Promise<void> {
   };
   function more(): void {
     scheduled = false;
-    const ended = job.kind === "both" ? counts.settled : counts.confirmed;
-    const room = Math.min(job.inFlight - (counts.sent - ended), countMax - counts.sent);
+    const ended = job.kind === "both" ? counts.settled + counts.slowlySettled : counts.confirmed;
+    const room = Math.min(windowCount - (counts.sent - ended), countMax - counts.sent);
     const count = Math.floor(room / unit) * unit;
     if (count <= 0) return;
     counts.sent += count;
@@ -141,7 +146,12 @@ async function consume(): Promise<void> {
 /** What they hold is theirs, and nobody waits for it. */
 async function consumeSlowly(): Promise<void> {
   const nothing = () => {};
-  const sockets = await driver.consumer(target, { delivered: nothing, settled: nothing, stamp: nothing });
+  const settled = (count: number): void => {
+    counts.slowlySettled += count;
+    goOn();
+  };
+  const own = { ...target, inFlight: SLOW_IN_FLIGHT };
+  const sockets = await driver.consumer(own, { delivered: nothing, settled, stamp: nothing });
   setInterval(() => {
     for (const socket of sockets) socket.resume();
     setTimeout(() => {
@@ -152,7 +162,7 @@ async function consumeSlowly(): Promise<void> {
 
 async function main(): Promise<LoadResult> {
   await ready(driver, job.port, job.queue);
-  for (let i = 0; i < (job.slowCount ?? 0); i++) await consumeSlowly();
+  for (let i = 0; i < slowCount; i++) await consumeSlowly();
   if (job.kind !== "publish") await consume();
   const isCounted = job.countMax !== undefined;
   const connectedMs = performance.now();

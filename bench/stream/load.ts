@@ -1,7 +1,7 @@
 // Load on a server of the stream protocol: publish, consume, or both, for some seconds; prints what was done as JSON.
 import { performance } from "node:perf_hooks";
 import { cpuSeconds, quantile } from "../support.ts";
-import { field, frameOf, LoadSocket, number, publishFrame, putWide } from "./socket.ts";
+import { eachBody, field, frameOf, LoadSocket, number, publishFrame, putWide } from "./socket.ts";
 
 export interface LoadJob {
   readonly port: number;
@@ -111,21 +111,9 @@ async function main(): Promise<LoadResult> {
     });
     const note = (bytes: Buffer, at: number, end: number): void => {
       const nowMs = performance.now();
-      // The body is what the message ends with.
-      for (let place = at; place < end; ) {
-        let size = 0;
-        let shift = 1;
-        place++;
-        for (;;) {
-          const byte = bytes[place++] as number;
-          size += (byte & 127) * shift;
-          if (byte < 128) break;
-          shift *= 128;
-        }
-        const bodyAt = place + size - job.bodyBytes;
-        latencies.push(nowMs - Number(bytes.toString("latin1", bodyAt, bodyAt + MICROS_COUNT)) / 1000);
-        place += size;
-      }
+      eachBody(bytes, at, end, { bodyBytes: job.bodyBytes, textBytes: MICROS_COUNT }, (text) => {
+        latencies.push(nowMs - Number(text) / 1000);
+      });
     };
     consumer.socket.write(HELLO);
     const credit = Buffer.concat([number(0x10, job.inFlight), number(0x18, creditBytes)]);

@@ -93,6 +93,24 @@ function readVarint(bytes: Buffer): number {
   }
 }
 
+/** Calls for each message of a Deliver with the first `textBytes` of its body, as text: the body is what a message ends with. */
+export function eachBody(
+  bytes: Buffer,
+  at: number,
+  end: number,
+  { bodyBytes, textBytes }: { readonly bodyBytes: number; readonly textBytes: number },
+  take: (text: string) => void,
+): void {
+  cursor = at;
+  while (cursor < end) {
+    cursor++;
+    const size = readVarint(bytes);
+    cursor += size;
+    const bodyAt = cursor - bodyBytes;
+    take(bytes.toString("latin1", bodyAt, bodyAt + textBytes));
+  }
+}
+
 export class LoadSocket {
   readonly socket: Socket;
   readonly #handlers: Handlers;

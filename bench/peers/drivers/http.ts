@@ -10,6 +10,7 @@ const BATCH_COUNT = 10;
 const CONSUMERS_MAX = 64;
 const PACED_CONNECTIONS = 64;
 const PACED_CONSUMERS = 8;
+const BODY_COUNT = 64;
 const HEAD_END = Buffer.from("\r\n\r\n");
 const HIDDEN_SECONDS = 600;
 
@@ -76,8 +77,14 @@ export class Connection {
   }
 
   ask(request: Buffer): Promise<string> {
-    return new Promise((resolve) => {
-      this.onAnswer = (body) => resolve(body.toString());
+    return new Promise((resolve, reject) => {
+      const { socket } = this;
+      const onClose = () => reject(new Error(`The server ends the connection instead of an answer to ${request}`));
+      socket.once("close", onClose);
+      this.onAnswer = (body) => {
+        socket.off("close", onClose);
+        resolve(body.toString());
+      };
       this.write(request);
     });
   }
@@ -165,7 +172,9 @@ function httpDriver(dialect: Dialect): Driver {
           text,
           Array.from({ length: count }, () => grouping()),
         );
-      const plain = compose(body);
+      // As the others' bodies: sixty-four different ones, in turn.
+      const plain = Array.from({ length: BODY_COUNT }, () => compose(bodyText(bodyBytes)));
+      let turn = 0;
       const idle: Connection[] = [];
       const waiting: Buffer[] = []; // for a connection, when sends are paced
       for (let i = connectionCount(target); i > 0; i--) {
@@ -187,7 +196,10 @@ function httpDriver(dialect: Dialect): Driver {
       return {
         send(howMany, stamp) {
           if (stamp !== undefined) send(compose(stamp + body.slice(STAMP_BYTES)));
-          else for (let i = 0; i < howMany; i += count) send(groupCount === undefined ? plain : compose(body));
+          else
+            for (let i = 0; i < howMany; i += count) {
+              send(groupCount === undefined ? (plain[turn++ % BODY_COUNT] as Buffer) : compose(body));
+            }
         },
       };
     },

@@ -1,15 +1,41 @@
 // wasq over its WebSocket: publisher and consumer on a socket each. Frames have up to a hundred messages, as many as a
 // tenth of what may be in flight.
-import { field, frameOf, LoadSocket, number, publishFrame, putWide } from "../../stream/socket.ts";
+import type { Socket } from "node:net";
+import { eachBody, field, frameOf, LoadSocket, number, publishFrame, putWide } from "../../stream/socket.ts";
 import { call } from "../../support.ts";
 import { bodyText, type Driver, STAMP_BYTES, type Target } from "../driver.ts";
 
 const HELLO = frameOf(field(0x82, number(0x20, 0))); // field 16; no grace period
 const CREDIT_BYTES = 200_000_000;
 const PER_FRAME_MAX = 100;
+const BODY_COUNT = 64;
+const PUBLISHER_BYTES = 3_500_000; // of its credit of 4 MiB
 
 function perFrame({ inFlight, isPaced }: Target): number {
   return isPaced ? 1 : Math.max(1, Math.min(PER_FRAME_MAX, Math.floor(inFlight / 10)));
+}
+
+interface Publisher {
+  readonly socket: Socket;
+  sent: number;
+  confirmed: number;
+}
+
+async function openPublisher(port: number, queue: string, confirmed: (count: number) => void): Promise<Publisher> {
+  const { socket } = await LoadSocket.open(port, {
+    confirmed(upTo) {
+      confirmed(upTo - own.confirmed);
+      own.confirmed = upTo;
+    },
+  });
+  const own: Publisher = { socket, sent: 0, confirmed: 0 };
+  socket.write(HELLO);
+  socket.write(frameOf(field(0xc2, Buffer.concat([number(0x08, 1), field(0x12, Buffer.from(queue))])))); // field 24
+  return own;
+}
+
+function leastLoaded(publishers: readonly Publisher[]): Publisher {
+  return publishers.reduce((least, each) => (each.sent - each.confirmed < least.sent - least.confirmed ? each : least));
 }
 
 export const stream: Driver = {
@@ -20,32 +46,37 @@ export const stream: Driver = {
   },
 
   async producer(target, confirmed) {
-    const { port, queue, bodyBytes } = target;
+    const { port, queue, bodyBytes, inFlight } = target;
     const count = perFrame(target);
-    let told = 0;
-    const { socket } = await LoadSocket.open(port, {
-      confirmed(upTo) {
-        confirmed(upTo - told);
-        told = upTo;
-      },
-    });
-    socket.write(HELLO);
-    socket.write(frameOf(field(0xc2, Buffer.concat([number(0x08, 1), field(0x12, Buffer.from(queue))])))); // field 24
     const { frame, numberAt, bodyAt } = publishFrame(count, bodyBytes);
-    const messageBytes = (frame.byteLength - bodyAt - bodyBytes) / Math.max(1, count - 1);
-    for (let i = 0; i < count; i++) frame.write(bodyText(bodyBytes), bodyAt + i * messageBytes, "latin1");
-    let sent = 0;
+    const { byteLength } = frame;
+    const messageBytes = (byteLength - bodyAt - bodyBytes) / Math.max(1, count - 1);
+    // As the others' bodies: at least sixty-four different ones, in turn.
+    const frames = Array.from({ length: Math.ceil(BODY_COUNT / count) }, () => {
+      const own = Buffer.from(frame);
+      for (let i = 0; i < count; i++) own.write(bodyText(bodyBytes), bodyAt + i * messageBytes, "latin1");
+      return own;
+    });
+    // What a publisher may have unconfirmed has a bound in bytes: a wider window has several of them.
+    const publisherCount = Math.ceil((Math.ceil(inFlight / count) * byteLength) / PUBLISHER_BYTES);
+    const publishers: Publisher[] = [];
+    for (let i = 0; i < publisherCount; i++) publishers.push(await openPublisher(port, queue, confirmed));
+    let sentCount = 0;
     return {
       send(howMany, stamp) {
-        const frameCount = Math.floor(howMany / count);
-        const bytes = Buffer.allocUnsafe(frameCount * frame.byteLength);
-        for (let i = 0; i < frameCount; i++) {
-          frame.copy(bytes, i * frame.byteLength);
-          putWide(bytes, i * frame.byteLength + numberAt, sent + 1);
-          sent += count;
+        for (let left = Math.floor(howMany / count); left > 0; ) {
+          const publisher = leastLoaded(publishers);
+          const frameCount = publishers.length === 1 ? left : 1;
+          const bytes = Buffer.allocUnsafe(frameCount * byteLength);
+          for (let i = 0; i < frameCount; i++) {
+            (frames[sentCount++ % frames.length] as Buffer).copy(bytes, i * byteLength);
+            putWide(bytes, i * byteLength + numberAt, publisher.sent + 1);
+            publisher.sent += count;
+          }
+          if (stamp !== undefined) bytes.write(stamp, bodyAt, "latin1");
+          publisher.socket.write(bytes);
+          left -= frameCount;
         }
-        if (stamp !== undefined) bytes.write(stamp, bodyAt, "latin1");
-        socket.write(bytes);
       },
     };
   },
@@ -70,7 +101,7 @@ export const stream: Driver = {
     let granted = 0;
     const load = await LoadSocket.open(port, {
       delivered(first, messages, bytes, at, end) {
-        if (isPaced) stamps(bytes, at, end);
+        if (isPaced) eachBody(bytes, at, end, { bodyBytes, textBytes: STAMP_BYTES }, on.stamp);
         const last = first + messages - 1;
         unsettled.push(messages);
         load.socket.write(ackFrame(first, last));
@@ -88,22 +119,6 @@ export const stream: Driver = {
         }
       },
     });
-    /** The body is what a message ends with. */
-    const stamps = (bytes: Buffer, at: number, end: number): void => {
-      for (let place = at; place < end; ) {
-        let size = 0;
-        let shift = 1;
-        place++;
-        for (;;) {
-          const byte = bytes[place++] as number;
-          size += (byte & 127) * shift;
-          if (byte < 128) break;
-          shift *= 128;
-        }
-        place += size;
-        on.stamp(bytes.toString("latin1", place - bodyBytes, place - bodyBytes + STAMP_BYTES));
-      }
-    };
     load.socket.write(HELLO);
     const first = Buffer.concat([number(0x10, inFlight), number(0x18, CREDIT_BYTES)]);
     const subscribe = Buffer.concat([
