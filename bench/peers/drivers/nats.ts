@@ -59,9 +59,12 @@ class Frames {
   }
 }
 
-/** Asks the server's API; its answer is JSON. */
+let askedCount = 0;
+
+/** Asks the server's API; its answer is JSON. Each has an inbox of its own: several may ask at once. */
 async function ask(port: number, subject: string, body: object): Promise<void> {
   const text = JSON.stringify(body);
+  const inbox = `${INBOX}a${askedCount++}`;
   await new Promise<void>((done, failed) => {
     const frames = new Frames((_sid, _reply, bytes, at, end) => {
       const answer = bytes.toString("utf8", at, end);
@@ -73,7 +76,7 @@ async function ask(port: number, subject: string, body: object): Promise<void> {
     frames
       .open(port)
       .then(
-        (socket) => socket.write(`SUB ${INBOX}a 1\r\nPUB ${subject} ${INBOX}a ${text.length}\r\n${text}\r\n`),
+        (socket) => socket.write(`SUB ${inbox} 1\r\nPUB ${subject} ${inbox} ${text.length}\r\n${text}\r\n`),
         failed,
       );
   });
