@@ -1,5 +1,6 @@
 // Who is let in: open to everybody while there is nobody to tell apart, and checked from the moment there are keys.
 import type { Audit } from "./audit/audit.ts";
+import { AtOnce } from "./auth/at-once.ts";
 import { Authenticator } from "./auth/authenticate.ts";
 import { Authorizer } from "./auth/authorize.ts";
 import type { DeclaredIdentities, Identities } from "./auth/identities.ts";
@@ -35,6 +36,7 @@ export interface EntranceOptions {
   readonly audit?: Audit | undefined;
   /** Of each principal; undefined: no limit. */
   readonly requestsPerSecond: number | undefined;
+  readonly requestsAtOnce: number | undefined;
   /** Told of keys that cannot be read: those there were stay. */
   readonly onTrouble: (error: unknown) => void;
   readonly onNote: (text: string) => void;
@@ -111,7 +113,7 @@ export class Entrance {
   }
 
   #renew(): void {
-    const { clock, defaults, audit, requestsPerSecond } = this.#options;
+    const { clock, defaults, audit, requestsPerSecond, requestsAtOnce } = this.#options;
     const { masterKey, identities } = this.#read();
     const known = this.#checks;
     if (known === undefined) {
@@ -120,7 +122,8 @@ export class Entrance {
       const authorizer = new Authorizer();
       const rate = requestsPerSecond === undefined ? undefined : new RateLimit(requestsPerSecond);
       this.#checks = { authenticator, authorizer, sessions, rate };
-      this.gate.shut(new CheckedGate({ authenticator, authorizer, clock, defaults, audit, rate }));
+      const atOnce = requestsAtOnce === undefined ? undefined : new AtOnce(requestsAtOnce);
+      this.gate.shut(new CheckedGate({ authenticator, authorizer, clock, defaults, audit, rate, atOnce }));
     } else {
       known.authenticator.renew(identities);
       known.authorizer.forget();

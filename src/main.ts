@@ -101,6 +101,7 @@ function openEntrance(config: Config, clock: Clock, audit: Audit | undefined): E
     declared: config.identities,
     audit,
     requestsPerSecond: config.principalRequestsPerSecond,
+    requestsAtOnce: config.principalRequests,
     declareAgain: () => readIdentitiesAgain(config, process.env),
     onNote,
     env: environmentOf(config),

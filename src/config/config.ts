@@ -52,6 +52,7 @@ export interface Config {
   /** Requests that each principal may make in a second, where keys are checked; undefined: as many as he can. */
   readonly principalRequestsPerSecond: number | undefined;
   /** Stream sessions at once of each principal, or each address where nobody is asked who he is; undefined: any number. */
+  readonly principalRequests: number | undefined;
   readonly principalStreams: number | undefined;
   /** Where refusals, changes of queues and uses of keys are written down; undefined: nowhere. */
   readonly auditLog: string | undefined;
@@ -99,6 +100,8 @@ export const HELP = `wasq - an Amazon-SQS-compatible queue broker
   --principal-requests-per-second N
                            requests that each user or role may make, where there are keys
                            (WASQ_PRINCIPAL_REQUESTS_PER_SECOND, as many as it can)
+  --principal-requests N   requests at once of each user or role, those that wait for messages included,
+                           where there are keys                        (WASQ_PRINCIPAL_REQUESTS, any number)
   --principal-streams N    stream sessions at once of each user or role; of each address, where there are no keys
                            (WASQ_PRINCIPAL_STREAMS, any number)
   --audit-log PATH         write down who was refused, who changed a queue and which keys were used; - for standard output
@@ -207,6 +210,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv, chec
     principalRequestsPerSecond: given.has("principalRequestsPerSecond")
       ? Number(text("principalRequestsPerSecond", ""))
       : undefined,
+    principalRequests: given.has("principalRequests") ? Number(text("principalRequests", "")) : undefined,
     principalStreams: given.has("principalStreams") ? Number(text("principalStreams", "")) : undefined,
     auditLog: given.get("auditLog")?.text,
     bootstrapRoot: text("bootstrapRoot", "false") === "true",

@@ -104,6 +104,11 @@ export const SETTINGS = {
     variable: "WASQ_PRINCIPAL_REQUESTS_PER_SECOND",
     wrong: isOneOf(/^[1-9]\d{0,6}$/, "a number from 1 to 9999999 is needed"),
   },
+  principalRequests: {
+    flag: "principal-requests",
+    variable: "WASQ_PRINCIPAL_REQUESTS",
+    wrong: isOneOf(/^[1-9]\d{0,6}$/, "a number from 1 to 9999999 is needed"),
+  },
   principalStreams: {
     flag: "principal-streams",
     variable: "WASQ_PRINCIPAL_STREAMS",

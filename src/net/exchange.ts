@@ -167,6 +167,7 @@ export class Exchange implements Client {
     if (!this.#answering) return;
     this.#answering = false;
     this.#shared.traffic.end();
+    this.#request.onEnd?.();
   }
 
   #letGo(): void {

@@ -23,6 +23,7 @@ export class Incoming implements SqsRequest {
   readonly origin: string; // "": no page asks
   readonly declaredBytes: number; // of the body; 0: not told
   body: Buffer = NO_BODY;
+  onEnd: (() => void) | undefined = undefined;
   readonly #res: HttpResponse;
   readonly #hasAddress: boolean;
 

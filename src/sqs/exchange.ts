@@ -16,6 +16,8 @@ export interface SqsRequest {
   /** All headers by their names in lower case, of one that came twice the values joined by ","; empty where nobody checks. */
   readonly headers: { get(name: string): string | undefined };
   readonly remoteAddress: string; // "" where nobody checks; to be asked for before `handle` returns
+  /** Set by whoever counts requests under way: called once, when this one is answered or its client has gone. */
+  onEnd?: (() => void) | undefined;
 }
 
 export interface SqsReply {

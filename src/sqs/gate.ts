@@ -2,6 +2,7 @@
 // signatures and policies. Everything of this room that answers a request asks the one it was given.
 
 import type { Audit } from "../audit/audit.ts";
+import type { AtOnce } from "../auth/at-once.ts";
 import type { Authenticator } from "../auth/authenticate.ts";
 import type { Authorizer, Resource } from "../auth/authorize.ts";
 import type { RateLimit } from "../auth/rate-limit.ts";
@@ -86,6 +87,7 @@ export class CheckedGate implements Gate {
   readonly #defaults: GateDefaults;
   readonly #audit: Audit | undefined;
   readonly #rate: RateLimit | undefined;
+  readonly #atOnce: AtOnce | undefined;
   #admitted: { readonly request: SqsRequest; readonly caller: Caller } | undefined;
 
   constructor(parts: {
@@ -95,6 +97,7 @@ export class CheckedGate implements Gate {
     defaults: GateDefaults;
     audit?: Audit | undefined;
     rate?: RateLimit | undefined;
+    atOnce?: AtOnce | undefined;
   }) {
     this.#authenticator = parts.authenticator;
     this.#authorizer = parts.authorizer;
@@ -102,6 +105,7 @@ export class CheckedGate implements Gate {
     this.#defaults = parts.defaults;
     this.#audit = parts.audit;
     this.#rate = parts.rate;
+    this.#atOnce = parts.atOnce;
   }
 
   /** What was not for the direct way is the same request on the other one: it is looked into, and counted, once. */
@@ -125,7 +129,8 @@ export class CheckedGate implements Gate {
     }
     const { principal, accessKeyId, credential, region } = result;
     if (accessKeyId !== undefined) this.#audit?.used(accessKeyId, principal.arn, request.remoteAddress);
-    if (this.#rate?.take(principal.limitName, nowMs) === false) throw throttled();
+    if (this.#rate?.take(principal.limitName, nowMs) === false) throw throttled("too many requests in a second");
+    this.#count(request, principal.limitName);
     const { account, defaultRegion } = this.#defaults;
     return {
       account: principal.kind === "anonymous" ? account : principal.account,
@@ -135,6 +140,14 @@ export class CheckedGate implements Gate {
       accessKeyId,
       credential,
     };
+  }
+
+  /** @throws SqsError when there are too many of his under way */
+  #count(request: SqsRequest, limitName: string): void {
+    const atOnce = this.#atOnce;
+    if (atOnce === undefined) return;
+    if (!atOnce.enter(limitName)) throw throttled("too many requests at once, those that wait included");
+    request.onEnd = () => atOnce.leave(limitName);
   }
 
   again(caller: Caller): Caller | undefined {
@@ -172,8 +185,8 @@ export class CheckedGate implements Gate {
   }
 }
 
-function throttled(): SqsError {
-  return new SqsError("RequestThrottled", "Request is throttled: too many requests in a second. Try again.");
+function throttled(why: string): SqsError {
+  return new SqsError("RequestThrottled", `Request is throttled: ${why}. Try again.`);
 }
 
 /** A request as signatures see it. */

@@ -1,6 +1,7 @@
-// Requests a second, in virtual time.
+// Requests a second, in virtual time; and requests at once.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { AtOnce } from "../../src/auth/at-once.ts";
 import { RateLimit } from "../../src/auth/rate-limit.ts";
 
 test("a second's worth at once, and then one after the other", () => {
@@ -29,4 +30,15 @@ test("never more in any span than its seconds and one more allow, whatever the r
     }),
     { numRuns: 200 },
   );
+});
+
+test("as many at once as he may; one that ends makes room, one that was refused takes none", () => {
+  const atOnce = new AtOnce(2);
+  expect([1, 2, 3, 4].map(() => atOnce.enter("alice"))).toEqual([true, true, false, false]);
+  expect(atOnce.enter("bob")).toBe(true);
+  atOnce.leave("alice");
+  expect([1, 2].map(() => atOnce.enter("alice"))).toEqual([true, false]);
+  atOnce.leave("alice");
+  atOnce.leave("alice");
+  expect([1, 2, 3].map(() => atOnce.enter("alice"))).toEqual([true, true, false]);
 });

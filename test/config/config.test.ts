@@ -36,6 +36,7 @@ test("serve alone has a default for everything, and cannot be changed", () => {
     identities: { users: [], roles: [], files: [] },
     maxConnections: 50_000,
     principalRequestsPerSecond: undefined,
+    principalRequests: undefined,
     principalStreams: undefined,
     auditLog: undefined,
     bootstrapRoot: false,

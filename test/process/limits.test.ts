@@ -4,7 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ListQueuesCommand, SQSClient } from "@aws-sdk/client-sqs";
+import {
+  CreateQueueCommand,
+  ListQueuesCommand,
+  type MessageSystemAttributeName,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from "@aws-sdk/client-sqs";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import WebSocket from "ws";
@@ -60,15 +67,57 @@ test("an address has as many streams at once as it may, and a further one when o
   expect((await connectStream(endpoint)).welcome).toMatchObject({ serverName: "wasq" });
 });
 
+interface Key {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/** Of a user who may do anything. */
+function key(name: string): Key {
+  const policy = join(directory, "policy.json");
+  writeFileSync(policy, JSON.stringify(allow("sqs:*")));
+  const create = ["keys", "create", name, "--account", HOME, "--policy", policy, "--data-dir", directory];
+  const text = execFileSync(process.execPath, [BUNDLE, ...create], { encoding: "utf8" });
+  const [, accessKeyId = "", secretAccessKey = ""] = /=(\S+)\n\S+?=(\S+)\n$/.exec(text) ?? [];
+  return { accessKeyId, secretAccessKey };
+}
+
+test("a user has as many requests at once as he may, long polls included, on either way; one that ends makes room", async () => {
+  const [alice, bob] = [key("alice"), key("bob")];
+  const endpoint = await start("--principal-requests", "2");
+  const client = (credentials: Key) => new SQSClient({ endpoint, region: "us-east-1", credentials, maxAttempts: 1 });
+  const [hers, his] = [client(alice), client(bob)];
+  const { QueueUrl } = await hers.send(new CreateQueueCommand({ QueueName: "waited-at" }));
+  const leaving = new AbortController();
+  const wait = (MessageSystemAttributeNames?: MessageSystemAttributeName[]) =>
+    hers
+      .send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20, MessageSystemAttributeNames }), {
+        abortSignal: leaving.signal,
+      })
+      .then(
+        () => "answered",
+        (error: Error) => error.name,
+      );
+  const list = (asked: SQSClient) =>
+    asked.send(new ListQueuesCommand({})).then(
+      () => "ok",
+      (error: Error) => error.name,
+    );
+  const waiting = [wait(), wait()];
+  await expect.poll(() => list(hers), { timeout: 5_000 }).toBe("RequestThrottled");
+  for (let i = 0; i < 5; i++) expect(await list(hers)).toBe("RequestThrottled");
+  expect(await list(his)).toBe("ok");
+  await his.send(new SendMessageCommand({ QueueUrl, MessageBody: "one of the two is answered" }));
+  await Promise.race(waiting);
+  expect(await list(hers)).toBe("ok"); // her one poll and this one
+  waiting.push(wait(["All"]));
+  await expect.poll(() => list(hers), { timeout: 5_000 }).toBe("RequestThrottled");
+  leaving.abort(); // whoever goes away has nothing under way any more
+  await Promise.all(waiting);
+  await expect.poll(() => list(hers), { timeout: 5_000 }).toBe("ok");
+});
+
 test("a user asks as often as he may in a second, whatever others do; sessions of one role are one", async () => {
-  const key = (name: string) => {
-    const policy = join(directory, "policy.json");
-    writeFileSync(policy, JSON.stringify(allow("sqs:*")));
-    const create = ["keys", "create", name, "--account", HOME, "--policy", policy, "--data-dir", directory];
-    const text = execFileSync(process.execPath, [BUNDLE, ...create], { encoding: "utf8" });
-    const [, accessKeyId = "", secretAccessKey = ""] = /=(\S+)\n\S+?=(\S+)\n$/.exec(text) ?? [];
-    return { accessKeyId, secretAccessKey };
-  };
   const [alice, bob] = [key("alice"), key("bob")];
   const endpoint = await start("--principal-requests-per-second", "1");
   const options = (credentials: typeof alice) => ({ endpoint, region: "us-east-1", credentials, maxAttempts: 1 });
