@@ -8,6 +8,7 @@ import { RateLimit } from "./auth/rate-limit.ts";
 import { Sealer } from "./auth/sealing.ts";
 import type { Clock } from "./base/clock.ts";
 import { CheckedGate, type GateDefaults, LatchGate, openGate } from "./sqs/gate.ts";
+import type { KeyNames } from "./sqs/key-rights.ts";
 import { hasIdentities, identitiesPath, readIdentities, secretsSealer } from "./vault/identities-file.ts";
 import { MasterKeyError, masterKeyPath, obtainMasterKey, readMasterKey } from "./vault/master-key.ts";
 import { watchFiles } from "./vault/watch.ts";
@@ -37,6 +38,8 @@ export interface EntranceOptions {
   /** Of each principal; undefined: no limit. */
   readonly requestsPerSecond: number | undefined;
   readonly requestsAtOnce: number | undefined;
+  /** Of queues' keys whose use is up to policies; undefined: a KMS decides. */
+  readonly keyNames: KeyNames | undefined;
   /** Told of keys that cannot be read: those there were stay. */
   readonly onTrouble: (error: unknown) => void;
   readonly onNote: (text: string) => void;
@@ -113,7 +116,7 @@ export class Entrance {
   }
 
   #renew(): void {
-    const { clock, defaults, audit, requestsPerSecond, requestsAtOnce } = this.#options;
+    const { clock, defaults, audit, requestsPerSecond, requestsAtOnce, keyNames } = this.#options;
     const { masterKey, identities } = this.#read();
     const known = this.#checks;
     if (known === undefined) {
@@ -123,7 +126,7 @@ export class Entrance {
       const rate = requestsPerSecond === undefined ? undefined : new RateLimit(requestsPerSecond);
       this.#checks = { authenticator, authorizer, sessions, rate };
       const atOnce = requestsAtOnce === undefined ? undefined : new AtOnce(requestsAtOnce);
-      this.gate.shut(new CheckedGate({ authenticator, authorizer, clock, defaults, audit, rate, atOnce }));
+      this.gate.shut(new CheckedGate({ authenticator, authorizer, clock, defaults, audit, rate, atOnce, keyNames }));
     } else {
       known.authenticator.renew(identities);
       known.authorizer.forget();

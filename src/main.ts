@@ -93,7 +93,7 @@ function explain(error: unknown): string {
 }
 
 /** Signatures and policies are checked once there are keys. Whoever can be reached must have some, or say why not. */
-function openEntrance(config: Config, clock: Clock, audit: Audit | undefined): Entrance {
+function openEntrance(config: Config, clock: Clock, audit: Audit | undefined, keyring: WatchedKeyring): Entrance {
   const { dataDirectory, account, region: defaultRegion } = config;
   if (config.bootstrapRoot) bootstrap(config);
   const entrance = new Entrance({
@@ -102,6 +102,7 @@ function openEntrance(config: Config, clock: Clock, audit: Audit | undefined): E
     audit,
     requestsPerSecond: config.principalRequestsPerSecond,
     requestsAtOnce: config.principalRequests,
+    keyNames: config.kms === undefined ? keyring : undefined,
     declareAgain: () => readIdentitiesAgain(config, process.env),
     onNote,
     env: environmentOf(config),
@@ -213,7 +214,7 @@ async function serve(config: Config): Promise<void> {
   let server: Server;
   try {
     if (config.auditLog !== undefined) audit = openAudit(config.auditLog, opened.clock);
-    entrance = openEntrance(config, opened.clock, audit?.audit);
+    entrance = openEntrance(config, opened.clock, audit?.audit, keyring);
     const { gate } = entrance;
     const streamGate = new StreamGate({
       gate,

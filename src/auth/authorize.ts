@@ -1,4 +1,4 @@
-// Whether a principal may do a thing to a queue: identity, session and queue policies together.
+// Whether a principal may do a thing to a queue, or use a queue's key: identity, session and resource policies together.
 //
 //   a Deny anywhere                                       no
 //   same account      identity or queue policy allows     yes    the account's root needs no policy
@@ -67,7 +67,7 @@ export class Authorizer {
   #principalCount = 0;
 
   /**
-   * @param action an IAM action such as "sqs:SendMessage"; batches have the single action's
+   * @param action an IAM action such as "sqs:SendMessage" or "kms:Decrypt"; batches have the single action's
    * @param context asked for only when a policy may want it
    */
   decide(principal: Principal, action: string, resource: Resource, context: () => Context): Decision {
@@ -135,7 +135,12 @@ function ofUnreadable(principal: Principal, action: string, { arn, account }: Re
 }
 
 function whoMayNot({ arn }: Principal, action: string, resource: string): string {
-  return `User: ${arn} is not authorized to perform: ${action.toLowerCase()} on resource: ${resource}`;
+  return `User: ${arn} is not authorized to perform: ${shown(action)} on resource: ${resource}`;
+}
+
+/** As the services write it: SQS in lower case, KMS as it is. */
+function shown(action: string): string {
+  return action.startsWith("kms:") ? action : action.toLowerCase();
 }
 
 function isUnconditional({ statements }: Policy): boolean {
@@ -159,7 +164,7 @@ function decide(
   if (session === "Deny") return `${who} with an explicit deny in a session policy`;
   if (queue === "Deny") return `${who} with an explicit deny in a resource-based policy`;
 
-  const action = request.action.toLowerCase();
+  const action = shown(request.action);
   const isOwnerOnly = OWNER_ONLY.has(action.slice("sqs:".length));
   if (principal.kind === "anonymous") {
     return queue === "Allow" && !isOwnerOnly ? undefined : `Access to the resource ${request.resource} is denied.`;

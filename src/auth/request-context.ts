@@ -12,12 +12,14 @@ export interface Circumstances {
   readonly resourceAccount: string;
   readonly queueTags: ReadonlyMap<string, string> | undefined;
   readonly requestTags: ReadonlyMap<string, string> | undefined;
+  /** Of a queue whose key is asked for. */
+  readonly keyed?: { readonly queueArn: string; readonly region: string } | undefined;
 }
 
 const TYPES = { anonymous: "Anonymous", root: "Account", user: "User", role: "AssumedRole" } as const;
 
 export function contextOf(circumstances: Circumstances): Context {
-  const { principal, nowMs, queueTags, requestTags } = circumstances;
+  const { principal, nowMs, queueTags, requestTags, keyed } = circumstances;
   const context = new Map<string, readonly string[]>();
   const set = (key: string, value: string | undefined): void => {
     if (value !== undefined && value !== "") context.set(key, [value]);
@@ -46,6 +48,12 @@ export function contextOf(circumstances: Circumstances): Context {
   for (const [name, value] of queueTags ?? []) context.set(`aws:resourcetag/${name.toLowerCase()}`, [value]);
   for (const [name, value] of requestTags ?? []) context.set(`aws:requesttag/${name.toLowerCase()}`, [value]);
   if (requestTags !== undefined) context.set("aws:tagkeys", [...requestTags.keys()]);
+  if (keyed !== undefined) {
+    set("kms:viaservice", `sqs.${keyed.region}.amazonaws.com`);
+    set("kms:calleraccount", principal.account);
+    set("kms:encryptioncontext:aws:sqs:arn", keyed.queueArn);
+    context.set("kms:encryptioncontextkeys", ["aws:sqs:arn"]);
+  }
   return context;
 }
 

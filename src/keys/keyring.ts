@@ -98,13 +98,20 @@ export class Keyring implements KeyProvider {
   }
 
   #find(keyId: string, account: string): Key {
-    const arn = ARN.exec(keyId);
-    const owner = arn?.[1] ?? account;
-    const name = arn === null ? keyId : (arn[2] ?? arn[3] ?? "");
+    const { owner, name } = ownerOf(keyId, account);
     const known = this.#byName.get(`${owner} ${name}`);
     if (known !== undefined) return known;
     if (name === SQS_ALIAS || name === managedId(owner)) return this.#managed(owner);
     throw refusal("KmsNotFound", `${name.startsWith("alias/") ? "Alias" : "Key"} '${keyId}' does not exist`);
+  }
+
+  /** How policies name the key that `keyId` means to a queue of `account`; whether it is there is found out later. */
+  nameOf(keyId: string, account: string): { account: string; resource: string; isManaged: boolean } {
+    const { owner, name } = ownerOf(keyId, account);
+    const isManaged = name === SQS_ALIAS || name === managedId(owner);
+    const id = this.#byName.get(`${owner} ${name}`)?.id ?? (isManaged ? managedId(owner) : undefined);
+    const unknown = name.startsWith("alias/") ? name : `key/${name}`;
+    return { account: owner, resource: id === undefined ? unknown : `key/${id}`, isManaged };
   }
 
   async generate(keyId: string, account: string): Promise<GeneratedKey> {
@@ -156,6 +163,12 @@ export class Keyring implements KeyProvider {
     const account = id.slice(-12);
     return /^\d{12}$/.test(account) && managedId(account) === id ? this.#managed(account) : undefined;
   }
+}
+
+/** Whose key `keyId` means to a queue of `account`, and its ID or alias. */
+function ownerOf(keyId: string, account: string): { owner: string; name: string } {
+  const arn = ARN.exec(keyId);
+  return { owner: arn?.[1] ?? account, name: arn === null ? keyId : (arn[2] ?? arn[3] ?? "") };
 }
 
 /** The ID of SQS's own key of an account; the account is its end. */

@@ -11,7 +11,9 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   "AccessDeniedException",
   "ExpiredTokenException",
   "IncompleteSignatureException",
+  "InvalidSecurity",
   "InvalidSignatureException",
+  "KmsAccessDenied",
   "UnrecognizedClientException",
 ]);
 

@@ -37,12 +37,7 @@ export function createDirect(broker: Broker, direct: DirectBroker, options: Dire
   const enter = (url: string | undefined, caller: Caller, request: SqsRequest, action: string): Queue | undefined => {
     const queue = queues.find(url, caller);
     if (queue === undefined) return undefined;
-    gate.permit(caller, request, action, {
-      name: queue,
-      policy: queue.settings.policy,
-      queueTags: queue.tags,
-      requestTags: undefined,
-    });
+    gate.permit(caller, request, action, { name: queue, queue, requestTags: undefined });
     return queue;
   };
   const send =

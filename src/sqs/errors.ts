@@ -132,6 +132,13 @@ export const ERRORS = {
     fault: "Sender",
     when: "The path of a Query request is neither / nor a queue's.",
   },
+  InvalidSecurity: {
+    status: 403,
+    space: SQS,
+    queryCode: "InvalidSecurity",
+    fault: "Sender",
+    when: "A queue with server-side encryption is asked for without a signature.",
+  },
   InvalidRequest: {
     status: 400,
     space: SQS,
@@ -207,14 +214,14 @@ export const ERRORS = {
     space: SQS,
     queryCode: "RequestThrottled",
     fault: "Sender",
-    when: "More requests in a second than one principal may make here.",
+    when: "More requests in a second, or at once, than one principal may make here.",
   },
   KmsAccessDenied: {
     status: 400,
     space: SQS,
     queryCode: "KMS.AccessDeniedException",
     fault: "Sender",
-    when: "The key management denies the use of the queue's key.",
+    when: "The key management denies the use of the queue's key, or the caller may not use it.",
   },
   KmsDisabled: {
     status: 400,

@@ -5,22 +5,23 @@ import type { Audit } from "../audit/audit.ts";
 import type { AtOnce } from "../auth/at-once.ts";
 import type { Authenticator } from "../auth/authenticate.ts";
 import type { Authorizer, Resource } from "../auth/authorize.ts";
+import type { Principal } from "../auth/principal.ts";
 import type { RateLimit } from "../auth/rate-limit.ts";
-import { contextOf } from "../auth/request-context.ts";
+import { type Circumstances, contextOf } from "../auth/request-context.ts";
 import type { SignedRequest } from "../auth/sigv4.ts";
 import type { Clock } from "../base/clock.ts";
-import type { QueueName } from "../broker/types.ts";
+import type { Queue, QueueName } from "../broker/types.ts";
 import { type Caller, callerOf } from "./caller.ts";
 import { SqsError } from "./errors.ts";
 import type { SqsRequest } from "./exchange.ts";
 import { isJson } from "./json.ts";
+import { type KeyNames, keyRefusal } from "./key-rights.ts";
 import { arnOf, regionOfHost } from "./names.ts";
 
 /** What a caller wants to do it to. */
 export interface Wanted {
   readonly name: QueueName | undefined; // undefined: to no queue in particular
-  readonly policy: string | undefined;
-  readonly queueTags: ReadonlyMap<string, string> | undefined;
+  readonly queue: Pick<Queue, "settings" | "tags"> | undefined; // undefined: there is none of that name
   readonly requestTags: ReadonlyMap<string, string> | undefined;
 }
 
@@ -88,6 +89,7 @@ export class CheckedGate implements Gate {
   readonly #audit: Audit | undefined;
   readonly #rate: RateLimit | undefined;
   readonly #atOnce: AtOnce | undefined;
+  readonly #keyNames: KeyNames | undefined;
   #admitted: { readonly request: SqsRequest; readonly caller: Caller } | undefined;
 
   constructor(parts: {
@@ -98,6 +100,8 @@ export class CheckedGate implements Gate {
     audit?: Audit | undefined;
     rate?: RateLimit | undefined;
     atOnce?: AtOnce | undefined;
+    /** Of queues' keys, whose use is up to policies; undefined: it is up to somebody else. */
+    keyNames?: KeyNames | undefined;
   }) {
     this.#authenticator = parts.authenticator;
     this.#authorizer = parts.authorizer;
@@ -106,6 +110,7 @@ export class CheckedGate implements Gate {
     this.#audit = parts.audit;
     this.#rate = parts.rate;
     this.#atOnce = parts.atOnce;
+    this.#keyNames = parts.keyNames;
   }
 
   /** What was not for the direct way is the same request on the other one: it is looked into, and counted, once. */
@@ -159,29 +164,69 @@ export class CheckedGate implements Gate {
     return now && { ...caller, principal: now };
   }
 
-  permit(caller: Caller, request: SqsRequest, action: string, { name, policy, queueTags, requestTags }: Wanted): void {
+  permit(caller: Caller, request: SqsRequest, action: string, wanted: Wanted): void {
     const { principal } = caller;
+    const { name, queue } = wanted;
     // Let in while nobody was asked, and still waiting for its body or for a queue to be made.
     if (principal === undefined) throw new SqsError("AccessDeniedException", "Signatures are checked from now on.");
     const resource: Resource = {
       arn: name === undefined ? "*" : arnOf(name),
       account: name?.account ?? caller.account,
-      policy,
+      policy: queue?.settings.policy,
     };
     const decision = this.#authorizer.decide(principal, action, resource, () =>
       contextOf({
-        principal,
-        nowMs: this.#clock.nowMs(),
-        remoteAddress: request.remoteAddress,
-        isSecure: request.scheme === "https",
-        userAgent: request.headers.get("user-agent") ?? "",
-        region: caller.region,
+        ...this.#circumstances(caller, principal, request),
         resourceAccount: resource.account,
-        queueTags,
-        requestTags,
+        queueTags: queue?.tags,
+        requestTags: wanted.requestTags,
       }),
     );
     if (decision !== undefined) throw new SqsError("AccessDeniedException", decision);
+    if (name !== undefined && queue !== undefined) this.#permitSealed(caller, principal, request, action, name, queue);
+  }
+
+  /** What encryption asks for besides: a signature, and with a key of the queue's own leave to use that. */
+  #permitSealed(
+    caller: Caller,
+    principal: Principal,
+    request: SqsRequest,
+    action: string,
+    name: QueueName,
+    { settings }: Pick<Queue, "settings">,
+  ): void {
+    const keyId = settings.kmsMasterKeyId;
+    if (principal.kind === "anonymous" && (settings.sqsManagedSse || keyId !== undefined)) {
+      throw new SqsError("InvalidSecurity", "All requests to this queue must use HTTPS and SigV4.");
+    }
+    if (keyId === undefined || this.#keyNames === undefined) return;
+    const parts = { authorizer: this.#authorizer, names: this.#keyNames };
+    const refusal = keyRefusal(parts, principal, { action, queue: name, keyId }, (key) =>
+      contextOf({
+        ...this.#circumstances(caller, principal, request),
+        resourceAccount: key.account,
+        queueTags: undefined,
+        requestTags: undefined,
+        keyed: { queueArn: arnOf(name), region: name.region },
+      }),
+    );
+    if (refusal !== undefined) throw new SqsError("KmsAccessDenied", refusal);
+  }
+
+  /** Of whatever is asked for. */
+  #circumstances(
+    { region }: Caller,
+    principal: Principal,
+    { remoteAddress, scheme, headers }: SqsRequest,
+  ): Omit<Circumstances, "resourceAccount" | "queueTags" | "requestTags"> {
+    return {
+      principal,
+      nowMs: this.#clock.nowMs(),
+      remoteAddress,
+      isSecure: scheme === "https",
+      userAgent: headers.get("user-agent") ?? "",
+      region,
+    };
   }
 }
 

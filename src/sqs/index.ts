@@ -69,13 +69,7 @@ export function createSqs(broker: Broker, options: SqsOptions): Handle {
       const permit = (action: string, name: QueueName | undefined): void => {
         const queue = name === undefined ? undefined : broker.find(name);
         if (audited !== undefined) audited.queue ??= name;
-        const requestTags = requestTagsOf(input);
-        gate.permit(caller, request, action, {
-          name,
-          policy: queue?.settings.policy,
-          queueTags: queue?.tags,
-          requestTags,
-        });
+        gate.permit(caller, request, action, { name, queue, requestTags: requestTagsOf(input) });
       };
       const permitAll = (): void => {
         for (const need of needsOf(context, call.operation, input)) permit(need.action, need.queue);

@@ -74,9 +74,7 @@ export function peekRoutes(
       const name = nameOf(broker, request, parameters, caller);
       if (audited !== undefined) audited.queue = name;
       const queue = broker.find(name);
-      const { settings, tags: queueTags } = queue ?? { settings: undefined, tags: undefined };
-      const wanted = { name, policy: settings?.policy, queueTags, requestTags: undefined };
-      gate.permit(caller, request, "sqs:ReceiveMessage", wanted);
+      gate.permit(caller, request, "sqs:ReceiveMessage", { name, queue, requestTags: undefined });
       if (queue === undefined) throw queueDoesNotExist();
       const held = isSet(parameters.get("ShowInvisible"));
       const delayed = isSet(parameters.get("ShowDelayed"));

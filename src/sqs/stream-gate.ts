@@ -100,12 +100,7 @@ export class StreamStanding {
     const now = gate.again(this.#caller);
     if (now === undefined) return "The security token included in the request is invalid.";
     try {
-      gate.permit(now, this.#request, `sqs:${action}`, {
-        name,
-        policy: queue?.settings.policy,
-        queueTags: queue?.tags,
-        requestTags: undefined,
-      });
+      gate.permit(now, this.#request, `sqs:${action}`, { name, queue, requestTags: undefined });
       return undefined;
     } catch (error) {
       if (!(error instanceof SqsError)) throw error;

@@ -69,6 +69,12 @@ export class WatchedKeyring implements KeyProvider {
     }
   }
 
+  /** @throws KeyringError, MasterKeyError when the keyring is read for the first time, and cannot be */
+  nameOf(keyId: string, account: string): ReturnType<Keyring["nameOf"]> {
+    this.#keyring ??= this.#read();
+    return this.#keyring.nameOf(keyId, account);
+  }
+
   async generate(keyId: string, account: string): Promise<GeneratedKey> {
     this.#keyring ??= this.#read();
     return this.#keyring.generate(keyId, account);

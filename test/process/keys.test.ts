@@ -227,7 +227,7 @@ describe("policies", () => {
   });
 
   test("of a queue may let everybody in, unsigned", async () => {
-    const QueueUrl = await createQueue("open");
+    const QueueUrl = await createQueue("open", { SqsManagedSseEnabled: "false" });
     const Resource = `arn:aws:sqs:us-east-1:${OWNER}:open`;
     const Statement = { Effect: "Allow", Principal: "*", Action: "sqs:SendMessage", Resource };
     const Policy = JSON.stringify({ Version: "2012-10-17", Statement });

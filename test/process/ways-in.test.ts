@@ -339,7 +339,10 @@ describe("a queue that is for everybody", () => {
       Version: "2012-10-17",
       Statement: { Effect: "Allow", Principal: "*", Action: "sqs:*", Resource: `${ARN}public` },
     });
-    await must("root", "CreateQueue", { QueueName: "public", Attributes: { Policy } });
+    await must("root", "CreateQueue", {
+      QueueName: "public",
+      Attributes: { Policy, SqsManagedSseEnabled: "false" },
+    });
     const QueueUrl = `/${OWNER}/public`;
     const nobody = (action: string, input: object) =>
       send("POST", "/", { ...JSON_TYPE, ...target(action) }, JSON.stringify(input));

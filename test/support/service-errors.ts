@@ -35,6 +35,7 @@ export const SERVICE_ERRORS: { readonly [code: string]: ServiceError } = {
   "AWS.SimpleQueueService.UnsupportedOperation": sqs("UnsupportedOperation"),
   ResourceNotFoundException: sqs("ResourceNotFoundException", 404),
   InvalidAddress: sqs("InvalidAddress", 404),
+  InvalidSecurity: sqs("InvalidSecurity", 403),
   InvalidParameterValue: coral("InvalidParameterValueException"),
   MissingParameter: coral("MissingRequiredParameterException"),
   InvalidAction: coral("UnknownOperationException"),

@@ -135,8 +135,7 @@ export class StsWorld {
     const request = this.signed(key, Buffer.from("{}"), "sqs");
     try {
       const name = { account, region: "us-east-1", name: queue };
-      const wanted = { name, policy: undefined, queueTags: undefined, requestTags: undefined };
-      this.#gate.permit(this.#gate.admit(request), request, action, wanted);
+      this.#gate.permit(this.#gate.admit(request), request, action, { name, queue: undefined, requestTags: undefined });
       return "";
     } catch (error) {
       if (!(error instanceof SqsError)) throw error;

@@ -5,7 +5,11 @@ import { ANY, ONE, type Pattern, patternOf, type Wildcard } from "./wildcard.ts"
 export type Context = ReadonlyMap<string, readonly string[]>;
 
 /** Keys that may have several values: only ForAnyValue and ForAllValues compare them. */
-export const MULTI_VALUED: ReadonlySet<string> = new Set(["aws:tagkeys", "sts:transitivetagkeys"]);
+export const MULTI_VALUED: ReadonlySet<string> = new Set([
+  "aws:tagkeys",
+  "kms:encryptioncontextkeys",
+  "sts:transitivetagkeys",
+]);
 
 const VARIABLE = /\$\{([^{}]*)\}/g;
 const SPECIAL: Readonly<Record<string, string>> = { "*": "*", "?": "?", $: "$" };
