@@ -51,6 +51,7 @@ export const STREAM_NUMBERS_MAX = 10_000; // named in one Ack, Nack, Touch or De
 export const STREAM_PUBLISH_BYTES_MAX = 4 * MiB; // unconfirmed, of a publisher
 export const STREAM_PUBLISH_MESSAGES_MAX = 10_000; // of one Publish
 export const STREAM_FAILURES_MAX = 100_000; // of a session's messages that broke a rule, until it is told of them
+export const STREAM_UNTOLD_BYTES_MAX = 4 * MiB; // IDs of a session's published messages, while its connection takes nothing
 export const STREAM_BUFFERED_BYTES_MAX = 1 * MiB; // for a slow reader
 export const STREAM_STALLED_MS_MAX = 30_000; // without progress of such a reader
 export const STREAM_REQUESTS_MAX = 10_000; // of a connection that wait for their answers

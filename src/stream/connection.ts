@@ -52,7 +52,8 @@ export class Connection {
   readonly #socket: StreamSocket;
   readonly #host: ConnectionHost;
   #outbox: Uint8Array[] = [];
-  #outboxBytes = 0;
+  /** Of answers and the like that have not been given to the socket. */
+  outboxBytes = 0;
   #isFlushing = false;
   #bufferedBytes = 0;
 
@@ -123,7 +124,7 @@ export class Connection {
     if (session.waitingCount > STREAM_REQUESTS_MAX || this.#outbox.length > STREAM_REQUESTS_MAX) {
       throw new ConnectionError(CLOSE.tooManyRequests, `More than ${STREAM_REQUESTS_MAX} requests wait for an answer`);
     }
-    if (this.#outboxBytes > STREAM_ANSWERS_BYTES_MAX) {
+    if (this.outboxBytes > STREAM_ANSWERS_BYTES_MAX) {
       throw new ConnectionError(CLOSE.tooManyRequests, `More than ${STREAM_ANSWERS_BYTES_MAX} bytes of answers wait`);
     }
   }
@@ -141,14 +142,13 @@ export class Connection {
   /** An envelope in this connection's own form; it goes out with the others of this pass. */
   pushBytes(bytes: Uint8Array): void {
     if (this.isEnded) return;
-    this.#outbox.push(bytes);
-    this.#outboxBytes += bytes.byteLength;
+    this.#hold(bytes);
     if (this.#isFlushing) return;
     this.#isFlushing = true;
     queueMicrotask(() => {
       this.#isFlushing = false;
       try {
-        if (!this.isBlocked) this.#flush();
+        this.#flush();
       } catch (error) {
         this.#host.fault(error);
         this.end(CLOSE.fault, "A fault of the server");
@@ -165,15 +165,30 @@ export class Connection {
   frame(bytes: Uint8Array): void {
     if (this.isEnded) return;
     this.#flush(); // answers to what came before come before
-    this.#send(this.codec.rewrite(bytes));
+    const frame = this.codec.rewrite(bytes);
+    if (this.#outbox.length === 0) this.#send(frame);
+    else this.#hold(Buffer.from(frame)); // they have filled what may be buffered
   }
 
-  #flush(): void {
-    if (this.#outbox.length === 0 || this.isEnded) return;
-    const envelopes = this.#outbox;
-    this.#outbox = [];
-    this.#outboxBytes = 0;
-    this.#send(this.codec.join(envelopes));
+  #hold(bytes: Uint8Array): void {
+    this.#outbox.push(bytes);
+    this.outboxBytes += bytes.byteLength;
+  }
+
+  /** Sends what waits, a mebibyte to a message and as long as the connection takes it; at its end whether it does or not. */
+  #flush(isEnd = false): void {
+    while (this.#outbox.length > 0 && !this.isEnded && (isEnd || !this.isBlocked)) {
+      let count = 0;
+      let sizeBytes = 0;
+      for (const { byteLength } of this.#outbox) {
+        if (count > 0 && sizeBytes + byteLength > STREAM_BUFFERED_BYTES_MAX) break;
+        sizeBytes += byteLength;
+        count++;
+      }
+      const envelopes = this.#outbox.splice(0, count);
+      this.outboxBytes -= sizeBytes;
+      this.#send(this.codec.join(envelopes));
+    }
   }
 
   #send(bytes: Uint8Array): void {
@@ -203,7 +218,7 @@ export class Connection {
   end(code: number, reason: string): void {
     if (this.isEnded) return;
     try {
-      this.#flush();
+      this.#flush(true);
     } catch (error) {
       this.#host.fault(error);
     }
@@ -216,6 +231,7 @@ export class Connection {
     if (this.isEnded) return;
     this.isEnded = true;
     this.#outbox = [];
+    this.outboxBytes = 0;
     this.#host.ended(this);
   }
 }

@@ -2,17 +2,30 @@
 
 import type { BrokerPublisher, PublishFailure, StreamBroker } from "../broker/stream-types.ts";
 import type { Queue } from "../broker/types.ts";
-import { STREAM_PUBLISH_BYTES_MAX } from "../limits.ts";
+import { STREAM_BUFFERED_BYTES_MAX, STREAM_PUBLISH_BYTES_MAX, STREAM_UNTOLD_BYTES_MAX } from "../limits.ts";
 import { type Action, Rights } from "./caller.ts";
+import type { Connection } from "./connection.ts";
 import { CLOSE, ConnectionError, type ErrorName, RequestError, type Requests } from "./envelope.ts";
 import { problemOf } from "./problems.ts";
 import { ErrorCode } from "./schema.ts";
 import type { Session } from "./session.ts";
 
 const PRODUCER_BYTES = 16;
+/** Of IDs and failures, what one Confirm tells; there may be a Publish more of them. */
+const CONFIRM_BYTES_MAX = 256 * 1024;
+const FAILURE_BYTES = 32; // about what a failure takes of it
 /** How soon what was refused may be sent again: disk and memory are given back about so often. */
 const RETRY_MS = 1_000;
 export const PUBLISH_ACTIONS: readonly Action[] = ["SendMessage"];
+
+/** A Confirm that is still to be said. */
+interface Owed {
+  number: number;
+  sizeBytes: number; // of the Publishes that it frees
+  readonly failures: PublishFailure[];
+  readonly published: Uint8Array[];
+  publishedBytes: number;
+}
 
 export class SessionPublisher {
   readonly number: number;
@@ -21,17 +34,15 @@ export class SessionPublisher {
   #broker: BrokerPublisher | undefined;
   /** Everything up to here is on disk, or broke a rule. */
   #confirmed = 0;
-  #failures: PublishFailure[] = [];
-  #published: Uint8Array[] = [];
-  /** There is something to be said that has not been. */
-  #isOwing = false;
+  #owed: Owed[] = [];
+  /** Run when nothing is owed any more. */
+  #onTold: (() => void)[] = [];
   #isScheduled = false;
   #unconfirmedBytes = 0;
-  #confirmedBytes = 0; // of those, what the next Confirm frees
   #refusedFrom = Number.POSITIVE_INFINITY;
 
-  /** Its caller may send no more. */
-  #isDenied = false;
+  /** Its caller may send no more, or there is no queue to send to. */
+  #isOver = false;
   readonly #whenFlushed: StreamBroker["whenFlushed"];
 
   private constructor(session: Session, broker: StreamBroker, queue: Queue, number: number) {
@@ -98,7 +109,7 @@ export class SessionPublisher {
 
   /** @throws ConnectionError for more than the credit */
   publish(offset: number, sizeBytes: number, first: number): void {
-    if (this.#isDenied) return; // nothing of it is taken, and its client is about to be told from where on
+    if (this.#isOver) return; // nothing of it is taken, and its client is about to be told from where on
     if (this.#unconfirmedBytes > 0 && this.#unconfirmedBytes + sizeBytes > STREAM_PUBLISH_BYTES_MAX) {
       throw new ConnectionError(
         CLOSE.creditExceeded,
@@ -117,32 +128,75 @@ export class SessionPublisher {
   ): void {
     if (sizeBytes > 0) this.#refusedFrom = Number.POSITIVE_INFINITY;
     if (number > this.#confirmed) this.#confirmed = number;
-    for (const failure of failures) this.#failures.push(failure); // too many for arguments
+    const owed = this.#lastOwed();
+    owed.number = this.#confirmed;
+    owed.sizeBytes += sizeBytes;
+    for (const failure of failures) owed.failures.push(failure); // too many for arguments
     this.#session.failureCount += failures.length;
-    if (published !== undefined) this.#published.push(published);
-    this.#confirmedBytes += sizeBytes;
-    this.#isOwing = true;
+    if (published !== undefined) {
+      owed.published.push(published);
+      owed.publishedBytes += published.byteLength;
+      this.#session.untoldBytes += published.byteLength;
+    }
+    const { connection } = this.#session;
+    if (connection?.isBlocked === true && this.#session.untoldBytes > STREAM_UNTOLD_BYTES_MAX) {
+      connection.end(
+        CLOSE.tooManyRequests,
+        `More than ${STREAM_UNTOLD_BYTES_MAX} bytes of message IDs wait to be told`,
+      );
+    }
+    // One Confirm for everything that this commit has put on disk.
+    this.#schedule(queueMicrotask);
+  }
+
+  /** What a commit adds to; one that is long enough is followed by another. */
+  #lastOwed(): Owed {
+    const last = this.#owed.at(-1);
+    if (last !== undefined && last.publishedBytes + last.failures.length * FAILURE_BYTES < CONFIRM_BYTES_MAX)
+      return last;
+    const owed: Owed = { number: 0, sizeBytes: 0, failures: [], published: [], publishedBytes: 0 };
+    this.#owed.push(owed);
+    return owed;
+  }
+
+  #schedule(later: (run: () => void) => void): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    // One Confirm for everything that this commit has put on disk.
-    queueMicrotask(() => {
+    later(() => {
       this.#isScheduled = false;
       this.#session.guard(() => this.flush());
     });
   }
 
-  /** Says what is confirmed, unless the connection takes nothing: then it is said when it does. */
+  /**
+   * Says what is confirmed, unless the connection takes nothing: then it is said when it does. What is long is said bit by
+   * bit, so that nobody waits for it.
+   */
   flush(): void {
     const { connection } = this.#session;
-    if (!this.#isOwing || connection === undefined || connection.isBlocked) return;
-    this.#isOwing = false;
-    const failures = this.#failures.map(({ number, reason }) => ({ number, ...problemOf(reason) }));
-    const confirm = { publisher: this.number, number: this.#confirmed, failures };
-    const fields = this.#published.length === 0 ? undefined : Buffer.concat(this.#published);
-    this.forget();
-    this.#unconfirmedBytes -= this.#confirmedBytes;
-    this.#confirmedBytes = 0;
+    if (connection === undefined || connection.isBlocked) return;
+    const [owed] = this.#owed;
+    if (owed !== undefined && connection.outboxBytes < STREAM_BUFFERED_BYTES_MAX) {
+      this.#owed.shift();
+      this.#say(owed, connection);
+    }
+    if (this.#owed.length > 0) this.#schedule(setImmediate);
+    else for (const told of this.#onTold.splice(0)) told();
+  }
+
+  #say(owed: Owed, connection: Connection): void {
+    const failures = owed.failures.map(({ number, reason }) => ({ number, ...problemOf(reason) }));
+    const confirm = { publisher: this.number, number: owed.number, failures };
+    const fields = owed.published.length === 0 ? undefined : Buffer.concat(owed.published);
+    this.#forget(owed);
+    this.#unconfirmedBytes -= owed.sizeBytes;
     connection.pushBytes(connection.codec.writeConfirm(confirm, fields));
+  }
+
+  /** Runs when everything that is confirmed has been told, or nobody is there to be told. */
+  whenTold(run: () => void): void {
+    if (this.#owed.length === 0 || this.#session.connection === undefined) run();
+    else this.#onTold.push(run);
   }
 
   #onRefused(from: number, reason: "full" | "gap", first: number, sizeBytes: number): void {
@@ -154,19 +208,17 @@ export class SessionPublisher {
     this.#session.connection?.push({ refused: { publisher: this.number, from, code, retryMs } });
   }
 
-  /** What is still to be said of messages has been said, or is not said any more. */
-  forget(): void {
-    this.#session.failureCount -= this.#failures.length;
-    this.#failures = [];
-    this.#published = [];
+  #forget(owed: Owed): void {
+    this.#session.failureCount -= owed.failures.length;
+    this.#session.untoldBytes -= owed.publishedBytes;
   }
 
   #onEnded(): void {
-    this.#tellEnd("QUEUE_DELETED");
+    this.#isOver = true;
+    this.whenTold(() => this.#tellEnd("QUEUE_DELETED"));
   }
 
   #tellEnd(code: ErrorName, message?: string): void {
-    this.forget();
     if (this.#session.publishers.get(this.number) === this) this.#session.publishers.delete(this.number);
     const refused = { publisher: this.number, from: this.#confirmed + 1, code: ErrorCode[code], retryMs: 0 };
     this.#session.connection?.push({ refused: { ...refused, ...(message && { message }) } });
@@ -174,24 +226,26 @@ export class SessionPublisher {
 
   /** Its caller may have lost the right to send: what was taken before is confirmed, and nothing more is taken. */
   recheck(): void {
-    if (this.#isDenied) return;
+    if (this.#isOver) return;
     const refusal = this.#rights.askAgain(PUBLISH_ACTIONS);
     if (refusal === undefined) return;
-    this.#isDenied = true;
+    this.#isOver = true;
     this.#whenFlushed(() => {
-      if (this.#session.publishers.get(this.number) !== this) return; // closed meanwhile
-      this.flush();
-      this.broker.close();
-      this.#tellEnd("ACCESS_DENIED", refusal);
+      this.whenTold(() => {
+        if (this.#session.publishers.get(this.number) !== this) return; // closed meanwhile
+        this.broker.close();
+        this.#tellEnd("ACCESS_DENIED", refusal);
+      });
     });
   }
 
   /** The connection is gone: its client sends again what it was not told of. */
   detach(): void {
-    this.forget();
-    this.#isOwing = false;
-    this.#unconfirmedBytes -= this.#confirmedBytes;
-    this.#confirmedBytes = 0;
+    for (const owed of this.#owed.splice(0)) {
+      this.#forget(owed);
+      this.#unconfirmedBytes -= owed.sizeBytes;
+    }
     this.#refusedFrom = Number.POSITIVE_INFINITY;
+    for (const told of this.#onTold.splice(0)) told();
   }
 }

@@ -58,6 +58,8 @@ export class Session {
   waitingCount = 0;
   /** Published messages that broke a rule, of which the client has not been told. */
   failureCount = 0;
+  /** Of IDs of published messages, likewise. */
+  untoldBytes = 0;
   isGoingAway = false;
   #isEnded = false;
   readonly #host: SessionHost;
@@ -266,11 +268,11 @@ export class Session {
     if (publisher === undefined) throw new RequestError("NOT_FOUND", `There is no publisher ${number}`);
     const answer = this.later(id, "done");
     this.#host.broker.whenFlushed(() => {
-      this.guard(() => publisher.flush());
-      publisher.forget();
-      publisher.broker.close();
-      if (this.publishers.get(number) === publisher) this.publishers.delete(number);
-      answer({});
+      publisher.whenTold(() => {
+        publisher.broker.close();
+        if (this.publishers.get(number) === publisher) this.publishers.delete(number);
+        answer({});
+      });
     });
   }
 

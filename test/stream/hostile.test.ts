@@ -87,6 +87,95 @@ test("messages that break a rule are told of up to 100,000 at a time, and no end
   expect(await client.ask({ unsubscribe: { subscription: 1 } })).toEqual({}); // nobody else notices
 });
 
+describe("IDs of published messages", () => {
+  const ids = { publisher: 2, queue: "work", wantsIds: true };
+  /** A Publish of `count` messages of one byte. */
+  const small = (first: number, count: number) => ({
+    publish: { publisher: 2, first, messages: Array.from({ length: count }, () => ({ body: "eA==" })) },
+  });
+
+  test("are told bit by bit, each with or before the Confirm of its number, however many one commit brings", async () => {
+    const binary = await rig.connect({}, { subprotocol: "wasq.v1.protobuf" });
+    await binary.ask({ openPublisher: ids });
+    for (let i = 0; i < 6; i++) binary.send(small(1 + i * 10_000, 10_000));
+    await rig.settle();
+    const confirms: { number: number; published: { number: number }[] }[] = [];
+    for (let i = 0; i < 20; i++) {
+      confirms.push(...binary.got().map(({ confirm }) => confirm));
+      await rig.settle();
+    }
+    expect(confirms.length).toBeGreaterThan(2);
+    let told = 0;
+    for (const { number, published } of confirms) {
+      expect(published.length).toBeLessThanOrEqual(20_000);
+      expect(published[0]?.number).toBe(told + 1);
+      told += published.length;
+      expect(number).toBe(told);
+    }
+    expect(told).toBe(60_000);
+  });
+
+  test("wait up to 4 MiB for a connection that reads nothing, which is closed then; what was sent is kept", async () => {
+    const binary = await rig.connect({ graceMs: 0 }, { subprotocol: "wasq.v1.protobuf" });
+    await binary.ask({ openPublisher: ids });
+    binary.isStuck = true;
+    binary.bufferedBytes = 2_000_000;
+    binary.send({ id: 99, unwatch: { watch: 1 } }); // what goes out now meets a full buffer
+    await rig.settle();
+    let sent = 0;
+    for (; binary.closed === undefined && sent < 400_000; sent += 10_000) {
+      binary.send(small(sent + 1, 10_000));
+      await rig.settle();
+    }
+    expect(binary.closed).toBe(4421);
+    expect(sent).toBeGreaterThan(100_000);
+    const watch = { watch: 1, queue: "work" };
+    await client.ask({ watch });
+    await rig.pass(500);
+    const state = client.got().find(({ watched }) => watched)?.watched.state;
+    expect((state.visible ?? 0) + state.inFlight).toBe(sent);
+  });
+
+  test("and the Confirm itself come before the answer to ClosePublisher, also where they had to wait", async () => {
+    await client.ask({ openPublisher: ids });
+    client.isStuck = true;
+    client.bufferedBytes = 2_000_000;
+    client.send({ id: 98, unwatch: { watch: 1 } });
+    await rig.settle();
+    client.got();
+    client.send(small(1, 2), { id: 99, closePublisher: { publisher: 2 } });
+    await rig.settle();
+    expect(client.got()).toEqual([]);
+    client.isStuck = false;
+    client.drain();
+    await rig.settle();
+    const got = client.got().filter(({ deliver }) => !deliver);
+    expect(got).toEqual([{ confirm: expect.objectContaining({ publisher: 2, number: 2 }) }, { id: 99, done: {} }]);
+    expect(got[0].confirm.published).toHaveLength(2);
+  });
+});
+
+test("answers that had to wait leave in frames that a client may read: a mebibyte or so each, as it reads them", async () => {
+  client.isStuck = true;
+  client.bufferedBytes = 2_000_000;
+  client.send({ id: 98, unwatch: { watch: 1 } });
+  await rig.settle();
+  const { frameCount } = client;
+  const deliveries = [{ first: 1_000_001, last: 1_010_000 }];
+  for (let id = 100; id < 112; id++) client.send({ id, ack: { subscription: 1, deliveries } });
+  await rig.settle();
+  expect(client.frameCount).toBe(frameCount);
+  client.got();
+  for (let drains = 0; drains < 12; drains++) {
+    const before = client.frameCount;
+    client.drain();
+    await rig.settle();
+    expect(client.frameCount - before).toBeLessThanOrEqual(3);
+    expect(client.bufferedBytes).toBeLessThan(3_000_000);
+  }
+  expect(client.got().map(({ id }) => id)).toEqual(Array.from({ length: 12 }, (_, i) => 100 + i));
+});
+
 test("a text that is not UTF-8 is refused wherever it stands in its envelope", async () => {
   const binary = await rig.connect({}, { subprotocol: "wasq.v1.protobuf" });
   await binary.ask({ openPublisher: { publisher: 2, queue: "work" } });
