@@ -1,7 +1,8 @@
 // One writer of the identities file at a time: read, change and replace is three steps, and two that overlap lose one change.
-import { closeSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { IdentitiesError } from "../auth/identities.ts";
+import { makeDirectory } from "./make-directory.ts";
 
 const FILE = "identities.lock";
 const WAIT_MS_MAX = 5_000;
@@ -9,7 +10,7 @@ const WAIT_STEP_MS = 20;
 
 /** Runs `edit` while nobody else does; the lock of a process that is no more is taken over. */
 export function withEditLock<Result>(dataDirectory: string, edit: () => Result): Result {
-  mkdirSync(dataDirectory, { recursive: true });
+  makeDirectory(dataDirectory, (text) => new IdentitiesError(text));
   const path = join(dataDirectory, FILE);
   for (let waitedMs = 0; !take(path); waitedMs += WAIT_STEP_MS) {
     const holder = holderOf(path);

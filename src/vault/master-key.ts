@@ -7,7 +7,6 @@ import {
   existsSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   openSync,
   readFileSync,
   statSync,
@@ -15,6 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { makeDirectory } from "./make-directory.ts";
 
 const KEY_BYTES = 32;
 const FILE = "master.key";
@@ -69,7 +69,7 @@ export function obtainMasterKey(dataDirectory: string, env: NodeJS.ProcessEnv): 
         `${VARIABLE} or ${path}; put it back`,
     );
   }
-  mkdirSync(dirname(path), { recursive: true });
+  makeDirectory(dirname(path), (text) => new MasterKeyError(text));
   const key = randomBytes(KEY_BYTES);
   return writeNew(path, `${key.toString("base64")}\n`) ? key : obtainMasterKey(dataDirectory, env);
 }

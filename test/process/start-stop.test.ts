@@ -100,6 +100,20 @@ describe("refusing to start", () => {
     }
   });
 
+  test.skipIf(process.platform !== "linux")("keys, and a master key, where no directory can be made", () => {
+    writeFileSync(join(directory, "file"), "");
+    for (const path of ["/proc/x/y", join(directory, "file", "y")]) {
+      for (const args of [
+        ["keys", "create", "root", "--data-dir", path],
+        ["serve", "--port", "0", "--data-dir", join(directory, "data"), "--master-key-file", join(path, "key")],
+      ]) {
+        const { code, stderr } = runToEnd(args);
+        expect([args, code]).toEqual([args, 1]);
+        expect(stderr).toMatch(new RegExp(`^Cannot make the directory ${path}: [^\\n]*; choose another one\\n$`));
+      }
+    }
+  });
+
   test("a data directory that is a file", () => {
     writeFileSync(join(directory, "file"), "");
     const { code, stderr } = runToEnd(["serve", "--port", "0", "--data-dir", join(directory, "file")]);
