@@ -19,6 +19,7 @@ import * as moves from "./moves";
 import * as peeking from "./peek";
 import * as names from "./names";
 import * as outcome from "./outcome";
+import * as outline from "./outline";
 import * as owner from "./owner";
 import * as publishing from "./publish";
 import * as queue from "./queue";
@@ -116,6 +117,14 @@ export function replayFinish(nowMs: f64, endPosition: f64): void { replaying.fin
 export function restoreStep(countMax: u32): u32 { return restoring.step(countMax); }
 
 export function survey(bytes: u32, position: f64, forIndex: bool): u32 { return surveying.survey(bytes, position, forIndex); }
+/** Entries of what is in the tail, `bytesMax` of it at a time. @returns outline.ts: MORE, SEALED or GONE */
+export function outlineRecent(position: f64, end: f64, bytesMax: u32): u32 {
+  return outline.recent(<u64>position, <u64>end, bytesMax);
+}
+/** @returns outline.ts: MORE or TAIL_FULL */
+export function outlineUse(bytes: u32, segment: u32, forIndex: bool): u32 { return outline.use(bytes, segment, forIndex); }
+export function outlineConsumed(): u32 { return outline.consumed; }
+export function outlinePlaces(): u32 { return outline.placeCount; }
 export function surveyConsumed(): u32 { return surveying.consumed; }
 export function surveyIndexBytes(): u32 { return surveying.indexBytes; }
 

@@ -45,6 +45,43 @@ function entry(kind: u32, p: usize, position: u64, recordBytes: u32, bytes: u32)
   return to;
 }
 
+/** What comes next is of `segment`: into index entries, or again at the tail. */
+export function begin(segment: u32, forIndex: bool): void {
+  surveyed = segment;
+  indexing = forIndex;
+  indexBytes = 0;
+  rows = 0;
+}
+
+/** An entry as it stands. */
+export function copyEntry(p: usize, bytes: u32): void {
+  rows = 0;
+  memory.copy(outputStart() + indexBytes, p, bytes);
+  indexBytes += bytes;
+}
+
+/** A run of rows with the head of the one at `p`; rows follow, one by one. */
+export function beginRows(p: usize): void {
+  rows = outputStart() + indexBytes;
+  memory.copy(rows, p, r.ROWS_HEAD_BYTES);
+  store<u32>(rows, 0, 48);
+}
+
+export function copyRow(row: usize): void {
+  const count = load<u32>(rows, 48);
+  memory.copy(rows + r.ROWS_HEAD_BYTES + count * r.PLAIN_ROW_BYTES, row, r.PLAIN_ROW_BYTES);
+  store<u32>(rows, count + 1, 48);
+}
+
+/** Without rows there is no run. */
+export function endRows(): void {
+  const count = load<u32>(rows, 48);
+  const size = r.ROWS_HEAD_BYTES + count * r.PLAIN_ROW_BYTES;
+  store<u32>(rows, size);
+  if (count > 0) indexBytes += size;
+  rows = 0; // the next row has offsets of its own
+}
+
 /** Takes the message into the run of plain ones if it belongs there. @returns false when it needs an entry of its own */
 function row(p: usize, position: u64, size: u32): bool {
   // Flags, a first and a last receive, receives and a source: it has none of them. How far it took its producer an entry
@@ -132,7 +169,8 @@ function sent(p: usize, position: u64, size: u32): void {
   remembered(p, known, position);
 }
 
-function remembered(p: usize, known: u32, position: u64): void {
+/** How far the key of `known` has come, instead of the record or entry at `p`. */
+export function remembered(p: usize, known: u32, position: u64): void {
   const cell = slab.at(known);
   let to: usize;
   if (indexing) {
@@ -223,7 +261,8 @@ function moved(p: usize, position: u64, size: u32): void {
   }
 }
 
-function keep(kind: u32, p: usize, position: u64, size: u32): void {
+/** What is needed of a record, or of an index entry that is no message's. */
+export function keep(kind: u32, p: usize, position: u64, size: u32): void {
   if (kind == r.SENT) sent(p, position, size);
   else if (kind == r.RECEIVED || kind == r.VISIBILITY || kind == r.ATTEMPT) received(kind, p, position, size);
   else if (kind == r.DELETED) deleted(p, position, size);
@@ -252,7 +291,7 @@ function keep(kind: u32, p: usize, position: u64, size: u32): void {
 }
 
 /** An index says which record number its segment ended with. */
-function lastNumber(number: u64): void {
+export function lastNumber(number: u64): void {
   const to = outputStart() + indexBytes;
   memory.fill(to, 0, 32);
   store<u32>(to, 32);
@@ -266,11 +305,8 @@ export function survey(inputBytes: u32, position: f64, forIndex: bool): u32 {
   let p = inputStart();
   const end = p + inputBytes;
   let place = <u64>position;
-  surveyed = segments.segmentOf(place);
-  indexing = forIndex;
+  begin(segments.segmentOf(place), forIndex);
   consumed = 0;
-  indexBytes = 0;
-  rows = 0;
   while (p < end) {
     const size = valid(p, <u32>(end - p), surveyed);
     if (size == 0xffff_ffff) return 0;

@@ -61,6 +61,7 @@ export class LocalBroker implements Broker {
     catalogue: Catalogue;
     durablePosition: number;
     segmentBytes: number;
+    onCommitted: () => void;
     onFatal: (error: Error) => void;
     onFault: (error: unknown) => void;
   }) {

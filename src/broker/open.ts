@@ -8,6 +8,7 @@ import type { RecordCodec } from "../log/log.ts";
 import { LocalBroker } from "./broker.ts";
 import { Catalogue } from "./catalogue.ts";
 import { DataKeys } from "./data-keys.ts";
+import { Outlines } from "./outlines.ts";
 import { Reclaimer } from "./reclaim.ts";
 import { Seals } from "./seals.ts";
 import { SteadyClock } from "./steady-clock.ts";
@@ -104,8 +105,9 @@ function run(
   endPosition: number,
   segmentBytes: number,
   indexedSegments: readonly number[],
-  { onFatal, onFault, keyProvider = NO_KEYS }: OpenBrokerOptions,
+  options: OpenBrokerOptions,
 ): OpenedBroker {
+  const { onFatal, onFault, keyProvider = NO_KEYS } = options;
   let closed = false;
   let failure: Error | undefined; // told already
   const fail = (error: Error): void => {
@@ -116,6 +118,8 @@ function run(
   // What was sent under a data key is written before it is forgotten.
   const keys = new DataKeys(keyProvider, clock, (then) => broker.whenWritten(then));
   const seals = new Seals(core, keys, segmentBytes);
+  const tailBytes = options.tailBytes ?? TAIL_BYTES;
+  const outlines = new Outlines({ core, segmentBytes, headerBytes: SEGMENT_HEADER_BYTES, tailBytes, endPosition });
   const broker: LocalBroker = new LocalBroker({
     core,
     log,
@@ -124,6 +128,7 @@ function run(
     catalogue,
     durablePosition: endPosition,
     segmentBytes,
+    onCommitted: () => outlines.follow(),
     // Whoever asks after the end, or still reads a message, meets a closed log, and gets no answer.
     onFatal: (error) => {
       if (!closed) fail(error);
@@ -133,6 +138,7 @@ function run(
   const reclaimer = new Reclaimer({
     core,
     log,
+    outlines,
     segmentBytes,
     headerBytes: SEGMENT_HEADER_BYTES,
     indexedSegments,

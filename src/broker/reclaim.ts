@@ -3,6 +3,7 @@
 import type { Core } from "../core/core.ts";
 import { LogError } from "../log/errors.ts";
 import type { Log } from "../log/log.ts";
+import type { Outlines } from "./outlines.ts";
 
 /** A segment is given up when less than this share of it is live messages. */
 const LIVE_SHARE_MIN = 0.5;
@@ -11,10 +12,13 @@ const AGE_MAX = 32_768;
 const PIECE_BYTES = 1024 * 1024;
 /** What one piece may add to the log: itself, or the states of its rows, four times as long. */
 const REWRITTEN_BYTES_MAX = 5 * PIECE_BYTES;
+/** So many live records are read one by one where a segment is given up by its outline; for more of them all of it is. */
+const READ_SINGLY_MAX = 256;
 
 export class Reclaimer {
   readonly #core: Core;
   readonly #log: Log;
+  readonly #outlines: Outlines;
   readonly #segmentBytes: number;
   readonly #headerBytes: number;
   readonly #flushed: () => Promise<void>;
@@ -32,6 +36,7 @@ export class Reclaimer {
   constructor(parts: {
     core: Core;
     log: Log;
+    outlines: Outlines;
     segmentBytes: number;
     headerBytes: number;
     indexedSegments: readonly number[];
@@ -40,6 +45,7 @@ export class Reclaimer {
   }) {
     this.#core = parts.core;
     this.#log = parts.log;
+    this.#outlines = parts.outlines;
     this.#segmentBytes = parts.segmentBytes;
     this.#headerBytes = parts.headerBytes;
     this.#flushed = parts.flushed;
@@ -84,11 +90,14 @@ export class Reclaimer {
   }
 
   async #index(segment: number): Promise<void> {
+    const outline = this.#outlines.of(segment);
     const pieces: Uint8Array[] = [];
-    await this.#survey(segment, true, (index) => pieces.push(index));
+    if (outline === undefined) await this.#survey(segment, true, (index) => pieces.push(index));
+    else for (const part of outline) pieces.push(this.#core.indexOutline(part, segment));
     await this.#flushed(); // what the index leaves out is gone for good only now
     await this.#log.writeIndex(segment, Buffer.concat(pieces));
     this.#indexed.add(segment);
+    this.#outlines.forget(segment);
   }
 
   #mayHaveCopies(segment: number): boolean {
@@ -100,12 +109,46 @@ export class Reclaimer {
     const room = this.#core.liveBytes(segment) + this.#needed;
     if (!this.#log.hasSpare && this.#core.segmentRoomBytes < room) return; // no space to begin
     if (!this.#begun.has(segment)) this.#begun.set(segment, Math.floor(this.#core.headPosition / this.#segmentBytes));
-    if (!(await this.#survey(segment, false, () => {}))) return; // no space to do it now
+    const outline = this.#core.liveCount(segment) <= READ_SINGLY_MAX ? this.#outlines.of(segment) : undefined;
+    const isDone = outline === undefined ? this.#survey(segment, false, () => {}) : this.#rewrite(segment, outline);
+    if (!(await isDone)) return; // no space to do it now
     await this.#flushed();
+    this.#outlines.forget(segment);
     this.#core.removeSegment(segment);
     this.#indexed.delete(segment);
     await this.#log.remove(segment);
     this.#begun.delete(segment);
+  }
+
+  /** What is needed of a segment again at the tail, by its outline. @returns false when there is no space to do it now */
+  async #rewrite(segment: number, outline: readonly Uint8Array[]): Promise<boolean> {
+    for (const part of outline) {
+      for (let rest = part; rest.byteLength > 0; ) {
+        if (!this.#hasRoom) return false;
+        const { consumedBytes, isTailFull, places } = this.#core.rewriteOutline(rest, segment);
+        for (const { position, recordBytes } of places) {
+          const record = await this.#log.read(position, recordBytes);
+          while (this.#core.survey(record, position, false).stop === "tailFull") {
+            if (!(await this.#afterFull(false))) return false;
+          }
+        }
+        if (isTailFull && !(await this.#afterFull(consumedBytes > 0))) return false;
+        rest = rest.subarray(consumedBytes);
+      }
+    }
+    return true;
+  }
+
+  /** Whether there is the room to write something again. */
+  get #hasRoom(): boolean {
+    return this.#log.hasSpare || this.#core.segmentRoomBytes >= this.#needed;
+  }
+
+  /** @returns false when nothing is on its way to disk that would make room in the tail: it is the next segment that lacks */
+  async #afterFull(hasWritten: boolean): Promise<boolean> {
+    if (!hasWritten && this.#core.headPosition === this.#durablePosition()) return false;
+    await this.#flushed();
+    return true;
   }
 
   /** What is left to deletes and receives, whatever else wants to be written. */
@@ -118,7 +161,7 @@ export class Reclaimer {
     let offset = this.#headerBytes;
     let pieceBytes = PIECE_BYTES;
     while (offset < this.#segmentBytes) {
-      if (!forIndex && !this.#log.hasSpare && this.#core.segmentRoomBytes < this.#needed) return false;
+      if (!forIndex && !this.#hasRoom) return false;
       const size = Math.min(pieceBytes, this.#segmentBytes - offset);
       const bytes = await this.#log.read(start + offset, size);
       const { consumedBytes, stop, index } = this.#core.survey(bytes, start + offset, forIndex);
@@ -130,11 +173,7 @@ export class Reclaimer {
           `Cannot read segment ${segment} again: at offset ${offset} there is no valid record, where one was written before`,
         );
       }
-      if (stop === "tailFull") {
-        // Nothing on its way to disk that would make room: it is the next segment that lacks.
-        if (consumedBytes === 0 && this.#core.headPosition === this.#durablePosition()) return false;
-        await this.#flushed();
-      }
+      if (stop === "tailFull" && !(await this.#afterFull(consumedBytes > 0))) return false;
       // A record longer than the piece: more of it at a time, up to all that the core takes.
       pieceBytes = consumedBytes === 0 && stop === "more" ? this.#core.inputBytesMax & ~7 : PIECE_BYTES;
     }

@@ -35,6 +35,7 @@ export class Turn {
   readonly #onFault: (error: unknown) => void;
   /** Hands on what commands and deadlines have decided: the core's effects. */
   readonly #drain: () => void;
+  readonly #onCommitted: () => void;
 
   #durable: number;
   #appending = false;
@@ -62,6 +63,8 @@ export class Turn {
     segmentBytes: number;
     durablePosition: number;
     drain: () => void;
+    /** More is on disk, and who waited for it has been told. */
+    onCommitted: () => void;
     onFatal: (error: Error) => void;
     onFault: (error: unknown) => void;
   }) {
@@ -73,6 +76,7 @@ export class Turn {
     this.#durable = parts.durablePosition;
     this.#marked = parts.durablePosition;
     this.#drain = parts.drain;
+    this.#onCommitted = parts.onCommitted;
     this.#onFatal = parts.onFatal;
     this.#onFault = parts.onFault;
     this.#boundLog(); // before anything is written: a start may find a full disk
@@ -203,6 +207,7 @@ export class Turn {
     this.#release();
     this.#retryBlocked();
     this.#append();
+    this.#onCommitted();
     this.#armTimer();
   }
 

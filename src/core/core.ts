@@ -534,12 +534,48 @@ export class Core {
       this.#wasm.survey(bytes.byteLength, position, forIndex ? 1 : 0)
     ];
     assert(stop !== undefined, "a survey ends in a known way");
-    const index = Uint8Array.prototype.slice.call(
-      this.#memory(),
-      this.#output,
-      this.#output + this.#wasm.surveyIndexBytes(),
-    );
-    return { consumedBytes: this.#wasm.surveyConsumed(), stop, index };
+    return { consumedBytes: this.#wasm.surveyConsumed(), stop, index: this.#surveyed() };
+  }
+
+  #surveyed(): Uint8Array {
+    const end = this.#output + this.#wasm.surveyIndexBytes();
+    return Uint8Array.prototype.slice.call(this.#memory(), this.#output, end);
+  }
+
+  /**
+   * Index entries of records that are on disk and still in the tail, from `position` to `end`, some at a time.
+   * "gone": one has left the tail, and the segment must be surveyed some day
+   */
+  outline(
+    position: number,
+    end: number,
+    bytesMax: number,
+  ): { consumedBytes: number; stop: "more" | "sealed" | "gone"; entries: Uint8Array } {
+    const stop = (["more", "sealed", "gone"] as const)[this.#wasm.outlineRecent(position, end, bytesMax)];
+    assert(stop !== undefined, "an outline ends in a known way");
+    return { consumedBytes: this.#wasm.outlineConsumed(), stop, entries: this.#surveyed() };
+  }
+
+  /** What is still needed of a segment's outline, for its index. */
+  indexOutline(entries: Uint8Array, segment: number): Uint8Array {
+    this.#put(entries);
+    this.#wasm.outlineUse(entries.byteLength, segment, 1);
+    return this.#surveyed();
+  }
+
+  /** The same again at the tail, but for messages: their records, at `places`, are to be surveyed. */
+  rewriteOutline(
+    entries: Uint8Array,
+    segment: number,
+  ): { consumedBytes: number; isTailFull: boolean; places: { position: number; recordBytes: number }[] } {
+    this.#put(entries);
+    const isTailFull = this.#wasm.outlineUse(entries.byteLength, segment, 0) !== 0;
+    const places = [];
+    for (let i = 0, at = this.#output; i < this.#wasm.outlinePlaces(); i++, at += 16) {
+      const bytes = this.#memory();
+      places.push({ position: bytes.readDoubleLE(at), recordBytes: bytes.readUInt32LE(at + 8) });
+    }
+    return { consumedBytes: this.#wasm.outlineConsumed(), isTailFull, places };
   }
 
   // --- hashes, for measuring ---

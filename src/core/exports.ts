@@ -48,6 +48,10 @@ export interface CoreExports extends StreamExports {
   replayFinish(nowMs: number, endPosition: number): void;
   restoreStep(countMax: number): number;
   survey(bytes: number, position: number, forIndex: number): number;
+  outlineRecent(position: number, end: number, bytesMax: number): number;
+  outlineUse(bytes: number, segment: number, forIndex: number): number;
+  outlineConsumed(): number;
+  outlinePlaces(): number;
   surveyConsumed(): number;
   surveyIndexBytes(): number;
   queueOpen(number: number): number;

@@ -5,10 +5,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { OpenedBroker } from "../../src/broker/open.ts";
 import type { Delivered, Queue, Settled } from "../../src/broker/types.ts";
+import type { DiskFile, OpenMode } from "../../src/log/disk.ts";
+import { NodeDisk } from "../../src/log/node-disk.ts";
 import {
   create,
   find,
   openAt,
+  openOn,
   outgoing,
   purge,
   receive,
@@ -113,6 +116,49 @@ test("what still lives in a sparse segment is written again, with its receives, 
   );
   expect(new Set(settled)).toEqual(new Set(["ok"]));
   expect(opened.broker.counts(find(opened.broker, "sparse"))).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+});
+
+/** A disk that counts what is read of segments. */
+class CountingDisk extends NodeDisk {
+  readCount = 0;
+
+  override async open(name: string, mode: OpenMode): Promise<DiskFile> {
+    const file = await super.open(name, mode);
+    return {
+      sizeBytes: () => file.sizeBytes(),
+      read: (into, offset) => {
+        if (name.startsWith("segment-")) this.readCount++;
+        return file.read(into, offset);
+      },
+      write: (bytes, offset) => file.write(bytes, offset),
+      truncate: (sizeBytes) => file.truncate(sizeBytes),
+      sync: () => file.sync(),
+      close: () => file.close(),
+    };
+  }
+}
+
+test("what this process has written is indexed and given up without being read; what lives is read, record by record", async () => {
+  await opened.close();
+  rmSync(directory, { recursive: true });
+  const disk = new CountingDisk(directory);
+  opened = await openOn(disk);
+  await create(opened.broker, "followed");
+  await sendMany("followed", 0, 4000);
+  const queue = find(opened.broker, "followed");
+  await vi.waitFor(() => expect(indexCount()).toBeGreaterThan(3), { timeout: 20_000, interval: 200 });
+  expect(disk.readCount).toBe(0);
+  const messages = await receiveAll(opened.broker, queue);
+  const dead = messages.filter((message) => numberOf(message.body) !== 1000);
+  await sendMany("followed", 4000, 2000);
+  const later = await receiveAll(opened.broker, queue);
+  await removeMany(
+    queue,
+    [...dead, ...later].map((message) => message.receiptHandle),
+  );
+  await vi.waitFor(() => expect(segmentCount()).toBeLessThanOrEqual(3), { timeout: 20_000, interval: 200 });
+  await restart();
+  expect(opened.broker.counts(find(opened.broker, "followed"))).toEqual({ visible: 0, inFlight: 1, delayed: 0 });
 });
 
 test("a purge drops what was there, keeps what comes after, and gives the disk back", async () => {

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { assert } from "../../src/base/assert.ts";
 import { type MoveSource, Moves, storedTasks } from "../../src/broker/moves.ts";
+import { Outlines } from "../../src/broker/outlines.ts";
 import type { MoveOptions, MoveTask } from "../../src/broker/types.ts";
 import { Core, QUEUE_FLAG, type QuietGroups, RECEIVE, type ReceivedHandle, SEND, SOURCE } from "../../src/core/core.ts";
 import type { Delivery } from "../../src/core/effects.ts";
@@ -22,6 +23,8 @@ const SIZES = {
   segmentHeaderBytes: SEGMENT_HEADER_BYTES,
 };
 export type CoreSizes = typeof SIZES;
+/** How far behind the log's end outlines are made. */
+const OUTLINE_LAG_BYTES = 8 * 1024;
 /** When every test begins: 0 s on its own clock. */
 const START_MS = 1_800_000_000_000;
 
@@ -93,6 +96,7 @@ export class CoreDriver {
   nowMs = 0;
   #core: Core;
   #moves: Moves<DriverQueue>;
+  #outlines: Outlines;
   #queues: DriverQueue[]; // in the order of the specs
   readonly #specs: QueueSpec[];
   readonly #sizes: CoreSizes;
@@ -111,6 +115,7 @@ export class CoreDriver {
     this.#core = Core.load(MODULE, sizes);
     this.#core.beginReplay(START_MS);
     assert(this.#core.finishReplay(START_MS, SEGMENT_HEADER_BYTES), "an empty log replays");
+    this.#outlines = this.#newOutlines(SEGMENT_HEADER_BYTES);
     this.#moves = this.#newMoves();
     this.#queues = this.#specs.map((_, i) => new DriverQueue(i + 1, []));
     this.#specs.forEach((spec, i) => {
@@ -119,6 +124,16 @@ export class CoreDriver {
       this.#logQueue(this.#queues[i] as DriverQueue);
     });
     this.#flush();
+  }
+
+  #newOutlines(endPosition: number): Outlines {
+    return new Outlines({
+      core: this.#core,
+      segmentBytes: SEGMENT_BYTES,
+      headerBytes: SEGMENT_HEADER_BYTES,
+      tailBytes: 2 * OUTLINE_LAG_BYTES,
+      endPosition,
+    });
   }
 
   #newMoves(): Moves<DriverQueue> {
@@ -459,6 +474,7 @@ export class CoreDriver {
     for (const queue of this.#queues)
       assert(seen.has(queue.index) !== queue.isGone, "what queues there are is in the log");
     assert(core.finishReplay(this.#instant(), replayedTo), "the core has room");
+    this.#outlines = this.#newOutlines(replayedTo);
     this.#moves = this.#newMoves();
     this.#moves.resume(seen.values(), this.#instant());
     this.#waiters.clear();
@@ -473,7 +489,11 @@ export class CoreDriver {
   index(): number {
     const sealed = this.#segments().slice(0, -1);
     const bare = sealed.filter((segment) => this.#log.get(segment)?.index === undefined);
-    for (const segment of bare) (this.#log.get(segment) as { index?: Buffer }).index = this.#survey(segment, true);
+    for (const segment of bare) {
+      const outline = this.#outline(segment);
+      const index = outline?.map((part) => this.#core.indexOutline(part, segment)) ?? [this.#survey(segment, true)];
+      (this.#log.get(segment) as { index?: Buffer }).index = Buffer.concat(index);
+    }
     return bare.length;
   }
 
@@ -482,11 +502,27 @@ export class CoreDriver {
     const sealed = this.#segments().slice(0, -1);
     const segment = sealed[place % Math.max(sealed.length, 1)];
     if (segment === undefined) return false;
-    this.#survey(segment, false);
+    const outline = this.#outline(segment);
+    if (outline === undefined) this.#survey(segment, false);
+    else for (const part of outline) this.#rewrite(segment, part);
     this.#flush();
     this.#core.removeSegment(segment);
     this.#log.delete(segment);
     return true;
+  }
+
+  /** Every other segment has to be read, outline or not. */
+  #outline(segment: number): readonly Uint8Array[] | undefined {
+    return segment % 2 === 1 ? this.#outlines.of(segment) : undefined;
+  }
+
+  #rewrite(segment: number, outline: Uint8Array): void {
+    const { consumedBytes, places } = this.#core.rewriteOutline(outline, segment);
+    assert(consumedBytes === outline.byteLength, "the tail has room");
+    for (const place of places) {
+      const { stop } = this.#core.survey(this.#record(place), place.position, false);
+      assert(stop === "more", "the record is where the outline says");
+    }
   }
 
   /** Goes through a sealed segment. @returns its index, if that is what it is for */
@@ -545,6 +581,7 @@ export class CoreDriver {
       for (const { position, bytes } of this.#core.takeExtents()) this.#keep(position, bytes);
       this.#core.commit(end, this.#instant());
       this.#drain();
+      this.#outlines.follow();
     } while (this.#core.headPosition !== end);
   }
 

@@ -1,0 +1,114 @@
+// Outlines of segments: their index entries (record.ts), made of the records while these are still in the tail. So neither
+// an index nor giving a segment up needs the segment to be read, decrypted and checked again.
+//
+// An outline is made a good while after its records and used later still: what went out of need meanwhile is in it, and is
+// left out when it is used. Nothing comes into need again.
+import * as dedup from "./dedup";
+import { inputStart, outputStart } from "./memory";
+import * as message from "./message";
+import * as queue from "./queue";
+import * as r from "./record";
+import * as segments from "./segments";
+import * as slab from "./slab";
+import { PENDING } from "./state";
+import * as survey from "./survey";
+import * as tail from "./tail";
+
+export const MORE: u32 = 0;
+export const SEALED: u32 = 1;
+export const GONE: u32 = 2; // they have left the tail
+export const TAIL_FULL: u32 = 3;
+
+export let consumed: u32 = 0;
+/** Of the messages that must be written again: 16 bytes each in the output region, position (f64), record bytes, zero. */
+export let placeCount: u32 = 0;
+
+/**
+ * The entries of the records from `position` on, to `end`, about `bytesMax` or the end of the segment, into the output
+ * region; survey.ts has their size. @returns MORE, SEALED or GONE
+ */
+export function recent(position: u64, end: u64, bytesMax: u32): u32 {
+  survey.begin(segments.segmentOf(position), true);
+  consumed = 0;
+  while (position < end && position < tail.durable && consumed < bytesMax) {
+    const p = tail.find(position);
+    if (p == 0) return GONE;
+    const size = load<u32>(p, 4) & 0xff_ffff;
+    const kind = <u32>load<u8>(p, 7);
+    const padded = (size + 7) & ~7;
+    consumed += padded;
+    if (kind == r.SEAL) {
+      survey.lastNumber(load<u64>(p, 8));
+      return SEALED;
+    }
+    survey.keep(kind, p, position, size);
+    position += padded;
+  }
+  return MORE;
+}
+
+/**
+ * Goes through a part of an outline in the input region: whole entries. `forIndex`: what is still needed of it into the
+ * output region; otherwise again into the log, but for messages, whose places are told.
+ * @returns MORE, or TAIL_FULL: go on behind what was consumed
+ */
+export function use(inputBytes: u32, segment: u32, forIndex: bool): u32 {
+  survey.begin(segment, forIndex);
+  consumed = 0;
+  placeCount = 0;
+  while (consumed < inputBytes) {
+    const p = inputStart() + consumed;
+    const size = load<u32>(p);
+    const kind = load<u32>(p, 4);
+    if (kind == r.ROWS) rows(p, segment, forIndex);
+    else {
+      if (!forIndex && !tail.hasRoom(size * 5 + 256)) return TAIL_FULL;
+      if (kind == r.SENT) sent(p, size, forIndex);
+      else if (kind == r.SEAL) {
+        if (forIndex) survey.lastNumber(load<u64>(p, 24));
+      } else survey.keep(kind, p, load<u64>(p, 8), load<u32>(p, 16));
+    }
+    consumed += size;
+  }
+  return MORE;
+}
+
+/** Whether the record at `position` still is the message's in `slot`. */
+function lives(slot: u32, position: u64): bool {
+  return slot < slab.slotBound() && message.state(slot) > PENDING && message.position(slot) == position && !queue.isDead(message.queue(slot));
+}
+
+function place(position: u64, recordBytes: u32): void {
+  const to = outputStart() + (<usize>placeCount << 4);
+  store<f64>(to, <f64>position);
+  store<u32>(to, recordBytes, 8);
+  store<u32>(to, 0, 12);
+  placeCount++;
+}
+
+function rows(p: usize, segment: u32, forIndex: bool): void {
+  const start = <u64>segment * tail.segmentBytes;
+  const end = p + r.ROWS_HEAD_BYTES + <usize>load<u32>(p, 48) * r.PLAIN_ROW_BYTES;
+  if (forIndex) survey.beginRows(p);
+  for (let row = p + r.ROWS_HEAD_BYTES; row < end; row += r.PLAIN_ROW_BYTES) {
+    const position = start + (<u64>load<u32>(row, 16) << 3);
+    if (!lives(load<u32>(row), position)) continue;
+    if (forIndex) survey.copyRow(row);
+    else place(position, load<u32>(row, 20) << 3);
+  }
+  if (forIndex) survey.endRows();
+}
+
+function sent(p: usize, size: u32, forIndex: bool): void {
+  const slot = load<u32>(p, 24);
+  const fifo = (load<u32>(p, 28) & r.FLAG_FIFO) != 0;
+  if (lives(slot, load<u64>(p, 8))) {
+    if (forIndex) survey.copyEntry(p, size);
+    else place(load<u64>(p, 8), load<u32>(p, 16));
+    if (!fifo || !message.hasMoved(slot)) return;
+  }
+  if (!fifo) return;
+  const known = dedup.find(load<u32>(p, 44), p + 120, 0);
+  if (known == slab.NONE || dedup.sequence(known) != load<u64>(p, 32)) return;
+  survey.remembered(p, known, load<u64>(p, 8));
+}

@@ -1,0 +1,82 @@
+// Follows the log through the core's tail, at a distance, and makes an outline of each segment: its index entries, before it
+// leaves memory. So an index, or giving a segment up, costs no reading of what has just been written.
+//
+//   … ├── outlined ──┤ ◄─ lag: most of it is deleted by then, and needs no entry ─► head
+//
+// What cannot be followed (a log that was there at the start, or more on its way to disk than the tail has room for) has
+// no outline, and its segment is read.
+import type { Core } from "../core/core.ts";
+
+const PIECE_BYTES = 1024 * 1024;
+/** Of segments that nobody has come to use: beyond it the oldest are forgotten. */
+const KEPT_MAX = 32;
+
+export class Outlines {
+  readonly #core: Core;
+  readonly #segmentBytes: number;
+  readonly #headerBytes: number;
+  readonly #lagBytes: number;
+  readonly #complete = new Map<number, Uint8Array[]>(); // by segment, in order
+  #position: number; // that comes next
+  #pieces: Uint8Array[] = []; // of its segment
+
+  /** @param endPosition where the log goes on */
+  constructor(parts: {
+    core: Core;
+    segmentBytes: number;
+    headerBytes: number;
+    tailBytes: number;
+    endPosition: number;
+  }) {
+    this.#core = parts.core;
+    this.#segmentBytes = parts.segmentBytes;
+    this.#headerBytes = parts.headerBytes;
+    this.#lagBytes = parts.tailBytes / 2;
+    const { endPosition } = parts;
+    const offset = endPosition % parts.segmentBytes;
+    const isBegun = offset > parts.headerBytes;
+    this.#position = isBegun ? this.#startBehind(endPosition) : endPosition - offset + parts.headerBytes;
+  }
+
+  /** Where the records of the next segment begin. */
+  #startBehind(position: number): number {
+    return (Math.floor(position / this.#segmentBytes) + 1) * this.#segmentBytes + this.#headerBytes;
+  }
+
+  /** To be called when something has come to disk: goes on behind what is written now. */
+  follow(): void {
+    if (this.#core.headPosition - this.#position <= this.#lagBytes) return;
+    this.#goTo(this.#core.headPosition - this.#lagBytes);
+  }
+
+  #goTo(end: number): void {
+    while (this.#position < end) {
+      const { consumedBytes, stop, entries } = this.#core.outline(this.#position, end, PIECE_BYTES);
+      if (stop === "gone") {
+        this.#pieces = [];
+        this.#position = this.#startBehind(this.#core.headPosition);
+        return;
+      }
+      if (entries.byteLength > 0) this.#pieces.push(entries);
+      if (stop === "sealed") {
+        this.#complete.set(Math.floor(this.#position / this.#segmentBytes), this.#pieces);
+        this.#pieces = [];
+        this.#position = this.#startBehind(this.#position);
+        if (this.#complete.size > KEPT_MAX) this.forget(this.#complete.keys().next().value as number);
+      } else {
+        if (consumedBytes === 0) return; // not on disk yet
+        this.#position += consumedBytes;
+      }
+    }
+  }
+
+  /** Of a segment that is sealed and on disk, in parts of whole entries; undefined when it could not be followed. */
+  of(segment: number): readonly Uint8Array[] | undefined {
+    if (this.#position < (segment + 1) * this.#segmentBytes) this.#goTo((segment + 1) * this.#segmentBytes);
+    return this.#complete.get(segment);
+  }
+
+  forget(segment: number): void {
+    this.#complete.delete(segment);
+  }
+}
