@@ -13,6 +13,7 @@ export interface CeilingJob {
   readonly mode: "parse" | "durable";
   readonly filePath: string;
   readonly contentType: string;
+  readonly port?: number; // any, if it is absent
   /** Signatures are verified: of this key, for the day, region and service that they name. */
   readonly secret?: string;
   /** By action: the answer, and what it adds to the log; `perEntry` for each message that comes. */
@@ -102,6 +103,6 @@ uws
       }
     });
   })
-  .listen("127.0.0.1", 0, (socket) => {
+  .listen("127.0.0.1", job.port ?? 0, (socket) => {
     process.stdout.write(`at http://127.0.0.1:${uws.us_socket_local_port(socket)}\n`);
   });

@@ -1,8 +1,6 @@
 // The real process under load, between two ceilings of the same run.
 import { join } from "node:path";
 import {
-  type Answer,
-  BODY,
   call,
   median,
   type Process,
@@ -15,15 +13,12 @@ import {
   temporaryDirectory,
   whole,
 } from "../support.ts";
+import { type Answers, answersOf, ceilingJob } from "./answers.ts";
 import type { CeilingJob } from "./ceiling.ts";
 import type { LoadJob, LoadResult } from "./load.ts";
 
 const ROUND_COUNT = Number(process.env["BENCH_ROUNDS"] ?? 3);
 const SECONDS = Number(process.env["BENCH_SECONDS"] ?? 5);
-/** What the broker's log takes for a 256-byte message (bench/memory.ts prints it), and for ten received or deleted. */
-export const RECORD_BYTES = 456;
-const TEN_RECEIVED_BYTES = 208;
-const TEN_DELETED_BYTES = 192;
 
 const CASES = [
   { name: "send, 1 connection", kind: "send", connectionCount: 1 },
@@ -37,37 +32,8 @@ const TARGETS = ["broker", "durable", "parse"] as const;
 type Target = (typeof TARGETS)[number];
 
 function startCeiling(mode: CeilingJob["mode"], directory: string, answers: Answers): Promise<Process> {
-  const sent = { logBytes: RECORD_BYTES, perEntry: true, waits: true };
-  const job: CeilingJob = {
-    mode,
-    filePath: join(directory, "ceiling"),
-    contentType: answers.send.contentType,
-    actions: {
-      SendMessage: { ...sent, reply: answers.send.text },
-      SendMessageBatch: { ...sent, reply: answers.batch.text },
-      ReceiveMessage: { reply: answers.receive.text, logBytes: TEN_RECEIVED_BYTES, perEntry: false, waits: false },
-      DeleteMessageBatch: { reply: answers.remove.text, logBytes: TEN_DELETED_BYTES, perEntry: false, waits: true },
-    },
-  };
+  const job = ceilingJob(mode, join(directory, "ceiling"), answers);
   return startServer([join(ROOT, "bench", "end-to-end", "ceiling.ts"), JSON.stringify(job)]);
-}
-
-/** What the broker answers, for the ceilings to repeat. */
-interface Answers {
-  readonly send: Answer;
-  readonly batch: Answer;
-  readonly receive: Answer;
-  readonly remove: Answer;
-}
-
-async function answersOf(endpoint: string, QueueUrl: string): Promise<Answers> {
-  const bodies = Array.from({ length: 10 }, (_, i) => ({ Id: String(i), MessageBody: BODY }));
-  const send = await call(endpoint, "SendMessage", { QueueUrl, MessageBody: BODY });
-  const batch = await call(endpoint, "SendMessageBatch", { QueueUrl, Entries: bodies });
-  const receive = await call(endpoint, "ReceiveMessage", { QueueUrl, MaxNumberOfMessages: 10 });
-  const { Messages }: { Messages: { ReceiptHandle: string }[] } = JSON.parse(receive.text);
-  const Entries = Messages.map(({ ReceiptHandle }, i) => ({ Id: String(i), ReceiptHandle }));
-  return { send, batch, receive, remove: await call(endpoint, "DeleteMessageBatch", { QueueUrl, Entries }) };
 }
 
 export async function http(): Promise<void> {

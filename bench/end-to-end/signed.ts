@@ -19,8 +19,8 @@ import {
   temporaryDirectory,
   whole,
 } from "../support.ts";
+import { RECORD_BYTES } from "./answers.ts";
 import type { CeilingJob } from "./ceiling.ts";
-import { RECORD_BYTES } from "./http.ts";
 import type { LoadJob, LoadResult } from "./load.ts";
 
 const ROUND_COUNT = Number(process.env["BENCH_ROUNDS"] ?? 3);

@@ -3,11 +3,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { ROOT, runScript, temporaryDirectory } from "../support.ts";
+import { ROOT, temporaryDirectory } from "../support.ts";
 import { ready } from "./driver.ts";
 import type { LoadJob, LoadResult } from "./load.ts";
 import { DRIVERS } from "./protocols.ts";
 import type { Row } from "./results.ts";
+import { fillSeconds, runLoad, type Wanted, warmUp } from "./run.ts";
 import type { Peer, Server } from "./server.ts";
 import { diskBytes, treeRssBytes } from "./tree.ts";
 
@@ -18,27 +19,44 @@ const FILL_IN_FLIGHT = 10_000;
 const SHALLOW = 1_000;
 const SHALLOW_IN_FLIGHT = 64;
 const PROBED = 900; // received one at a time
-const QUICK_COUNTS = [1_000_000];
-const FULL_COUNTS = [1_000_000, 10_000_000];
+const COUNT = 1_000_000;
+const DEEP_COUNT = 10_000_000;
 /** Of servers that keep messages in memory: a sample says what a message costs. */
-const SAMPLE = 20_000;
+const SAMPLE = 5_000;
 const SETTLE_MS = 3_000;
 const CONSUMER_STARTS_MS = 500;
 const MB = 1_000_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((later) => setTimeout(later, ms));
 
+/** Whether the whole of it is done: without ten million of everybody, these are not drained. */
+interface Depth {
+  readonly count: number;
+  readonly drains: boolean;
+}
+
+function depthsOf(peer: Peer, isFull: boolean): readonly Depth[] {
+  // The same broker as by its stream; and those that would take minutes.
+  if (peer.role === "bare" || (peer.role === "wasq" && peer.protocol === "http")) return [];
+  if ((peer.backlogMax ?? SAMPLE) < SHALLOW) return [];
+  if (!peer.isDurable) return [{ count: SAMPLE, drains: false }];
+  const deepest = isFull || peer.role === "wasq" ? [{ count: DEEP_COUNT, drains: isFull }] : [];
+  return [{ count: COUNT, drains: true }, ...deepest];
+}
+
+/** What it takes, as far as one can say: a quick server a millionth of it for each message. */
+export function backlogSeconds(peer: Peer, isFull: boolean): number {
+  return depthsOf(peer, isFull).reduce((sum, { count, drains }) => sum + 8 + (count / COUNT) * (drains ? 20 : 5), 0);
+}
+
 export async function backlog(peer: Peer, isFull: boolean, progress: (text: string) => void): Promise<Row[]> {
-  if (peer.protocol === "http" && peer.isDurable) return []; // the same broker as by its stream
-  if ((peer.backlogMax ?? SAMPLE) < SHALLOW) return []; // it would take minutes
   const rows: Row[] = [];
-  const isSample = !peer.isDurable;
-  for (const count of isSample ? [SAMPLE] : isFull ? FULL_COUNTS : QUICK_COUNTS) {
-    const queued = `${count.toLocaleString("en-US")} queued`;
-    const shape = isSample ? "a sample of what is not durable" : queued;
+  for (const depth of depthsOf(peer, isFull)) {
+    const queued = `${depth.count.toLocaleString("en-US")} queued`;
+    const shape = peer.isDurable ? queued : "a sample of what is not durable";
     const row = { case: "backlog", shape, peer: peer.name, round: 1 };
     try {
-      const figures = await deep(peer, count, (text) => progress(`backlog, ${peer.title}, ${queued}: ${text}`));
+      const figures = await deep(peer, depth, (text) => progress(`backlog, ${peer.title}, ${queued}: ${text}`));
       rows.push({ ...row, figures });
     } catch (error) {
       rows.push({ ...row, figures: {}, failure: error instanceof Error ? error.message : String(error) });
@@ -47,60 +65,74 @@ export async function backlog(peer: Peer, isFull: boolean, progress: (text: stri
   return rows;
 }
 
-async function deep(peer: Peer, count: number, progress: (text: string) => void): Promise<Record<string, number>> {
+async function deep(
+  peer: Peer,
+  { count, drains }: Depth,
+  progress: (text: string) => void,
+): Promise<Record<string, number>> {
   const directory = temporaryDirectory();
   const driver = DRIVERS[peer.protocol];
   let server: Server = await (peer.startUnsynced ?? peer.start)(directory.path);
-  const run = (job: Pick<LoadJob, "kind" | "inFlight"> & Partial<LoadJob>): Promise<LoadResult> =>
-    runScript<LoadResult>("peers/load.ts", { ...jobOf(peer, server), ...job });
+  const secondsMax = fillSeconds(count);
+  const run = (job: Pick<Wanted, "kind" | "inFlight"> & Partial<Wanted>): Promise<LoadResult> =>
+    runLoad(peer, server, { queue: QUEUE, bodyBytes: BODY_BYTES, secondsMax, ...job });
+  const probe = (): Promise<LoadResult> =>
+    run({ kind: "consume", inFlight: 1, countMax: PROBED, protocol: peer.probeProtocol ?? peer.protocol });
+  const publish = (countMax: number, inFlight: number) => run({ kind: "publish", inFlight, countMax });
   try {
     await ready(driver, server.port);
+    await warmUp(peer, server);
     await driver.prepare({ port: server.port, queue: QUEUE, bodyBytes: BODY_BYTES, inFlight: 1, isPaced: false });
     progress("a thousand");
-    await run({ kind: "publish", inFlight: SHALLOW_IN_FLIGHT, countMax: SHALLOW });
-    const shallow = await run({ kind: "consume", inFlight: 1, countMax: PROBED });
+    // Twice: the first time it is new to everything that compiles.
+    for (let i = 0; i < 2; i++) {
+      await publish(SHALLOW, SHALLOW_IN_FLIGHT);
+      if (i === 0) await probe();
+    }
+    const shallow = await probe();
     const empty = { rss: treeRssBytes(server.pid), disk: diskBytes(directory.path) };
     progress("filling");
-    await run({ kind: "publish", inFlight: Math.min(FILL_IN_FLIGHT, count), countMax: count });
+    await publish(count, Math.min(FILL_IN_FLIGHT, count));
     await sleep(SETTLE_MS);
     const full = { rss: treeRssBytes(server.pid), disk: diskBytes(directory.path) };
-    const deepProbe = await run({ kind: "consume", inFlight: 1, countMax: PROBED });
+    const deepest = await probe();
     const figures = {
       rssPerMessage: (full.rss - empty.rss) / count,
       diskPerMessage: (full.disk - empty.disk) / count,
       shallowP99Ms: shallow.latencyMs.p99,
-      deepP99Ms: deepProbe.latencyMs.p99,
+      deepP99Ms: deepest.latencyMs.p99,
+      shallowReceiveP99Ms: shallow.receiveP99Ms,
+      deepReceiveP99Ms: deepest.receiveP99Ms,
     };
     if (!peer.isDurable) return figures;
     progress("kill -9");
     await server.kill();
     const killed = await restart(peer, directory.path);
     server = killed.server;
+    const restartMs = killed.ms;
+    if (!drains) return { ...figures, restartMs };
     progress("draining");
     if (peer.startUnsynced !== undefined) {
       // With a sync for each acknowledgement it would take minutes: what is left is measured, and not how quickly.
       await server.kill();
       server = await peer.startUnsynced(directory.path);
+      await ready(driver, server.port, QUEUE);
     }
     const drained = await run({ kind: "consume", inFlight: 1_000, countMax: count - PROBED - SHALLOW });
     await sleep(SETTLE_MS);
     const leftMb = diskBytes(directory.path) / MB;
     const drainPerSecond = peer.startUnsynced === undefined ? drained.perSecond : Number.NaN;
-    return { ...figures, restartMs: killed.ms, drainPerSecond, leftMb };
+    return { ...figures, restartMs, drainPerSecond, leftMb };
   } finally {
     await server.kill();
     directory.remove();
   }
 }
 
-function jobOf(peer: Peer, { port, pid }: Pick<Server, "port" | "pid">): Omit<LoadJob, "kind" | "inFlight"> {
-  const common = { queue: QUEUE, bodyBytes: BODY_BYTES, warmMs: 0, seconds: 1 };
-  return { ...common, protocol: peer.protocol, port, serverPid: pid };
-}
-
 /** From the start of the process until a consumer has a message. The consumer waits already, and asks every 5 ms. */
 async function restart(peer: Peer, directory: string): Promise<{ server: Server; ms: number }> {
-  const job: LoadJob = { ...jobOf(peer, { port: 0, pid: 0 }), kind: "first", inFlight: 1, countMax: 1 };
+  const first = { kind: "first", queue: QUEUE, bodyBytes: BODY_BYTES, inFlight: 1, countMax: 1 } as const;
+  const job: LoadJob = { ...first, protocol: peer.protocol, port: 0, serverPid: 0, warmMs: 0, seconds: 1 };
   const child = spawn(process.execPath, [join(ROOT, "bench", "peers", "load.ts"), JSON.stringify(job)], {
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -18,11 +18,23 @@ export interface LoadCase {
   readonly only?: (peer: Peer) => boolean;
 }
 
+/** Whether a peer is asked for a case. A bare server takes bodies of one size. */
+export function takesPart(peer: Peer, name: string, isFull: boolean): boolean {
+  return (peer.cases ?? [name]).includes(name) && (isFull || (peer.quickCases ?? [name]).includes(name));
+}
+
+/** What a peer is asked for in a case. */
+export function shapesOf(peer: Peer, { name, quick, full, only }: LoadCase, isFull: boolean): readonly Shape[] {
+  if (!takesPart(peer, name, isFull) || only?.(peer) === false) return [];
+  return (isFull ? full : quick).filter(({ job }) => peer.role !== "bare" || job.bodyBytes === BODY_BYTES);
+}
+
 const count = (value: number): string => value.toLocaleString("en-US");
 const size = (bytes: number): string => (bytes < 1024 ? `${bytes} B` : `${bytes / 1024} KiB`);
 const SIZES = [64, 256, 1024, 16_384];
 const WINDOWS = [1, 64, 1_000, 10_000];
 const IN_QUEUE = 100_000;
+const BODY_BYTES = 256;
 
 function shapes(kind: "publish" | "consume" | "both", sizes: readonly number[], windows: readonly number[]): Shape[] {
   return sizes.flatMap((bodyBytes) =>

@@ -39,7 +39,11 @@ export interface Driver {
   prepare(target: Target): Promise<void>;
   /** Makes queues of these names, with as many requests at once as it likes. */
   prepareMany?(port: number, names: readonly string[]): Promise<void>;
+  /** Connections that publish, if more than one do it quicker. */
+  producerCount?(target: Target): number;
   producer(target: Target, confirmed: (count: number) => void): Promise<Producer>;
+  /** Connections that consume, if more than one do it quicker. */
+  consumerCount?(target: Target): number;
   /** Consumes from now on. @returns its sockets: one that is paused is a consumer that does not keep up */
   consumer(target: Target, on: Consumed): Promise<readonly Socket[]>;
   /** Whether a server that listens can be used, and has the queue if one is named; where it may listen before. */
@@ -47,6 +51,9 @@ export interface Driver {
   /** Messages that go out together: a window smaller than that cannot be filled. */
   unit(target: Target): number;
 }
+
+/** A window wide enough for several connections; a pace is kept by one. */
+export const isWide = ({ inFlight, isPaced }: Target): boolean => inFlight > 64 && !isPaced;
 
 /** Printable, and without the runs that a compressor lives on. */
 export function bodyText(bytes: number): string {

@@ -3,11 +3,12 @@ import { temporaryDirectory } from "../support.ts";
 import { type Driver, ready } from "./driver.ts";
 import { DRIVERS } from "./protocols.ts";
 import type { Row } from "./results.ts";
+import { warmUp } from "./run.ts";
 import type { Peer } from "./server.ts";
 import { diskBytes, treeRssBytes } from "./tree.ts";
 
 export const QUEUES_TITLE = "Idle queues";
-const MANY = { quick: [100_000], full: [100_000, 1_000_000] };
+const MANY = { quick: [1_000_000], full: [100_000, 1_000_000] };
 /** Of servers whose queues are files, processes or threads: a few tell what one costs. */
 const SAMPLE = 1_000;
 const PIECE = 10_000;
@@ -16,14 +17,23 @@ const SETTLE_MS = 3_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((later) => setTimeout(later, ms));
 
-export async function idleQueues(peer: Peer, isFull: boolean, progress: (text: string) => void): Promise<Row[]> {
+function countsOf(peer: Peer, isFull: boolean): readonly number[] {
   // A tube of beanstalkd is gone as soon as nobody uses it; the stream's queues are those of HTTP.
-  if (peer.protocol === "beanstalk" || peer.protocol === "stream") return [];
+  if (peer.protocol === "beanstalk" || peer.protocol === "stream" || peer.role === "bare") return [];
+  if (!peer.isDurable || DRIVERS[peer.protocol].prepareMany === undefined) return [SAMPLE];
+  return isFull ? MANY.full : MANY.quick;
+}
+
+/** What it takes, as far as one can say. */
+export function queuesSeconds(peer: Peer, isFull: boolean): number {
+  return countsOf(peer, isFull).reduce((sum, count) => sum + 12 + count / 30_000, 0);
+}
+
+export async function idleQueues(peer: Peer, isFull: boolean, progress: (text: string) => void): Promise<Row[]> {
   const rows: Row[] = [];
-  const hasMany = peer.isDurable && DRIVERS[peer.protocol].prepareMany !== undefined;
-  for (const count of hasMany ? (isFull ? MANY.full : MANY.quick) : [SAMPLE]) {
+  for (const count of countsOf(peer, isFull)) {
     const number = count.toLocaleString("en-US");
-    const shape = hasMany ? `${number} of them` : `a sample of ${number}`;
+    const shape = count > SAMPLE ? `${number} of them` : `a sample of ${number}`;
     progress(`queues, ${peer.title}: ${shape}`);
     const row = { case: "queues", shape, peer: peer.name, round: 1 };
     try {
@@ -52,6 +62,7 @@ async function many(peer: Peer, count: number): Promise<Record<string, number>> 
   let server = await peer.start(directory.path);
   try {
     await ready(driver, server.port);
+    await warmUp(peer, server);
     await make(driver, server.port, ["first"]);
     await sleep(SETTLE_MS);
     const empty = { rss: treeRssBytes(server.pid), disk: diskBytes(directory.path) };

@@ -1,24 +1,28 @@
-// npm run bench:peers -- [cases] [--full] [--rounds N] [--seconds S] [--peers a,b] [--readme]
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+// npm run bench:peers -- [cases] [--full] [--rounds N] [--seconds S] [--peers a,b], or --publish
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { machine, ROOT, say } from "../support.ts";
-import { BACKLOG_TITLE, backlog } from "./backlog.ts";
-import { LOAD_CASES } from "./cases.ts";
-import { idleQueues, QUEUES_TITLE } from "./idle-queues.ts";
+import { BACKLOG_TITLE, backlog, backlogSeconds } from "./backlog.ts";
+import { LOAD_CASES, shapesOf, takesPart } from "./cases.ts";
+import { idleQueues, QUEUES_TITLE, queuesSeconds } from "./idle-queues.ts";
+import { PAUSES_TITLE, pauses } from "./pauses.ts";
 import { PEERS } from "./peers.ts";
 import { plots } from "./plots.ts";
-import { markdown, printTables } from "./report.ts";
+import { publish } from "./publish.ts";
+import { printTables } from "./report.ts";
 import type { Results, Row } from "./results.ts";
-import { type Chosen, session } from "./session.ts";
+import type { Peer } from "./server.ts";
+import { type Chosen, session, sessionSeconds } from "./session.ts";
 
 const OUT = join(ROOT, "build", "out", "peers");
 const JSON_FILE = join(OUT, "results.json");
-const CASES = [...LOAD_CASES.map(({ name }) => name), "backlog", "queues"];
+const CASES = [...LOAD_CASES.map(({ name }) => name), "backlog", "queues", "pauses"];
 const TITLES: Readonly<Record<string, string>> = {
   ...Object.fromEntries(LOAD_CASES.map(({ name, title }) => [name, title])),
   backlog: BACKLOG_TITLE,
   queues: QUEUES_TITLE,
+  pauses: PAUSES_TITLE,
 };
 const titleOf = (name: string): string => TITLES[name] ?? name;
 
@@ -26,8 +30,8 @@ const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     full: { type: "boolean", default: false },
-    readme: { type: "boolean", default: false },
-    rounds: { type: "string", default: "3" },
+    publish: { type: "boolean", default: false },
+    rounds: { type: "string", default: "2" },
     seconds: { type: "string", default: "1.2" },
     peers: { type: "string", default: PEERS.map(({ name }) => name).join(",") },
   },
@@ -44,6 +48,8 @@ function numberOf(flag: "rounds" | "seconds"): number {
   return value;
 }
 
+/** A minute of collector pauses, when a round of a load takes what it takes by default. */
+const PAUSES_ROUNDS = 50;
 const rounds = Math.ceil(numberOf("rounds"));
 const seconds = numberOf("seconds");
 const wanted = positionals.length > 0 ? positionals : CASES;
@@ -57,6 +63,26 @@ const startedMs = performance.now();
 function progress(text: string): void {
   const passed = Math.round((performance.now() - startedMs) / 1000);
   process.stderr.write(`${String(passed).padStart(5)} s  ${text}\n`);
+}
+
+const pauseSeconds = seconds * PAUSES_ROUNDS;
+const asksFor = (peer: Peer, name: string): boolean => wanted.includes(name) && takesPart(peer, name, flags.full);
+
+function loadsOf(peer: Peer): Chosen[] {
+  return LOAD_CASES.filter(({ name }) => wanted.includes(name)).flatMap((of) =>
+    shapesOf(peer, of, flags.full).map((shape) => ({ of, shape })),
+  );
+}
+
+function estimatedSeconds(present: readonly Peer[]): number {
+  let sum = 0;
+  for (const peer of present) {
+    sum += rounds * sessionSeconds(loadsOf(peer).length, seconds);
+    if (asksFor(peer, "backlog")) sum += backlogSeconds(peer, flags.full);
+    if (asksFor(peer, "queues")) sum += queuesSeconds(peer, flags.full);
+    if (asksFor(peer, "pauses") && peer.name === "wasq") sum += pauseSeconds + 5;
+  }
+  return sum;
 }
 
 async function measure(): Promise<Results> {
@@ -75,7 +101,9 @@ async function measure(): Promise<Results> {
       name: peer.name,
       title: peer.title,
       version: peer.version() ?? "",
+      role: peer.role,
       isDurable: peer.isDurable,
+      hasIndexInMemory: peer.hasIndexInMemory === true,
       settings: peer.settings,
     })),
     missing,
@@ -83,11 +111,10 @@ async function measure(): Promise<Results> {
   };
   say(results.machine);
   for (const { title, version, settings } of results.peers) say(`${title} ${version}: ${settings}`);
+  say(`This takes about ${Math.ceil(estimatedSeconds(present) / 60)} minutes.`);
   for (let round = 1; round <= rounds; round++) {
     for (const peer of present) {
-      const loads: Chosen[] = LOAD_CASES.filter(
-        ({ name, only }) => wanted.includes(name) && (only?.(peer) ?? true),
-      ).flatMap((of) => (flags.full ? of.full : of.quick).map((shape) => ({ of, shape })));
+      const loads = loadsOf(peer);
       if (loads.length === 0) continue;
       const say = (text: string): void => progress(`round ${round}/${rounds}, ${peer.title}: ${text}`);
       rows.push(...(await session(peer, loads, round, seconds, say)));
@@ -96,8 +123,9 @@ async function measure(): Promise<Results> {
   }
   // What takes minutes is done once.
   for (const peer of present) {
-    if (wanted.includes("backlog")) rows.push(...(await backlog(peer, flags.full, progress)));
-    if (wanted.includes("queues")) rows.push(...(await idleQueues(peer, flags.full, progress)));
+    if (asksFor(peer, "backlog")) rows.push(...(await backlog(peer, flags.full, progress)));
+    if (asksFor(peer, "queues")) rows.push(...(await idleQueues(peer, flags.full, progress)));
+    if (asksFor(peer, "pauses") && peer.name === "wasq") rows.push(...(await pauses(pauseSeconds, progress)));
     keep(results);
   }
   return results;
@@ -109,10 +137,8 @@ function keep(results: Results): void {
 }
 
 mkdirSync(dirname(JSON_FILE), { recursive: true });
-if (flags.readme) {
-  const results: Results = JSON.parse(readFileSync(JSON_FILE, "utf8"));
-  process.stdout.write(markdown(results, titleOf));
-} else {
+if (flags.publish && positionals.length === 0) publish(JSON_FILE, titleOf);
+else {
   const results = await measure();
   printTables(results, titleOf);
   for (const { name, svg } of plots(results, titleOf)) writeFileSync(join(OUT, `${name}.svg`), svg);

@@ -2,7 +2,7 @@
 import { createHistogram, performance } from "node:perf_hooks";
 import { text } from "node:stream/consumers";
 import { cpuSeconds } from "../support.ts";
-import { type Driver, ready, STAMP_BYTES, type Target } from "./driver.ts";
+import { type Consumed, type Driver, type Producer, ready, STAMP_BYTES, type Target } from "./driver.ts";
 import { DRIVERS, type Protocol } from "./protocols.ts";
 import { treeCpuSeconds } from "./tree.ts";
 
@@ -21,6 +21,8 @@ export interface LoadJob {
   readonly slowCount?: number;
   /** Messages at most: the run ends when they are done. */
   readonly countMax?: number;
+  /** What a counted run may take; 120 if it is absent. */
+  readonly secondsMax?: number;
   readonly perSecond?: number;
   readonly warmMs: number;
   readonly seconds: number;
@@ -30,8 +32,10 @@ export interface LoadResult {
   readonly perSecond: number; // published: confirmed; else acknowledged
   readonly doneCount: number;
   readonly lateCount: number; // paced: planned and not delivered when the run was over
-  /** Paced: from the planned instant to the delivery. Consumed one at a time: from an acknowledgement to the next message. */
+  /** Paced: from the planned instant to the delivery. Consumed one at a time: from a message to the next, with its end. */
   readonly latencyMs: Readonly<Record<"p50" | "p99" | "p999" | "max", number>>;
+  /** Consumed one at a time, where receiving is a request: that request. */
+  readonly receiveP99Ms: number;
   readonly firstAtMs: number; // of the first message, since 1970
   readonly serverCores: number;
   readonly clientCores: number;
@@ -42,8 +46,7 @@ const CHECK_MS = 10;
 const SLOW_READS_MS = 50;
 /** What a slow consumer may hold: it is not of the window, which would be full of it. */
 const SLOW_IN_FLIGHT = 100;
-/** What a counted run may take. */
-const COUNTED_MS_MAX = 120_000;
+const COUNTED_SECONDS_MAX = 120;
 /** After a paced run, for what is still on its way. */
 const DRAIN_MS = 2_000;
 
@@ -60,7 +63,9 @@ const slowCount = job.slowCount ?? 0;
 const windowCount = job.inFlight + slowCount * SLOW_IN_FLIGHT;
 
 const counts = { sent: 0, confirmed: 0, delivered: 0, settled: 0, slowlySettled: 0 };
-const latency = createHistogram({ lowest: 1, highest: 3_600_000_000, figures: 3 }); // microseconds
+const RANGE = { lowest: 1, highest: 3_600_000_000, figures: 3 }; // microseconds
+const latency = createHistogram(RANGE);
+const receive = createHistogram(RANGE);
 let noted = 0; // latencies of the measured time
 let measuredFromMicros = Number.POSITIVE_INFINITY;
 
@@ -70,17 +75,32 @@ function note(stamp: string): void {
   const instant = Number(stamp);
   if (instant < measuredFromMicros) return;
   noted++;
-  latency.record(Math.max(1, Math.round(nowMicros() - instant)));
+  record(latency, instant);
 }
 
 let goOn = (): void => {};
 
-async function publish(): Promise<void> {
-  let scheduled = false;
+interface Connection {
+  readonly producer: Producer;
+  readonly own: { unconfirmed: number };
+}
+
+async function connection(): Promise<Connection> {
+  const own = { unconfirmed: 0 };
   const producer = await driver.producer(target, (count) => {
+    own.unconfirmed -= count;
     counts.confirmed += count;
     goOn();
   });
+  return { producer, own };
+}
+
+async function publish(): Promise<void> {
+  const connections: Connection[] = [];
+  const connectionCount = Math.min(driver.producerCount?.(target) ?? 1, job.inFlight);
+  for (let i = 0; i < connectionCount; i++) connections.push(await connection());
+  const share = Math.ceil(windowCount / connectionCount / unit) * unit;
+  let scheduled = false;
   goOn = () => {
     if (target.isPaced || scheduled) return;
     scheduled = true;
@@ -90,13 +110,20 @@ async function publish(): Promise<void> {
     scheduled = false;
     const ended = job.kind === "both" ? counts.settled + counts.slowlySettled : counts.confirmed;
     const room = Math.min(windowCount - (counts.sent - ended), countMax - counts.sent);
-    const count = Math.floor(room / unit) * unit;
-    if (count <= 0) return;
-    counts.sent += count;
-    producer.send(count);
+    let left = Math.floor(room / unit) * unit;
+    for (const { producer, own } of connections) {
+      const count = Math.min(left, share - own.unconfirmed);
+      if (count <= 0) continue;
+      left -= count;
+      own.unconfirmed += count;
+      counts.sent += count;
+      producer.send(count);
+    }
   }
-  if (!target.isPaced) goOn();
-  else pace((stamp) => producer.send(1, stamp));
+  if (target.isPaced) {
+    let turn = 0;
+    pace((stamp) => connections[turn++ % connectionCount]?.producer.send(1, stamp));
+  } else goOn();
 }
 
 let planned = 0; // messages whose time has come, in the measured time
@@ -126,22 +153,35 @@ const done = (): number => (job.kind === "publish" ? counts.confirmed : counts.s
 
 let firstAtMs = 0;
 let settledMicros = 0;
+let deliveredMicros = 0;
+
+function record(histogram: typeof latency, sinceMicros: number): void {
+  histogram.record(Math.max(1, Math.round(nowMicros() - sinceMicros)));
+}
 
 async function consume(): Promise<void> {
-  await driver.consumer(target, {
-    delivered(count) {
-      if (counts.delivered === 0) firstAtMs = performance.timeOrigin + performance.now();
-      else if (job.kind === "consume") latency.record(Math.max(1, Math.round(nowMicros() - settledMicros)));
-      counts.delivered += count;
-    },
-    settled(count) {
-      settledMicros = nowMicros();
-      counts.settled += count;
-      goOn();
-    },
-    stamp: note,
-  });
+  const connectionCount = Math.min(driver.consumerCount?.(target) ?? 1, job.inFlight);
+  const own = { ...target, inFlight: Math.ceil(job.inFlight / connectionCount) };
+  for (let i = 0; i < connectionCount; i++) await driver.consumer(own, consumed);
 }
+
+const consumed: Consumed = {
+  delivered(count) {
+    if (counts.delivered === 0) firstAtMs = performance.timeOrigin + performance.now();
+    else if (job.kind === "consume") {
+      record(latency, deliveredMicros);
+      record(receive, settledMicros);
+    }
+    deliveredMicros = nowMicros();
+    counts.delivered += count;
+  },
+  settled(count) {
+    settledMicros = nowMicros();
+    counts.settled += count;
+    goOn();
+  },
+  stamp: note,
+};
 
 /** What they hold is theirs, and nobody waits for it. */
 async function consumeSlowly(): Promise<void> {
@@ -175,7 +215,7 @@ async function main(): Promise<LoadResult> {
     server: treeCpuSeconds(job.serverPid),
     client: cpuSeconds("self"),
   };
-  const endMs = start.ms + (isCounted ? COUNTED_MS_MAX : job.seconds * 1000);
+  const endMs = start.ms + (isCounted ? (job.secondsMax ?? COUNTED_SECONDS_MAX) : job.seconds) * 1000;
   while (performance.now() < endMs && done() < countMax) await sleep(Math.min(CHECK_MS, endMs - performance.now()));
   const seconds = (performance.now() - start.ms) / 1000;
   const result = {
@@ -187,11 +227,12 @@ async function main(): Promise<LoadResult> {
   clearTimeout(pacing);
   const drainedMs = performance.now() + DRAIN_MS;
   while (target.isPaced && noted < planned && performance.now() < drainedMs) await sleep(CHECK_MS);
-  const at = (percent: number): number => (latency.count === 0 ? Number.NaN : latency.percentile(percent) / 1000);
+  const at = (percent: number, of = latency): number => (of.count === 0 ? Number.NaN : of.percentile(percent) / 1000);
   return {
     ...result,
     lateCount: Math.max(0, planned - noted),
     firstAtMs,
+    receiveP99Ms: at(99, receive),
     latencyMs: { p50: at(50), p99: at(99), p999: at(99.9), max: at(100) },
   };
 }

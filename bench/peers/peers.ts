@@ -1,5 +1,6 @@
 // Everybody who is measured, in the order of the tables.
 import type { Peer } from "./server.ts";
+import { bareHttp, bareStream } from "./servers/bare.ts";
 import { beanstalkd } from "./servers/beanstalkd.ts";
 import { natsAlways, natsDefault } from "./servers/nats.ts";
 import { rabbitmq } from "./servers/rabbitmq.ts";
@@ -9,12 +10,14 @@ import { wasqHttp, wasqStream } from "./servers/wasq.ts";
 
 export const PEERS: readonly Peer[] = [
   wasqStream,
+  bareStream,
   redisStreams,
   natsAlways,
   natsDefault,
   rabbitmq,
   beanstalkd,
   wasqHttp,
+  bareHttp,
   elasticmq,
   goaws,
   moto,

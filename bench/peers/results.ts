@@ -1,4 +1,5 @@
 // What a run leaves behind: a row for each measurement, and where from.
+import type { Role } from "./server.ts";
 
 export interface Row {
   readonly case: string;
@@ -14,7 +15,9 @@ export interface PeerNote {
   readonly name: string;
   readonly title: string;
   readonly version: string;
+  readonly role: Role;
   readonly isDurable: boolean;
+  readonly hasIndexInMemory: boolean;
   readonly settings: string;
 }
 
@@ -51,8 +54,8 @@ const LATENCY: readonly Column[] = [
 const BACKLOG: readonly Column[] = [
   { figure: "rssPerMessage", head: "RSS B each", digits: 0 },
   { figure: "diskPerMessage", head: "disk B each", digits: 0 },
-  { figure: "shallowP99Ms", head: "p99 ms at 1,000", digits: 3 },
-  { figure: "deepP99Ms", head: "p99 ms, all", digits: 3 },
+  { figure: "shallowP99Ms", head: "one: p99 ms at 1,000", digits: 2 },
+  { figure: "deepP99Ms", head: "with all", digits: 2 },
   { figure: "restartMs", head: "restart ms", digits: 0 },
   { figure: "drainPerSecond", head: "drained/s", digits: 0 },
   { figure: "leftMb", head: "disk left MB", digits: 0 },
@@ -64,9 +67,17 @@ const QUEUES: readonly Column[] = [
   { figure: "restartMs", head: "restart ms", digits: 0 },
 ];
 
+const PAUSES: readonly Column[] = [
+  { figure: "longestMs", head: "longest ms", digits: 1 },
+  { figure: "pauseCount", head: "pauses", digits: 0 },
+  { figure: "pausesMs", head: "all of them ms", digits: 0 },
+  { figure: "perSecond", head: "messages/s meanwhile", digits: 0 },
+];
+
 export function columnsOf(name: string): readonly Column[] {
   if (name === "backlog") return BACKLOG;
   if (name === "queues") return QUEUES;
+  if (name === "pauses") return PAUSES;
   return name === "latency" ? [...LATENCY, ...cores] : [perSecond, ...cores];
 }
 

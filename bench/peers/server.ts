@@ -15,11 +15,21 @@ export interface Server {
   kill(): Promise<void>;
 }
 
+/** "bare": no queue, but what the same sockets and disk could do with as little behind them as can be. */
+export type Role = "wasq" | "peer" | "bare";
+
 export interface Peer {
   /** As it is chosen on the command line. */
   readonly name: string;
+  readonly role: Role;
+  /** The cases that it can be asked for; absent: all of them. */
+  readonly cases?: readonly string[];
+  /** Fewer of them in a short run. */
+  readonly quickCases?: readonly string[];
   readonly title: string;
   readonly protocol: Protocol;
+  /** By which a message is received when one receive is timed; absent: the same. */
+  readonly probeProtocol?: Protocol;
   /** Whether a confirmed message is on disk. */
   readonly isDurable: boolean;
   /** What of its settings matters here. */
@@ -27,6 +37,8 @@ export interface Peer {
   /** Messages of a backlog at most, of one that takes a few thousand a second or fewer. */
   readonly backlogMax?: number;
   readonly hasFifo?: boolean;
+  /** Something of every queued message is in its memory. */
+  readonly hasIndexInMemory?: boolean;
   /** Its version, undefined when it is not installed. */
   version(): string | undefined;
   /** Starts it on a directory that may have its data of before. */

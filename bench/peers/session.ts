@@ -1,16 +1,21 @@
 // One server, one round: started on an empty directory, given every load, ended.
-import { runScript, temporaryDirectory } from "../support.ts";
+import { temporaryDirectory } from "../support.ts";
 import type { LoadCase, Shape } from "./cases.ts";
 import { ready } from "./driver.ts";
-import type { LoadJob, LoadResult } from "./load.ts";
+import type { LoadResult } from "./load.ts";
 import { DRIVERS } from "./protocols.ts";
 import type { Row } from "./results.ts";
+import { fillSeconds, runLoad, warmUp } from "./run.ts";
 import type { Peer, Server } from "./server.ts";
 
 const WARM_MS = 600;
 const FILL_IN_FLIGHT = 1_000;
-/** Of what a server is given before its first measurement: compilers and caches have seen the work by then. */
-const WARM_SHAPE: Shape = { name: "warm-up", job: { kind: "both", bodyBytes: 256, inFlight: 64 } };
+const START_SECONDS = 3;
+const SHAPE_SECONDS = 1.2; // besides what is measured
+
+/** What a round of it takes, as far as one can say. */
+export const sessionSeconds = (shapeCount: number, seconds: number): number =>
+  shapeCount === 0 ? 0 : START_SECONDS + shapeCount * (seconds + WARM_MS / 1000 + SHAPE_SECONDS);
 
 export interface Chosen {
   readonly of: LoadCase;
@@ -25,11 +30,12 @@ export async function session(
   progress: (text: string) => void,
 ): Promise<Row[]> {
   const directory = temporaryDirectory();
-  const server = await peer.start(directory.path);
   const rows: Row[] = [];
+  let server: Server | undefined;
   try {
+    server = await peer.start(directory.path);
     await ready(DRIVERS[peer.protocol], server.port);
-    await one(peer, server, "warm", WARM_SHAPE, 1);
+    await warmUp(peer, server);
     for (const [index, { of, shape }] of chosen.entries()) {
       progress(`${of.name}: ${shape.name}`);
       const row = { case: of.name, shape: shape.name, peer: peer.name, round };
@@ -39,8 +45,14 @@ export async function session(
         rows.push({ ...row, figures: {}, failure: error instanceof Error ? error.message : String(error) });
       }
     }
+  } catch (error) {
+    // It does not start, or not work at all: the others go on.
+    const failure = error instanceof Error ? error.message : String(error);
+    for (const { of, shape } of chosen) {
+      rows.push({ case: of.name, shape: shape.name, peer: peer.name, round, figures: {}, failure });
+    }
   } finally {
-    await server.kill();
+    await server?.kill();
     directory.remove();
   }
   return rows;
@@ -54,23 +66,15 @@ async function one(
   seconds: number,
 ): Promise<Record<string, number>> {
   const queue = shaped.groupCount === undefined ? name : `${name}.fifo`;
-  const common = { port: server.port, queue, bodyBytes: shaped.bodyBytes };
-  await DRIVERS[peer.protocol].prepare({ ...common, ...shaped, isPaced: false });
-  const run = (job: Pick<LoadJob, "kind" | "inFlight"> & Partial<LoadJob>): Promise<LoadResult> =>
-    runScript<LoadResult>("peers/load.ts", {
-      ...common,
-      protocol: peer.protocol,
-      serverPid: server.pid,
-      warmMs: WARM_MS,
-      seconds,
-      ...job,
-    });
-  if (backlog !== undefined) {
-    const countMax = Math.min(backlog, peer.backlogMax ?? backlog);
-    await run({ kind: "publish", inFlight: Math.min(countMax, FILL_IN_FLIGHT), countMax });
-    return figuresOf(await run({ ...shaped, countMax }));
+  const { bodyBytes } = shaped;
+  await DRIVERS[peer.protocol].prepare({ ...shaped, port: server.port, queue, isPaced: false });
+  if (backlog === undefined) {
+    return figuresOf(await runLoad(peer, server, { ...shaped, queue, warmMs: WARM_MS, seconds }));
   }
-  return figuresOf(await run(shaped));
+  const countMax = Math.min(backlog, peer.backlogMax ?? backlog);
+  const fill = { queue, bodyBytes, countMax, secondsMax: fillSeconds(countMax) };
+  await runLoad(peer, server, { ...fill, kind: "publish", inFlight: Math.min(countMax, FILL_IN_FLIGHT) });
+  return figuresOf(await runLoad(peer, server, { ...shaped, ...fill }));
 }
 
 function figuresOf({ perSecond, lateCount, latencyMs, serverCores, clientCores }: LoadResult): Record<string, number> {

@@ -1,5 +1,6 @@
 // What these sockets could do at best: the same frames and answers, group commits of the same bytes, and no broker behind
-// them. What is published is handed to whoever subscribes, in frames of the same size, as far as credit goes.
+// them. What is published is handed to whoever subscribes, in frames of as many messages as he wants at most. One who
+// subscribes begins anew: what was published before is nobody's.
 
 import type { WebSocket } from "uWebSockets.js";
 import { join } from "node:path";
@@ -10,7 +11,7 @@ import { ROOT } from "../support.ts";
 export interface CeilingJob {
   readonly filePath: string;
   readonly bodyBytes: number;
-  readonly perFrame: number;
+  readonly port?: number; // any, if it is absent
 }
 
 const GATHER_BYTES = 16 * 1024 * 1024;
@@ -36,7 +37,8 @@ const message = field(
   0x1a,
   Buffer.concat([field(0x0a, Buffer.alloc(16, 7)), field(0x12, Buffer.alloc(job.bodyBytes, "x"))]),
 );
-const messages = Buffer.concat(Array.from({ length: job.perFrame }, () => message));
+let perFrame = 1;
+let messages: Buffer = message;
 const deliverOf = (first: number) =>
   envelopeOf(field(0x12, Buffer.concat([Buffer.from([0x08, 1, 0x10, ...varint(first)]), messages])));
 
@@ -46,18 +48,17 @@ let given = 0;
 /** What the bodies begin with, where a frame has one message: its consumer reads from it when it was published. */
 const stamps: Buffer[] = [];
 const STAMP_BYTES = 16;
-let limit = 0;
 
 function give(): void {
   const socket = consumer;
   if (socket === undefined) return;
   socket.cork(() => {
-    while (committed - given >= job.perFrame && given + job.perFrame <= limit) {
+    while (committed - given >= perFrame) {
       const frame = deliverOf(given + 1);
-      if (job.perFrame === 1) frame.set(stamps.shift() as Buffer, frame.byteLength - job.bodyBytes);
+      if (perFrame === 1) frame.set(stamps.shift() as Buffer, frame.byteLength - job.bodyBytes);
       socket.send(frame, true);
-      disk.addSize(job.perFrame * ROW_BYTES);
-      given += job.perFrame;
+      disk.addSize(perFrame * ROW_BYTES);
+      given += perFrame;
     }
   });
 }
@@ -72,6 +73,21 @@ function readVarint(bytes: Uint8Array): number {
     if (byte < 128) return value;
     shift *= 128;
   }
+}
+
+/** Fields 1 and 2 say which and to what; field 5 is how many messages a frame may have. */
+function subscribe(bytes: Uint8Array, end: number): void {
+  perFrame = 1;
+  while (at < end) {
+    const tag = readVarint(bytes);
+    const value = readVarint(bytes);
+    if (tag === 0x28) perFrame = Math.max(1, value);
+    else if ((tag & 7) === 2) at += value;
+  }
+  messages = Buffer.concat(Array.from({ length: perFrame }, () => message));
+  committed = 0;
+  given = 0;
+  stamps.length = 0;
 }
 
 interface Client {
@@ -107,7 +123,8 @@ uws
           at++;
           const messageBytes = readVarint(bytes);
           const bodyAt = at + messageBytes - job.bodyBytes;
-          if (job.perFrame === 1) stamps.push(Buffer.from(bytes.subarray(bodyAt, bodyAt + STAMP_BYTES)));
+          if (consumer !== undefined && perFrame === 1)
+            stamps.push(Buffer.from(bytes.subarray(bodyAt, bodyAt + STAMP_BYTES)));
           at += messageBytes;
           count++;
         }
@@ -126,15 +143,20 @@ uws
           });
         });
       } else if (tag === 0x92) {
+        subscribe(bytes, end);
         consumer = ws;
-        limit = Number.POSITIVE_INFINITY;
-        give();
       } else if (tag === 0x2a) {
-        disk.addSize(job.perFrame * ROW_BYTES);
+        disk.addSize(perFrame * ROW_BYTES);
         disk.commit(() => ws.send(envelopeOf(Buffer.from([0x08, 7, 0x4a, 2, 0x08, 1])), true));
       } else if (tag === 0x32) give();
     },
+    close: (ws) => {
+      if (consumer === ws) consumer = undefined;
+    },
   })
-  .listen("127.0.0.1", 0, (socket) => {
+  .post("/*", (res) => {
+    res.end("{}"); // a queue is created
+  })
+  .listen("127.0.0.1", job.port ?? 0, (socket) => {
     process.stdout.write(`at http://127.0.0.1:${uws.us_socket_local_port(socket)}\n`);
   });

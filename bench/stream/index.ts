@@ -58,8 +58,7 @@ async function onBroker(shape: Shape, ...jobs: readonly Wanted[]): Promise<LoadR
 
 async function onCeiling(shape: Shape, job: Wanted): Promise<LoadResult> {
   const directory = temporaryDirectory();
-  const { bodyBytes, perFrame } = shape;
-  const ceiling: CeilingJob = { filePath: join(directory.path, "log"), bodyBytes, perFrame };
+  const ceiling: CeilingJob = { filePath: join(directory.path, "log"), bodyBytes: shape.bodyBytes };
   const server = await startServer([join(import.meta.dirname, "ceiling.ts"), JSON.stringify(ceiling)]);
   try {
     const port = Number(new URL(server.endpoint).port);

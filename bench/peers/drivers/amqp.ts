@@ -1,7 +1,7 @@
 // RabbitMQ: AMQP 0-9-1, as much of it as a publisher with confirms and a consumer need. Acknowledgements of consumers are
 // not answered in this protocol; one covers all that arrived together.
 import type { Socket } from "node:net";
-import { bodyText, type Consumed, type Driver, dial, gathered, Repeater, STAMP_BYTES } from "../driver.ts";
+import { bodyText, type Consumed, type Driver, dial, gathered, isWide, Repeater, STAMP_BYTES } from "../driver.ts";
 
 const FRAME = { method: 1, header: 2, body: 3, heartbeat: 8 };
 const FRAME_END = 0xce;
@@ -9,6 +9,8 @@ const FRAME_BYTES_MAX = 131_072;
 /** What a quorum queue takes at most. */
 const PREFETCH_MAX = 2_000;
 const PERSISTENT = 2;
+/** Each connection has processes of its own to read it. */
+const PRODUCER_COUNT = 4;
 const READY_MS_MAX = 500;
 const METHOD = {
   connectionStart: 0x000a000a,
@@ -107,6 +109,7 @@ function published(queue: string, body: Buffer): Buffer {
 
 export const amqp: Driver = {
   unit: () => 1,
+  producerCount: (target) => (isWide(target) ? PRODUCER_COUNT : 1),
 
   // Between listening and the end of its start it resets connections.
   isReady: (port) =>

@@ -2,8 +2,9 @@
 import type { Socket } from "node:net";
 import { bodyText, CR, type Driver, dial, gathered, Repeater, STAMP_BYTES } from "../driver.ts";
 
-/** Of this process alone: answers that come late must not find its successor. */
-const INBOX = `_INBOX.${process.pid}`;
+let inboxCount = 0;
+/** Of one connection of this process: answers are for whoever asked, and late ones must not find a successor. */
+const inbox = (): string => `_INBOX.${process.pid}.${inboxCount++}`;
 const CONNECT = 'CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true,"lang":"bench"}\r\n';
 
 /** A message: its subscription, whether it has a reply subject, and where its body is. */
@@ -59,12 +60,10 @@ class Frames {
   }
 }
 
-let askedCount = 0;
-
-/** Asks the server's API; its answer is JSON. Each has an inbox of its own: several may ask at once. */
+/** Asks the server's API; its answer is JSON. */
 async function ask(port: number, subject: string, body: object): Promise<void> {
   const text = JSON.stringify(body);
-  const inbox = `${INBOX}a${askedCount++}`;
+  const own = inbox();
   await new Promise<void>((done, failed) => {
     const frames = new Frames((_sid, _reply, bytes, at, end) => {
       const answer = bytes.toString("utf8", at, end);
@@ -75,10 +74,7 @@ async function ask(port: number, subject: string, body: object): Promise<void> {
     });
     frames
       .open(port)
-      .then(
-        (socket) => socket.write(`SUB ${inbox} 1\r\nPUB ${subject} ${inbox} ${text.length}\r\n${text}\r\n`),
-        failed,
-      );
+      .then((socket) => socket.write(`SUB ${own} 1\r\nPUB ${subject} ${own} ${text.length}\r\n${text}\r\n`), failed);
   });
 }
 
@@ -93,6 +89,7 @@ export const nats: Driver = {
   },
 
   async producer({ port, queue, bodyBytes }, confirmed) {
+    const own = inbox();
     let count = 0;
     const frames = new Frames((_sid, _reply, bytes, at, end) => {
       if (end - at < 200 && bytes.toString("latin1", at, at + 8) === '{"error"') {
@@ -107,9 +104,9 @@ export const nats: Driver = {
       if (count > 0) confirmed(count);
     });
     frames.socket = socket;
-    socket.write(`${CONNECT}SUB ${INBOX}p 1\r\n`);
+    socket.write(`${CONNECT}SUB ${own} 1\r\n`);
     const body = bodyText(bodyBytes);
-    const head = `PUB ${queue} ${INBOX}p ${bodyBytes}\r\n`;
+    const head = `PUB ${queue} ${own} ${bodyBytes}\r\n`;
     const repeater = new Repeater(() => Buffer.from(`${head}${bodyText(bodyBytes)}\r\n`, "latin1"));
     return {
       send(howMany, stamp) {
@@ -120,6 +117,7 @@ export const nats: Driver = {
   },
 
   async consumer({ port, queue, inFlight, isPaced }, on) {
+    const own = inbox();
     let asked = 0; // messages that may still come for what was asked
     let settled = 0;
     let acknowledgements: string[] = [];
@@ -127,14 +125,14 @@ export const nats: Driver = {
       if (sid === 2) settled++;
       else if (reply !== "") {
         if (isPaced) on.stamp(bytes.toString("latin1", at, at + STAMP_BYTES));
-        acknowledgements.push(`PUB ${reply} ${INBOX}k 4\r\n+ACK\r\n`);
+        acknowledgements.push(`PUB ${reply} ${own}.k 4\r\n+ACK\r\n`);
       } else asked = 0; // the request is over
     });
     const more = (): string => {
       if (asked > inFlight / 2) return "";
       const request = `{"batch":${inFlight - asked},"expires":600000000000}`;
       asked = inFlight;
-      return `PUB $JS.API.CONSUMER.MSG.NEXT.${queue}.c ${INBOX}m ${request.length}\r\n${request}\r\n`;
+      return `PUB $JS.API.CONSUMER.MSG.NEXT.${queue}.c ${own}.m ${request.length}\r\n${request}\r\n`;
     };
     const socket = await dial(port, (data) => {
       settled = 0;
@@ -148,7 +146,7 @@ export const nats: Driver = {
       if (text !== "") socket.write(text, "latin1");
     });
     frames.socket = socket;
-    socket.write(`${CONNECT}SUB ${INBOX}m 1\r\nSUB ${INBOX}k 2\r\n${more()}`);
+    socket.write(`${CONNECT}SUB ${own}.m 1\r\nSUB ${own}.k 2\r\n${more()}`);
     return [socket];
   },
 

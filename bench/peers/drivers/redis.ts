@@ -1,9 +1,24 @@
 // Redis Streams: XADD, XREADGROUP, XACK in pipelines. A group is read by one consumer, which acknowledges a whole read with
 // one XACK; what was acknowledged stays in the stream, which spares Redis the work of removing it.
 import type { Socket } from "node:net";
-import { bodyText, type Consumed, CR, type Driver, decimal, dial, gathered, Repeater, STAMP_BYTES } from "../driver.ts";
+import {
+  bodyText,
+  type Consumed,
+  CR,
+  type Driver,
+  decimal,
+  dial,
+  gathered,
+  isWide,
+  Repeater,
+  STAMP_BYTES,
+} from "../driver.ts";
 
 const READ_COUNT_MAX = 1_000;
+/** Redis takes 16 KiB of a connection in each pass of its loop, and a pass has one sync: more of them share it. */
+const PRODUCER_COUNT = 16;
+const CONSUMER_COUNT = 4;
+let consumerNumber = 0;
 
 export function command(...words: readonly string[]): Buffer {
   const parts = words.map((word) => `$${word.length}\r\n${word}\r\n`);
@@ -67,6 +82,8 @@ async function ask(port: number, ...words: readonly string[]): Promise<void> {
 
 export const redis: Driver = {
   unit: () => 1,
+  producerCount: (target) => (isWide(target) ? PRODUCER_COUNT : 1),
+  consumerCount: (target) => (isWide(target) ? CONSUMER_COUNT : 1),
 
   prepare: ({ port, queue }) => ask(port, "XGROUP", "CREATE", queue, "g", "$", "MKSTREAM"),
 
@@ -103,7 +120,8 @@ export const redis: Driver = {
 
   async consumer({ port, queue, inFlight, isPaced }, on: Consumed) {
     const countMax = String(Math.min(inFlight, READ_COUNT_MAX));
-    const read = command("XREADGROUP", "GROUP", "g", "c", "COUNT", countMax, "BLOCK", "0", "STREAMS", queue, ">");
+    const name = `c${consumerNumber++}`;
+    const read = command("XREADGROUP", "GROUP", "g", name, "COUNT", countMax, "BLOCK", "0", "STREAMS", queue, ">");
     let acknowledging = 0;
     let socket: Socket;
     const replies = new Replies((reply) => {

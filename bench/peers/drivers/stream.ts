@@ -3,11 +3,12 @@
 import type { Socket } from "node:net";
 import { eachBody, field, frameOf, LoadSocket, number, publishFrame, putWide } from "../../stream/socket.ts";
 import { call } from "../../support.ts";
-import { bodyText, type Driver, STAMP_BYTES, type Target } from "../driver.ts";
+import { bodyText, type Driver, isWide, STAMP_BYTES, type Target } from "../driver.ts";
 
 const HELLO = frameOf(field(0x82, number(0x20, 0))); // field 16; no grace period
 const CREDIT_BYTES = 200_000_000;
 const PER_FRAME_MAX = 100;
+const PRODUCER_COUNT = 4;
 const BODY_COUNT = 64;
 const PUBLISHER_BYTES = 3_500_000; // of its credit of 4 MiB
 
@@ -40,6 +41,7 @@ function leastLoaded(publishers: readonly Publisher[]): Publisher {
 
 export const stream: Driver = {
   unit: perFrame,
+  producerCount: (target) => (isWide(target) ? PRODUCER_COUNT : 1),
 
   async prepare({ port, queue }) {
     await call(`http://127.0.0.1:${port}`, "CreateQueue", { QueueName: queue });

@@ -15,9 +15,11 @@ async function start(directory: string, sync: string) {
 
 export const beanstalkd: Peer = {
   name: "beanstalkd",
+  role: "peer",
   title: "beanstalkd",
   protocol: "beanstalk",
   isDurable: true,
+  hasIndexInMemory: true,
   backlogMax: 5_000,
   settings: "-f 0: a sync for every change",
   version: () => versionOf(path, "-v"),

@@ -5,8 +5,9 @@ import { cached, freePort, launch, type Peer, serverOf, versionOf } from "../ser
 
 const path = cached("bin", "nats-server");
 
-function nats(syncInterval: "always" | undefined): Pick<Peer, "protocol" | "version" | "start"> {
+function nats(syncInterval: "always" | undefined): Pick<Peer, "role" | "protocol" | "version" | "start"> {
   return {
+    role: "peer",
     protocol: "nats",
     version: () => versionOf(path, "--version"),
     async start(directory) {
@@ -33,6 +34,7 @@ export const natsAlways: Peer = {
 export const natsDefault: Peer = {
   ...nats(undefined),
   name: "nats-default",
+  quickCases: ["publish", "both", "latency"],
   title: "NATS JetStream, default",
   isDurable: false,
   settings: "sync_interval 2m (default): not durable; else as above",

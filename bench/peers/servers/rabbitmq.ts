@@ -19,9 +19,11 @@ function home(): string | undefined {
 
 export const rabbitmq: Peer = {
   name: "rabbitmq",
+  role: "peer",
   title: "RabbitMQ quorum queue",
   protocol: "amqp",
   isDurable: true,
+  hasIndexInMemory: true,
   settings: "quorum queue of one member, persistent messages, publisher confirms; acknowledgements have no answer",
   version: () => home()?.split("-")[1],
   async start(directory) {

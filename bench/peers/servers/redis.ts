@@ -5,9 +5,11 @@ const path = program("redis-server");
 
 export const redisStreams: Peer = {
   name: "redis",
+  role: "peer",
   title: "Redis Streams",
   protocol: "redis",
   isDurable: true,
+  hasIndexInMemory: true,
   settings: "appendonly yes, appendfsync always, no snapshots",
   version: () => versionOf(path, "--version"),
   async start(directory) {

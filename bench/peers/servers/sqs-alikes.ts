@@ -9,7 +9,8 @@ function linkedVersion(...path: string[]): string | undefined {
   return existsSync(link) ? /(\d+\.\d+\.\d+)$/.exec(realpathSync(link))?.[1] : undefined;
 }
 
-const common = { isDurable: false, backlogMax: 5_000 } as const;
+const quickCases = ["publish", "both", "latency", "fifo"];
+const common = { role: "peer", isDurable: false, backlogMax: 5_000, quickCases } as const;
 
 export const elasticmq: Peer = {
   ...common,
@@ -50,6 +51,7 @@ export const goaws: Peer = {
 export const moto: Peer = {
   ...common,
   name: "moto",
+  quickCases: ["publish", "both"],
   backlogMax: 200,
   title: "moto's server",
   protocol: "http",

@@ -2,11 +2,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUNDLE, ROOT } from "../../support.ts";
-import { freePort, launch, type Peer, serverOf } from "../server.ts";
+import { freePort, launch, type Peer, type Server, serverOf } from "../server.ts";
 
-async function start(directory: string) {
+/** @param nodeArgs of its process, before the program */
+export async function startWasq(directory: string, nodeArgs: readonly string[] = []): Promise<Server> {
   const port = await freePort();
-  const args = [BUNDLE, "serve", "--port", String(port), "--data-dir", join(directory, "data")];
+  const args = [...nodeArgs, BUNDLE, "serve", "--port", String(port), "--data-dir", join(directory, "data")];
   return serverOf(launch(process.execPath, args, directory), port);
 }
 
@@ -15,7 +16,20 @@ function version(): string | undefined {
   return (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string }).version;
 }
 
-const settings = "as it starts";
-const common = { isDurable: true, settings, version, start };
-export const wasqStream: Peer = { ...common, name: "wasq-stream", title: "wasq, stream", protocol: "stream" };
+const settings = "as it starts: log encrypted, synced before an answer";
+const common = {
+  role: "wasq",
+  isDurable: true,
+  settings,
+  version,
+  start: (directory: string) => startWasq(directory),
+} as const;
+
+export const wasqStream: Peer = {
+  ...common,
+  name: "wasq-stream",
+  title: "wasq, stream",
+  protocol: "stream",
+  probeProtocol: "http",
+};
 export const wasqHttp: Peer = { ...common, name: "wasq", title: "wasq, HTTP", protocol: "http", hasFifo: true };

@@ -1,0 +1,49 @@
+// The last run as it is shown: plots, tables and the run itself in bench/figures, and some of it in the project's README.
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "../support.ts";
+import { plots } from "./plots.ts";
+import { goalsMarkdown, markdown, provenance } from "./report.ts";
+import type { Results } from "./results.ts";
+
+const FIGURES = join(ROOT, "bench", "figures");
+const README = join(ROOT, "README.md");
+/** Of the plots, those that the project's README shows: where wasq loses stands in the first. */
+const SHOWN = [
+  "publish",
+  "both-256-B-1-000-in-flight",
+  "latency-256-B-5-000-s",
+  "backlog-1-000-000-queued-rssPerMessage",
+  "backlog-1-000-000-queued-restartMs",
+];
+const BEGIN = "<!-- figures: npm run bench:peers -- --publish -->";
+const END = "<!-- /figures -->";
+
+export function publish(jsonFile: string, titleOf: (name: string) => string): void {
+  const results: Results = JSON.parse(readFileSync(jsonFile, "utf8"));
+  mkdirSync(FIGURES, { recursive: true });
+  for (const name of readdirSync(FIGURES)) rmSync(join(FIGURES, name));
+  copyFileSync(jsonFile, join(FIGURES, "results.json"));
+  const made = plots(results, titleOf);
+  for (const { name, svg } of made) writeFileSync(join(FIGURES, `${name}.svg`), svg);
+  const image = ({ name, title }: { name: string; title: string }, folder: string): string =>
+    `![${title}](${folder}${name}.svg)`;
+  const about = [
+    "# The last run that is shown",
+    "Made by `npm run bench:peers -- --publish` from `results.json`, which has every round; nothing here is written by hand.",
+    "[bench/peers](../peers/README.md) says what is measured, and where it is not fair.",
+    provenance(results),
+    "## What was to be reached",
+    goalsMarkdown(results),
+    markdown(results, titleOf).trim(),
+    "## Plots",
+    ...made.map((plot) => image(plot, "")),
+  ];
+  writeFileSync(join(FIGURES, "README.md"), `${about.join("\n\n")}\n`);
+  const shown = SHOWN.flatMap((name) => made.filter((plot) => plot.name === name));
+  const block = [BEGIN, provenance(results), ...shown.map((plot) => image(plot, "bench/figures/")), END].join("\n\n");
+  const text = readFileSync(README, "utf8");
+  const [before, after] = [text.indexOf(BEGIN), text.indexOf(END)];
+  if (before === -1 || after < before) throw new Error(`README.md has no place for figures: ${BEGIN} ... ${END}`);
+  writeFileSync(README, text.slice(0, before) + block + text.slice(after + END.length));
+}
