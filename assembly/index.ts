@@ -261,6 +261,7 @@ export function idsRefilled(): void { ids.refilled(); }
 export function setSender(bytes: u32): void { request.setSender(bytes); }
 export function urlStart(): u32 { return <u32>request.urlStart; }
 export function urlBytes(): u32 { return request.urlBytes; }
+export function urlRepeats(): bool { return request.urlRepeats(); }
 export function parseSend(bytes: u32, batch: bool): u32 { return request.parseSend(bytes, batch); }
 /** @returns bytes of the answer in the reply region, NOT_TAKEN when nothing was done; so the two below */
 export function sendParsed(index: u32, batch: bool, nowMs: f64): u32 {

@@ -45,6 +45,10 @@ const spans: usize = memory.data(400); // BATCH_MAX of them
 const sender: usize = memory.data(256);
 let senderBytes: u32 = 0;
 
+const LAST_URL_BYTES_MAX: u32 = 256;
+const lastUrl: usize = memory.data(256);
+let lastUrlBytes: u32 = 0;
+
 let region: usize = 0;
 export let urlStart: usize = 0;
 export let urlBytes: u32 = 0;
@@ -91,6 +95,14 @@ function url(): bool {
   urlStart = json.spanStart;
   urlBytes = json.spanBytes;
   return true;
+}
+
+/** Whether the URL is that of the request before. The host makes a text of one that is not. */
+export function urlRepeats(): bool {
+  if (urlBytes == lastUrlBytes && memory.compare(urlStart, lastUrl, urlBytes) == 0) return true;
+  lastUrlBytes = urlBytes <= LAST_URL_BYTES_MAX ? urlBytes : 0;
+  memory.copy(lastUrl, urlStart, lastUrlBytes);
+  return false;
 }
 
 /** Letters, digits and ASCII punctuation, 1 to 128 of them. */

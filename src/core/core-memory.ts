@@ -13,12 +13,12 @@ export class CoreMemory {
   }
 
   get bytes(): Buffer {
-    if (this.#bytes.buffer !== this.#wasm.memory.buffer) this.#renew();
+    if (this.#bytes.byteLength === 0) this.#renew(); // it is detached: to ask the memory itself costs more
     return this.#bytes;
   }
 
   get words(): Uint32Array {
-    if (this.#words.buffer !== this.#wasm.memory.buffer) this.#renew();
+    if (this.#words.byteLength === 0) this.#renew();
     return this.#words;
   }
 

@@ -81,6 +81,7 @@ export class Core {
   readonly effects: Effects;
   /** Looks that change nothing. */
   readonly peeks: Peeks;
+  #hasRequests = false;
   #sendOffset = 0;
   #sendCount = 0;
 
@@ -107,8 +108,10 @@ export class Core {
     return this.#views.bytes;
   }
 
-  /** Whole requests, read and answered in here. */
+  /** Whole requests, read and answered in here; to be asked for once, as what is parsed is kept in one place. */
   requests(host: RequestHost): Requests {
+    assert(!this.#hasRequests, "one at a time reads requests");
+    this.#hasRequests = true;
     return new Requests(this.#wasm, this.#views, host);
   }
 

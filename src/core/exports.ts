@@ -119,6 +119,7 @@ export interface CoreExports extends StreamExports {
   setSender(bytes: number): void;
   urlStart(): number;
   urlBytes(): number;
+  urlRepeats(): number;
   parseSend(bytes: number, batch: number): number;
   sendParsed(index: number, batch: number, nowMs: number): number;
   parseDelete(bytes: number, batch: number): number;

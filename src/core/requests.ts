@@ -34,6 +34,7 @@ export class Requests {
   readonly #bytesMax: number;
   readonly #host: RequestHost;
   #senderId = "";
+  #url = "";
   #entryCount = 0;
 
   constructor(wasm: CoreExports, memory: CoreMemory, host: RequestHost) {
@@ -61,9 +62,13 @@ export class Requests {
     return byteLength;
   }
 
+  /** Most requests are for the queue of the one before: then this is the same string, whose hash is known. */
   #queueUrl(): string {
-    const start = this.#wasm.urlStart();
-    return this.#memory.bytes.toString("latin1", start, start + this.#wasm.urlBytes()); // it is ASCII
+    const wasm = this.#wasm;
+    if (wasm.urlRepeats() !== 0) return this.#url;
+    const start = wasm.urlStart();
+    this.#url = this.#memory.bytes.toString("latin1", start, start + wasm.urlBytes()); // it is ASCII
+    return this.#url;
   }
 
   #text(size: number): string {

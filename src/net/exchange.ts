@@ -4,7 +4,9 @@ import type { HttpResponse } from "uWebSockets.js";
 import { REQUEST_BYTES_MAX } from "../limits.ts";
 import type { ErrorCode } from "../sqs/errors.ts";
 import type { Client, Direct, DirectReply, Handle } from "../sqs/exchange.ts";
+import { JSON_TYPE } from "../sqs/json.ts";
 import { refusalOf } from "../sqs/refusal.ts";
+import { newRequestId } from "../sqs/request-ids.ts";
 import { letRead } from "./cors.ts";
 import { Gathering, type GatheringBudget } from "./gathering.ts";
 import type { Incoming } from "./incoming.ts";
@@ -20,6 +22,9 @@ export const STATUS: Readonly<Record<number, string>> = {
   503: "503 Service Unavailable",
 };
 
+/** What stands before the ID of a request that was answered in JSON. */
+const JSON_HEADERS = `Content-Type: ${JSON_TYPE}\r\nx-amzn-RequestId`;
+
 /** What all requests of a server share. */
 export interface Shared {
   readonly traffic: Traffic;
@@ -34,6 +39,8 @@ export class Exchange implements Client {
   readonly #direct: Direct | undefined;
   readonly #servesHead: boolean;
   readonly #reader: string;
+  /** The answer to an action of the JSON protocol, while it waits for the disk. */
+  text = "";
   #over = false; // answered, or the client has gone
   #answering = false;
   #cancel: (() => void) | undefined;
@@ -113,11 +120,26 @@ export class Exchange implements Client {
     this.#finish();
   }
 
+  /** What the answer tells is on disk. */
+  release(): void {
+    if (this.#over) return;
+    Exchange.#corked = this;
+    this.#res.cork(Exchange.#writeText);
+    this.#finish();
+  }
+
   // Headers and body leave together, under one cork, which calls back at once: one function serves every answer.
   static #corked: Exchange;
-  static #writeCorked(): void {
-    Exchange.#corked.#write();
-  }
+  static readonly #writeCorked = (): void => Exchange.#corked.#write();
+
+  // Nearly every answer is one of these. Each call into the library costs as much as the rest of it: one writes both headers.
+  static readonly #writeText = (): void => {
+    const { text } = Exchange.#corked;
+    const res = Exchange.#corked.#res;
+    res.writeHeader(JSON_HEADERS, newRequestId());
+    if (Exchange.#corked.#reader !== "") letRead(res, Exchange.#corked.#reader);
+    res.end(text, Exchange.#corked.#shared.traffic.isClosing);
+  };
 
   #write(close = this.#shared.traffic.isClosing): void {
     const res = this.#res;

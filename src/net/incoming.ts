@@ -2,6 +2,7 @@
 // nothing is looked for twice.
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
 import type { SqsRequest } from "../sqs/exchange.ts";
+import { JSON_TYPE } from "../sqs/json.ts";
 import { HeaderList } from "./header-list.ts";
 
 const NO_BODY: Buffer = Buffer.alloc(0);
@@ -38,7 +39,8 @@ export class Incoming implements SqsRequest {
     this.contentType = headerOf("content-type", req, list);
     this.target = headerOf("x-amz-target", req, list);
     this.authorization = headerOf("authorization", req, list);
-    this.accept = headerOf("accept", req, list);
+    // Whoever asks in the JSON protocol is answered in it, whatever else he accepts.
+    this.accept = this.contentType === JSON_TYPE && this.target !== "" ? "" : headerOf("accept", req, list);
     this.traceHeader = headerOf("x-amzn-trace-id", req, list);
     this.headers = list ?? NO_HEADERS;
     this.origin = headerOf("origin", req, list);

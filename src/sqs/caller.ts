@@ -25,6 +25,40 @@ const REGION = /^[a-z0-9-]{1,64}$/;
 const ACCESS_KEY = /^[A-Za-z0-9_.-]{1,128}$/;
 const ACCOUNT = /^\d{12}$/;
 
+/**
+ * Callers, as they say they are. Whoever asks again is known by what names him: the beginning of his Authorization, which
+ * stays the same for a day, or that there is none; and the host.
+ */
+export class Callers {
+  readonly #account: string;
+  readonly #region: string;
+  #last: Caller | undefined;
+  #lastNamed = ""; // the beginning of the last one's Authorization; "": there was none, and no query
+  #lastHost = "";
+
+  /** As for callerOf. */
+  constructor(account: string, region: string) {
+    this.#account = account;
+    this.#region = region;
+  }
+
+  of(request: Credentials): Caller {
+    const { authorization, query, host } = request;
+    if (this.#last !== undefined && host === this.#lastHost && this.#names(authorization, query)) return this.#last;
+    const { end } = scopeOf(request);
+    const caller = callerOf(request, this.#account, this.#region);
+    this.#last = end > 0 || (authorization === "" && query === "") ? caller : undefined;
+    this.#lastNamed = authorization.slice(0, end);
+    this.#lastHost = host;
+    return caller;
+  }
+
+  #names(authorization: string, query: string): boolean {
+    if (this.#lastNamed === "") return authorization === "" && query === "";
+    return authorization.startsWith(this.#lastNamed);
+  }
+}
+
 /** @param account for whoever does not name another. @param region for requests that name none */
 export function callerOf(request: Credentials, account: string, region: string): Caller {
   const scope = scopeOf(request);
@@ -51,14 +85,16 @@ function accountOf(accessKey: string | undefined, otherwise: string): string {
 interface Scope {
   readonly accessKey: string | undefined;
   readonly region: string | undefined;
+  readonly end: number; // in Authorization, behind the region; 0: it stands elsewhere, or nowhere
 }
 
-const NO_SCOPE: Scope = { accessKey: undefined, region: undefined };
+const NO_SCOPE: Scope = { accessKey: undefined, region: undefined, end: 0 };
 
 function scopeOf(request: Credentials): Scope {
   let text = request.authorization;
   let keyStart = text.indexOf("Credential=") + "Credential=".length;
-  if (keyStart < "Credential=".length) {
+  const isHeader = keyStart >= "Credential=".length;
+  if (!isHeader) {
     const start = request.query.indexOf("X-Amz-Credential=");
     if (start === -1) return NO_SCOPE;
     text = request.query.slice(start, start + CREDENTIAL_COUNT_MAX).replaceAll(/%2f/gi, "/");
@@ -73,5 +109,6 @@ function scopeOf(request: Credentials): Scope {
   return {
     accessKey: ACCESS_KEY.test(accessKey) ? accessKey : undefined,
     region: REGION.test(region) ? region : undefined,
+    end: isHeader ? regionEnd + 1 : 0,
   };
 }

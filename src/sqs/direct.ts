@@ -1,13 +1,12 @@
 // The way for the requests that carry messages in AWS JSON: their text goes into the core as it came, and what comes out is
 // the answer. Only what is plainly right goes this way; the actions of this room take everything else, from the start.
-import { randomUUID } from "node:crypto";
-import type { Broker, DirectBroker, HeldAnswer, Queue, Received, Receiver } from "../broker/types.ts";
+import type { Broker, DirectBroker, Queue, Received, Receiver } from "../broker/types.ts";
 import { receivedOutput, receiveMessage } from "./actions/receive-message.ts";
 import type { Caller } from "./caller.ts";
 import { SqsError } from "./errors.ts";
-import type { Client, Direct, DirectReply, SqsRequest } from "./exchange.ts";
+import type { Client, Direct, SqsRequest } from "./exchange.ts";
 import { type Gate, openGate } from "./gate.ts";
-import { JSON_RENDERER, JSON_TYPE } from "./json.ts";
+import { JSON_RENDERER, JSON_TYPE, jsonReply } from "./json.ts";
 import { selectionOf } from "./message-attributes.ts";
 import { nameOfUrl } from "./operation.ts";
 import { PendingReply } from "./pending-reply.ts";
@@ -45,13 +44,13 @@ export function createDirect(broker: Broker, direct: DirectBroker, options: Dire
     (request, caller, client) => {
       const url = direct.parseSend(request.body, batch, caller.senderId);
       const queue = enter(url, caller, request, "sqs:SendMessage");
-      return taken(queue !== undefined && direct.send(queue, batch, new DirectAnswer(client)));
+      return taken(queue !== undefined && direct.send(queue, batch, client));
     };
   const remove =
     (batch: boolean): Way =>
     (request, caller, client) => {
       const queue = enter(direct.parseDelete(request.body, batch), caller, request, "sqs:DeleteMessage");
-      return taken(queue !== undefined && direct.delete(queue, batch, new DirectAnswer(client)));
+      return taken(queue !== undefined && direct.delete(queue, batch, client));
     };
   const receive: Way = (http, caller, client) => {
     const request = direct.parseReceive(http.body);
@@ -85,23 +84,6 @@ export function createDirect(broker: Broker, direct: DirectBroker, options: Dire
   };
 }
 
-function reply(body: string | Uint8Array): DirectReply {
-  return { status: 200, contentType: JSON_TYPE, requestId: randomUUID(), queryError: undefined, body };
-}
-
-class DirectAnswer implements HeldAnswer {
-  text = "";
-  readonly #client: Client;
-
-  constructor(client: Client) {
-    this.#client = client;
-  }
-
-  release(): void {
-    this.#client.answer(reply(this.text));
-  }
-}
-
 class DirectReceiver implements Receiver {
   readonly wanted: number;
   readonly #client: Client;
@@ -116,7 +98,7 @@ class DirectReceiver implements Receiver {
   }
 
   composed(body: Uint8Array): void {
-    this.#client.answer(reply(body));
+    this.#client.answer(jsonReply(body));
   }
 
   /** As the action does it. */
@@ -137,20 +119,40 @@ class QueuesByUrl {
   readonly #known = new Map<string, Map<string, Queue>>(); // by account and region, then by URL
   #count = 0;
   #version = -1;
+  #caller: Caller | undefined; // who asked last, and his queues
+  #queues = new Map<string, Queue>();
 
   constructor(broker: Broker, direct: DirectBroker) {
     this.#broker = broker;
     this.#direct = direct;
   }
 
-  find(url: string | undefined, { account, region }: Caller): Queue | undefined {
+  find(url: string | undefined, caller: Caller): Queue | undefined {
     if (url === undefined) return undefined;
     const version = this.#direct.queuesVersion;
     if (version !== this.#version || this.#count > URL_COUNT_MAX) {
       this.#known.clear();
       this.#count = 0;
       this.#version = version;
+      this.#caller = undefined;
     }
+    if (caller !== this.#caller) {
+      this.#queues = this.#queuesOf(caller);
+      this.#caller = caller;
+    }
+    const queues = this.#queues;
+    const known = queues.get(url);
+    if (known !== undefined) return known;
+    const { account, region } = caller;
+    const name = nameOfUrl({ broker: this.#broker, account, region }, url);
+    const queue = name === undefined ? undefined : this.#broker.find(name);
+    if (queue === undefined || url.length > URL_LENGTH_MAX) return queue;
+    queues.set(url, queue);
+    this.#count++;
+    return queue;
+  }
+
+  #queuesOf({ account, region }: Caller): Map<string, Queue> {
     const place = `${account}/${region}`;
     let queues = this.#known.get(place);
     if (queues === undefined) {
@@ -158,13 +160,6 @@ class QueuesByUrl {
       this.#known.set(place, queues);
       this.#count++;
     }
-    const known = queues.get(url);
-    if (known !== undefined) return known;
-    const name = nameOfUrl({ broker: this.#broker, account, region }, url);
-    const queue = name === undefined ? undefined : this.#broker.find(name);
-    if (queue === undefined || url.length > URL_LENGTH_MAX) return queue;
-    queues.set(url, queue);
-    this.#count++;
-    return queue;
+    return queues;
   }
 }

@@ -1,4 +1,5 @@
 // One HTTP request and its answer, as the SQS room sees them: no sockets.
+import type { HeldAnswer } from "../broker/types.ts";
 
 /** Valid until `handle` returns; what is kept must be copied. Header values are as received, "" when absent. */
 export interface SqsRequest {
@@ -36,8 +37,8 @@ export interface DirectReply extends Omit<SqsReply, "body"> {
   readonly body: string | Uint8Array;
 }
 
-/** Whoever asked: answered once at most. */
-export interface Client {
+/** Whoever asked: answered once at most. While his answer waits for the disk he holds its text himself: nothing is made for that. */
+export interface Client extends HeldAnswer {
   answer(reply: DirectReply): void;
 }
 

@@ -11,7 +11,7 @@ import { type Circumstances, contextOf } from "../auth/request-context.ts";
 import type { SignedRequest } from "../auth/sigv4.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Queue, QueueName } from "../broker/types.ts";
-import { type Caller, callerOf } from "./caller.ts";
+import { type Caller, Callers } from "./caller.ts";
 import { SqsError } from "./errors.ts";
 import type { SqsRequest } from "./exchange.ts";
 import { isJson } from "./json.ts";
@@ -47,7 +47,8 @@ export interface GateDefaults {
 
 /** Takes everybody for whom he says he is, and lets him do anything. */
 export function openGate({ account, defaultRegion }: GateDefaults): Gate {
-  return { admit: (request) => callerOf(request, account, defaultRegion), permit: () => {}, again: (caller) => caller };
+  const callers = new Callers(account, defaultRegion);
+  return { admit: (request) => callers.of(request), permit: () => {}, again: (caller) => caller };
 }
 
 /** Open until it is shut, and never open again: what stands behind it changes, and whoever asks it need not know. */

@@ -3,9 +3,10 @@
 
 import { isAscii, isUtf8 } from "node:buffer";
 import { ERRORS, queryErrorOf, SqsError } from "./errors.ts";
-import type { SqsReply, SqsRequest } from "./exchange.ts";
+import type { DirectReply, SqsReply, SqsRequest } from "./exchange.ts";
 import type { Operation } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
+import { newRequestId } from "./request-ids.ts";
 import type { Member, Members } from "./shapes.ts";
 
 export const JSON_TYPE = "application/x-amz-json-1.0";
@@ -35,6 +36,11 @@ const CODECS: ReadonlyMap<string, Codec> = new Map(
 const ENCODERS: ReadonlyMap<Operation, Encode | undefined> = new Map(
   [...CODECS.values()].map(({ operation, encode }) => [operation, encode]),
 );
+
+/** What went well; its body may be bytes. */
+export function jsonReply(body: string | Uint8Array): DirectReply {
+  return { status: 200, contentType: JSON_TYPE, requestId: newRequestId(), queryError: undefined, body };
+}
 
 /** Whether a request speaks JSON, whatever its path. A GET never does. */
 export function isJson(request: SqsRequest): boolean {

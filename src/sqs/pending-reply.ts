@@ -1,8 +1,8 @@
-import { randomUUID } from "node:crypto";
 import { SqsError } from "./errors.ts";
 import type { SqsReply } from "./exchange.ts";
 import type { Renderer } from "./json.ts";
 import type { Operation, Reply } from "./operation.ts";
+import { newRequestId } from "./request-ids.ts";
 
 /** One request that waits for its answer. */
 export class PendingReply implements Reply<unknown> {
@@ -24,7 +24,7 @@ export class PendingReply implements Reply<unknown> {
     if (this.answered || this.operation === undefined) return;
     let reply: SqsReply;
     try {
-      reply = this.#renderer.success(this.operation, make(), randomUUID());
+      reply = this.#renderer.success(this.operation, make(), newRequestId());
     } catch (error) {
       this.fail(error);
       return;
@@ -48,10 +48,10 @@ export class PendingReply implements Reply<unknown> {
     if (error instanceof SqsError) {
       if (this.answered) return;
       this.onAnswer?.(error);
-      this.#send(this.#renderer.failure(error, randomUUID()));
+      this.#send(this.#renderer.failure(error, newRequestId()));
       return;
     }
-    const requestId = randomUUID();
+    const requestId = newRequestId();
     const failure = new SqsError("InternalFailure", `The request failed inside the broker. Its id is ${requestId}.`);
     if (!this.answered) {
       this.onAnswer?.(failure);
@@ -62,7 +62,7 @@ export class PendingReply implements Reply<unknown> {
 
   /** What the service says to a plain GET of a queue URL, in XML whatever is accepted. */
   noAction(): void {
-    const requestId = randomUUID();
+    const requestId = newRequestId();
     const body = "<UnknownOperationException/>";
     this.#send({ status: 404, contentType: "text/xml", requestId, queryError: undefined, body });
   }

@@ -6,8 +6,9 @@ import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { OpenedBroker } from "../../src/broker/open.ts";
 import { createDirect } from "../../src/sqs/direct.ts";
-import type { Direct, Handle, SqsRequest } from "../../src/sqs/exchange.ts";
+import type { Client, Direct, DirectReply, Handle, SqsRequest } from "../../src/sqs/exchange.ts";
 import { createSqs } from "../../src/sqs/index.ts";
+import { jsonReply } from "../../src/sqs/json.ts";
 import { openAt } from "../support/open-broker.ts";
 import { type Json, jsonRequest, NO_REQUEST, parseJson } from "../support/sqs-client.ts";
 
@@ -42,6 +43,17 @@ interface Answer {
   readonly text: string;
 }
 
+/** As an HTTP request: what waited for the disk is a success. */
+function clientOf(answer: (reply: DirectReply) => void): Client {
+  return {
+    text: "",
+    answer,
+    release() {
+      answer(jsonReply(this.text));
+    },
+  };
+}
+
 /** @returns undefined when the direct way does not take it */
 function ask(way: Way, action: string, input: unknown): Promise<Answer | undefined> {
   return new Promise((resolve) => {
@@ -51,7 +63,7 @@ function ask(way: Way, action: string, input: unknown): Promise<Answer | undefin
       resolve({ status: reply.status, contentType: reply.contentType, text });
     };
     if (way === "actions") handle(request, answer);
-    else if (direct(request, { answer }) === false) resolve(undefined);
+    else if (direct(request, clientOf(answer)) === false) resolve(undefined);
   });
 }
 
@@ -155,6 +167,25 @@ describe("sends", () => {
     await expectSameMessages();
   });
 
+  test("go to the queue they name, in whatever order queues are asked for", async () => {
+    const all: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      await createQueues();
+      all.push(urls.direct);
+    }
+    const order = [0, 1, 1, 2, 0, 2, 2, 1, 0];
+    for (const [i, at] of order.entries()) {
+      await call("direct", "SendMessage", { QueueUrl: all[at], MessageBody: `${at} ${i}` });
+    }
+    for (const [at, url] of all.entries()) {
+      const { Messages } = (await call("direct", "ReceiveMessage", { QueueUrl: url, MaxNumberOfMessages: 10 })) as {
+        Messages: { Body: string }[];
+      };
+      const expected = order.flatMap((to, i) => (to === at ? [`${at} ${i}`] : []));
+      expect(Messages.map(({ Body }) => Body).sort()).toEqual(expected);
+    }
+  });
+
   test("a delay", async () => {
     await expectAlike("SendMessage", (QueueUrl) => ({ QueueUrl, MessageBody: "later", DelaySeconds: 900 }));
     const input = { QueueUrl: urls.direct, AttributeNames: ["ApproximateNumberOfMessagesDelayed"] };
@@ -219,7 +250,7 @@ describe("sends", () => {
     const text = filled("direct");
     const bytes = text instanceof Buffer ? text : Buffer.from(typeof text === "string" ? text : JSON.stringify(text));
     const answer = () => expect.unreachable("no answer");
-    expect(direct({ ...request, body: bytes }, { answer })).toBe(false);
+    expect(direct({ ...request, body: bytes }, clientOf(answer))).toBe(false);
     const left = await call("actions", "ReceiveMessage", { QueueUrl: urls.direct });
     expect(left).toEqual({});
   });
@@ -274,7 +305,7 @@ describe("sends", () => {
           const request = { ...NO_REQUEST, ...jsonRequest("SendMessage", ""), body: bytes };
           const answered = await new Promise<string | false>((resolve) => {
             const answer = ({ body: text }: { body: string | Uint8Array }) => resolve(String(text));
-            if (direct(request, { answer }) === false) resolve(false);
+            if (direct(request, clientOf(answer)) === false) resolve(false);
           });
           if (answered === false) return;
           takenCount++;
