@@ -83,6 +83,8 @@ export function takeLoad(bytes: u32): u32 { return <u32>cache.take(bytes); }
 export function addLoad(position: f64, bytes: u32): void { cache.add(<u64>position, bytes); }
 export function takeAhead(): f64 { return <f64>cache.takeAhead(); }
 export function mark(): void { journal.mark(); }
+/** @returns false when the segment being written has no room for more than its SEAL */
+export function fill(bytesMax: u32): bool { return journal.fill(bytesMax); }
 /** No segment is prepared after the one that ends at `position`; Infinity: there is. */
 export function setWritableEnd(position: f64): void {
   tail.setWritableEnd(position == Infinity ? u64.MAX_VALUE : <u64>position);

@@ -164,3 +164,14 @@ export function mark(): void {
   tail.begin(r.HEADER_BYTES);
   tail.finish(r.HEADER_BYTES, r.MARK);
 }
+
+/** At most `bytesMax` bytes of nothing; no more than the segment has room for. @returns false when it is full */
+export function fill(bytesMax: u32): bool {
+  const room = <u32>tail.segmentRoom();
+  if (room < 2 * r.HEADER_BYTES) return false;
+  const size = min(bytesMax, room - r.HEADER_BYTES) & ~7; // a SEAL must still fit behind it
+  const p = tail.begin(size);
+  memory.fill(p + r.HEADER_BYTES, 0, size - r.HEADER_BYTES);
+  tail.finish(size, r.MARK);
+  return true;
+}

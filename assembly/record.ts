@@ -61,7 +61,7 @@ export const QUEUE_DROPPED: u32 = 7;
 export const REMEMBERED: u32 = 8;
 export const STATE: u32 = 10;
 export const ATTEMPT: u32 = 11;
-export const MARK: u32 = 9; // nothing happened; shows that everything before it had been synced
+export const MARK: u32 = 9; // nothing happened; shows that everything before it had been synced; of any size, to fill a segment
 export const START: u32 = 12;
 export const SEAL: u32 = 255;
 

@@ -312,7 +312,7 @@ export function survey(inputBytes: u32, position: f64, forIndex: bool): u32 {
     if (size == 0xffff_ffff) return 0;
     if (size == 0) return 2;
     const kind = <u32>load<u8>(p, 7);
-    if (kind != r.SEAL) {
+    if (kind != r.SEAL && kind != r.MARK) {
       // What is written again is never larger than what was read, but for the states of a record's rows.
       if (!forIndex && !tail.hasRoom(size * 5 + 256)) return 3;
       keep(kind, p, place, size);

@@ -104,6 +104,10 @@ export class LocalBroker implements Broker {
   whenWritten(then: () => void): void {
     this.#turn.hold(this.#core.headPosition, { release: then });
   }
+  fillSegment(): Promise<void> {
+    return this.#turn.fillSegment();
+  }
+
   markQuiet(): void {
     this.#turn.markQuiet();
   }

@@ -19,6 +19,8 @@ import type { Broker, DirectBroker } from "./types.ts";
 const HOUSEKEEPING_MS = 1_000;
 /** How often sealed segments are looked at: soon, for a start reads every byte of those that have no index yet. */
 const RECLAIM_MS = 250;
+/** Each life that writes adds a salt to the manifest, which goes with its segment: after so many another one is begun. */
+const LIVES_PER_SEGMENT_MAX = 128;
 
 export interface OpenBrokerOptions {
   readonly coreWasm: Uint8Array;
@@ -97,7 +99,7 @@ export async function openBroker(options: OpenBrokerOptions): Promise<OpenedBrok
   return run(core, log, clock, catalogue, endPosition, segmentBytes, indexedSegments, options);
 }
 
-function run(
+async function run(
   core: Core,
   log: LocalLog,
   clock: Clock,
@@ -106,7 +108,7 @@ function run(
   segmentBytes: number,
   indexedSegments: readonly number[],
   options: OpenBrokerOptions,
-): OpenedBroker {
+): Promise<OpenedBroker> {
   const { onFatal, onFault, keyProvider = NO_KEYS } = options;
   let closed = false;
   let failure: Error | undefined; // told already
@@ -145,6 +147,17 @@ function run(
     flushed: () => broker.flushed(),
     durablePosition: () => broker.durablePosition,
   });
+  if (log.epochCount > LIVES_PER_SEGMENT_MAX) {
+    try {
+      await log.prepared();
+      await broker.fillSegment();
+      await reclaimer.run(); // now: a process that never lives long comes to it in no other way
+    } catch (error) {
+      await broker.close().catch(() => {}); // it is the same that it says
+      await log.close();
+      throw error;
+    }
+  }
   let round = Promise.resolve();
   let closing = false;
   const housekeeping = setInterval(() => {

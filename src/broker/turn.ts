@@ -18,6 +18,7 @@ const RESERVE_SHARE = 1 / 3;
 const SPACE_RETRY_MS = 20;
 const TIMER_MS_MAX = 60_000;
 const RELEASED_KEPT_MAX = 1024;
+const FILLING_BYTES_MAX = 1024 * 1024; // of nothing, at a time
 
 /** What waits for the disk. */
 export interface Held {
@@ -284,6 +285,22 @@ export class Turn {
     this.#core.mark();
     this.#marked = this.#core.headPosition;
     this.#schedule();
+  }
+
+  /**
+   * Fills the segment being written with nothing, up to its end: what is written next is in another one.
+   * Resolves when that is on disk, or there is no other segment to go on in.
+   */
+  async fillSegment(): Promise<void> {
+    const segment = Math.floor(this.#core.headPosition / this.#segmentBytes);
+    const sizeBytes = Math.min(FILLING_BYTES_MAX, this.#segmentBytes / 2);
+    while (Math.floor(this.#core.headPosition / this.#segmentBytes) === segment && this.#hasNext) {
+      this.#boundLog();
+      if (this.#core.hasRoom(sizeBytes)) {
+        if (!this.#core.fill(sizeBytes)) this.#core.mark();
+      } else if (this.#core.headPosition === this.#durable) return;
+      await this.flushed();
+    }
   }
 
   // --- time -----------------------------------------------------------------------------------------------------

@@ -409,6 +409,10 @@ export class Core {
   mark(): void {
     this.#wasm.mark();
   }
+  /** Writes at most so many bytes of nothing, if there is room for as many. @returns false when the segment is full */
+  fill(bytesMax: number): boolean {
+    return this.#wasm.fill(bytesMax) !== 0;
+  }
   liveCount(segment: number): number {
     return this.#wasm.segmentLiveCount(segment) >>> 0;
   }

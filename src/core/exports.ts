@@ -26,6 +26,7 @@ export interface CoreExports extends StreamExports {
   addLoad(position: number, bytes: number): void;
   takeAhead(): number;
   mark(): void;
+  fill(bytesMax: number): number;
   setWritableEnd(position: number): void;
   hasRoom(bytes: number): number;
   commit(position: number, nowMs: number): number;

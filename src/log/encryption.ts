@@ -90,6 +90,11 @@ export class Encryption {
     }
   }
 
+  /** How many epochs have begun from `start` on, and before `end`. */
+  countWithin(start: number, end: number): number {
+    return this.#epochs.filter(({ from }) => from >= start && from < end).length;
+  }
+
   /** Whether an index of the bytes from `start` to `end` is encrypted: if any of them is, or what is written now. */
   coversIndex(start: number, end: number): boolean {
     const isEncrypted = ({ from, salt }: Epoch, i: number) =>

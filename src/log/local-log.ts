@@ -203,6 +203,11 @@ export class LocalLog implements Log {
     return this.#spare !== undefined;
   }
 
+  /** Resolves when the next segment is there, or cannot be prepared now. */
+  async prepared(): Promise<void> {
+    await this.#preparing;
+  }
+
   get writableEnd(): number {
     const last = this.#spare?.segment ?? this.#current?.segment;
     return last === undefined ? this.#endPosition : (last + 1) * this.#segmentBytes;
@@ -214,6 +219,12 @@ export class LocalLog implements Log {
 
   segments(): readonly number[] {
     return [...this.#segments];
+  }
+
+  /** How many lives have written to the segment being written; 0 where nothing is encrypted. */
+  get epochCount(): number {
+    const start = this.#segmentOf(this.#endPosition) * this.#segmentBytes;
+    return this.#encryption.countWithin(start, start + this.#segmentBytes);
   }
 
   freeBytes(): Promise<number> {

@@ -90,13 +90,17 @@ function decodeEncryption({ sealedKey, epochs }: { readonly [name: string]: unkn
   return { sealedKey, epochs: decoded };
 }
 
-/** Without epochs that no segment is of any more; and without the key when none is left that needs it. */
+/** Without epochs that no segment has bytes of any more; and without the key when none is left that needs it. */
 function needed(manifest: Manifest): Manifest {
   const { encryption, segments, segmentBytes } = manifest;
   const first = segments[0];
   if (encryption === undefined || first === undefined) return manifest;
-  const isOver = (_: Epoch, i: number, all: readonly Epoch[]) => (all[i + 1]?.from ?? Infinity) <= first * segmentBytes;
-  const epochs = encryption.epochs.filter((...each) => !isOver(...each));
+  const isNeeded = ({ from }: Epoch, i: number, all: readonly Epoch[]): boolean => {
+    const end = all[i + 1]?.from;
+    // The epoch before one that is left out seems to go on to its end, where there is nothing.
+    return end === undefined || segments.some((each) => each * segmentBytes < end && (each + 1) * segmentBytes > from);
+  };
+  const epochs = encryption.epochs.filter(isNeeded);
   const [only] = epochs;
   const isPlain =
     only !== undefined && epochs.length === 1 && only.salt === undefined && only.from <= first * segmentBytes;

@@ -173,6 +173,26 @@ describe("epochs", () => {
     expect(again.codec.seen.length).toBeGreaterThan(3);
   });
 
+  test("nor are those kept that are of a segment amid others which has gone", async () => {
+    const disk = new FakeDisk();
+    for (let life = 0; life < 9; life++) {
+      const opened = await open(disk, SEGMENT_BYTES, on(life));
+      await write(opened, `life ${life}`);
+      if (life % 3 === 2) await fillUpTo(opened, 2 + (life - 2) / 3);
+      if (life === 8) {
+        await settle(opened.log);
+        const before = epochsOf(disk).length;
+        await opened.log.remove(2);
+        expect(epochsOf(disk)).toHaveLength(before - 2); // of two lives all, of two others a part
+      }
+      await opened.log.close();
+    }
+    const again = await open(disk, SEGMENT_BYTES, on(9));
+    const texts = again.codec.seen.map(({ text }) => text);
+    expect(texts).toEqual(expect.arrayContaining(["life 0", "life 2", "life 8"]));
+    expect(texts).not.toContain("life 4");
+  });
+
   test("a log that ends before its last life began has lost something, though no later record tells", async () => {
     const disk = new FakeDisk();
     const first = await open(disk, SEGMENT_BYTES, on(1));
