@@ -14,15 +14,17 @@ import { printTables } from "./report.ts";
 import type { Results, Row } from "./results.ts";
 import type { Peer } from "./server.ts";
 import { type Chosen, session, sessionSeconds } from "./session.ts";
+import { SYNCS_TITLE, syncs, syncsSeconds } from "./syncs.ts";
 
 const OUT = join(ROOT, "build", "out", "peers");
 const JSON_FILE = join(OUT, "results.json");
-const CASES = [...LOAD_CASES.map(({ name }) => name), "backlog", "queues", "pauses"];
+const CASES = [...LOAD_CASES.map(({ name }) => name), "backlog", "queues", "pauses", "syncs"];
 const TITLES: Readonly<Record<string, string>> = {
   ...Object.fromEntries(LOAD_CASES.map(({ name, title }) => [name, title])),
   backlog: BACKLOG_TITLE,
   queues: QUEUES_TITLE,
   pauses: PAUSES_TITLE,
+  syncs: SYNCS_TITLE,
 };
 const titleOf = (name: string): string => TITLES[name] ?? name;
 
@@ -79,6 +81,7 @@ function estimatedSeconds(present: readonly Peer[]): number {
   for (const peer of present) {
     sum += rounds * sessionSeconds(loadsOf(peer).length, seconds);
     if (asksFor(peer, "backlog")) sum += backlogSeconds(peer, flags.full);
+    if (asksFor(peer, "syncs")) sum += syncsSeconds(peer);
     if (asksFor(peer, "queues")) sum += queuesSeconds(peer, flags.full);
     if (asksFor(peer, "pauses") && peer.name === "wasq") sum += pauseSeconds + 5;
   }
@@ -124,6 +127,7 @@ async function measure(): Promise<Results> {
   // What takes minutes is done once.
   for (const peer of present) {
     if (asksFor(peer, "backlog")) rows.push(...(await backlog(peer, flags.full, progress)));
+    if (asksFor(peer, "syncs")) rows.push(...(await syncs(peer, progress)));
     if (asksFor(peer, "queues")) rows.push(...(await idleQueues(peer, flags.full, progress)));
     if (asksFor(peer, "pauses") && peer.name === "wasq") rows.push(...(await pauses(pauseSeconds, progress)));
     keep(results);

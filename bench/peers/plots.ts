@@ -136,7 +136,7 @@ const OF_BACKLOG = [
 export function plots(results: Results, titleOf: (name: string) => string): Plot[] {
   const made: Plot[] = [];
   for (const name of distinct(results.rows.map((row) => row.case))) {
-    if (name === "pauses") continue;
+    if (name === "pauses" || name === "syncs") continue;
     for (const shape of distinct(results.rows.filter((row) => row.case === name).map((row) => row.shape))) {
       const file = (about: string): string => `${name}-${about.replaceAll(/[^\w]+/g, "-")}`;
       const add = (about: string, title: string, field: string): void => {

@@ -48,8 +48,10 @@ export function printTables(results: Results, titleOf: (name: string) => string)
   }
   const about = peers.map(({ title, version, settings }) => [title, version, settings]);
   table("Who was measured", ["", "version", "settings"], about);
-  const goals = goalsOf(results).map((goal) => [goal.figure, goal.measured, goal.goal, verdict(goal)]);
-  table("Goals", ["figure", "measured", "goal", ""], goals);
+  const goals = goalsOf(results)
+    .filter(({ isMet }) => isMet !== undefined)
+    .map((goal) => [goal.figure, goal.measured, goal.goal, verdict(goal)]);
+  if (goals.length > 0) table("Goals", ["figure", "measured", "goal", ""], goals);
 }
 
 const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;

@@ -67,6 +67,12 @@ const QUEUES: readonly Column[] = [
   { figure: "restartMs", head: "restart ms", digits: 0 },
 ];
 
+const SYNCS: readonly Column[] = [
+  { figure: "syncsPerMessage", head: "1 in flight: syncs each", digits: 2 },
+  { figure: "checkedCount", head: "confirmations", digits: 0 },
+  { figure: "earlyCount", head: "before a sync", digits: 0 },
+  { figure: "messagesPerSync", head: "1,000 in flight: messages a sync", digits: 1 },
+];
 const PAUSES: readonly Column[] = [
   { figure: "longestMs", head: "longest ms", digits: 1 },
   { figure: "pauseCount", head: "pauses", digits: 0 },
@@ -78,6 +84,7 @@ export function columnsOf(name: string): readonly Column[] {
   if (name === "backlog") return BACKLOG;
   if (name === "queues") return QUEUES;
   if (name === "pauses") return PAUSES;
+  if (name === "syncs") return SYNCS;
   return name === "latency" ? [...LATENCY, ...cores] : [perSecond, ...cores];
 }
 

@@ -86,6 +86,22 @@ export async function freePort(): Promise<number> {
   return (await freePorts(1))[0] as number;
 }
 
+let traceFile: string | undefined;
+
+/** Whatever is launched meanwhile runs under strace, which writes down what it does with files and sockets. */
+export async function traced<Result>(file: string, start: () => Promise<Result>): Promise<Result> {
+  traceFile = file;
+  try {
+    return await start();
+  } finally {
+    traceFile = undefined;
+  }
+}
+
+const TRACED =
+  "openat,open,fsync,fdatasync,sync_file_range,msync,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,read,readv," +
+  "recvfrom,recvmsg";
+
 /** Runs a program in `directory`, its output in a file there. */
 export function launch(
   path: string,
@@ -94,7 +110,10 @@ export function launch(
   environment: Readonly<Record<string, string>> = {},
 ): ChildProcess {
   const log = openSync(join(directory, "server.log"), "a");
-  return spawn(path, args, {
+  const tracer =
+    traceFile === undefined ? [] : ["-f", "--seccomp-bpf", "-yy", "-s0", "-o", traceFile, `-etrace=${TRACED}`];
+  const [command = path, ...rest] = traceFile === undefined ? [path, ...args] : ["strace", ...tracer, path, ...args];
+  return spawn(command, rest, {
     cwd: directory,
     env: { ...process.env, ...environment },
     stdio: ["ignore", log, log],

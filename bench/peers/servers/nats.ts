@@ -34,7 +34,7 @@ export const natsAlways: Peer = {
 export const natsDefault: Peer = {
   ...nats(undefined),
   name: "nats-default",
-  quickCases: ["publish", "both", "latency"],
+  quickCases: ["publish", "both", "latency", "syncs"],
   title: "NATS JetStream, default",
   isDurable: false,
   settings: "sync_interval 2m (default): not durable; else as above",
