@@ -1,6 +1,7 @@
-// What a bare server does for the disk: bytes are gathered while those before them sync, in a file of blocks that were
-// written before, and whoever waits for them is told once they are there.
-import { closeSync, constants, fsyncSync, openSync, write, writeSync } from "node:fs";
+// What a bare server does for the disk: bytes are gathered while those before them sync, and whoever waits for them is told
+// once they are there. What it has told of it keeps, file after file, each written once; or it overwrites one file of
+// blocks that were written before, which is quicker, and keeps the last 64 MiB only.
+import { close, closeSync, constants, fsync, fsyncSync, ftruncate, open, openSync, write, writeSync } from "node:fs";
 
 const FILE_BYTES = 64 * 1024 * 1024;
 const PIECE_BYTES = 1024 * 1024;
@@ -14,8 +15,28 @@ function openPrewritten(path: string): number {
   return openSync(path, constants.O_WRONLY | constants.O_DSYNC);
 }
 
+/**
+ * A file with its size and no blocks yet. Measured: as quick for single messages as one that was written with zeros in the
+ * background, and quicker for tens.
+ */
+function openSparse(path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const settle = (error: Error | null, then: () => void): void => (error ? reject(error) : then());
+    open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_DSYNC, (error, file) =>
+      settle(error, () =>
+        ftruncate(file, FILE_BYTES, (cut) =>
+          settle(cut, () => fsync(file, (sync) => settle(sync, () => resolve(file)))),
+        ),
+      ),
+    );
+  });
+}
+
 export class GroupCommit {
-  readonly #file: number;
+  readonly #path: string;
+  #file: number | undefined;
+  #next: Promise<number> | undefined; // the file behind this one
+  #fileCount = 0;
   #gathering: Buffer;
   #syncing: Buffer;
   #gatheredBytes = 0;
@@ -24,11 +45,17 @@ export class GroupCommit {
   #busy = false;
   #scheduled = false;
 
-  /** @param gatherBytes what may come in while a write is under way */
-  constructor(path: string, gatherBytes: number) {
-    this.#file = openPrewritten(path);
+  /** @param gatherBytes what may come in while a write is under way. @param keeps all of it, or the last 64 MiB */
+  constructor(path: string, gatherBytes: number, keeps: boolean) {
+    this.#path = path;
+    if (keeps) this.#prepare();
+    else this.#file = openPrewritten(path);
     this.#gathering = Buffer.alloc(gatherBytes);
     this.#syncing = Buffer.alloc(gatherBytes);
+  }
+
+  #prepare(): void {
+    this.#next = openSparse(`${this.#path}-${this.#fileCount++}`);
   }
 
   /** So many bytes that begin with the text. */
@@ -52,25 +79,44 @@ export class GroupCommit {
     if (onDisk !== undefined) this.#waiting.push(onDisk);
     if (this.#busy || this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.#write());
+    setImmediate(() => this.#begin());
   }
 
-  #write(): void {
+  #begin(): void {
     this.#scheduled = false;
     if (this.#busy || this.#gatheredBytes === 0) return;
     this.#busy = true;
+    const isOver = this.#filePosition + this.#gatheredBytes > FILE_BYTES;
+    if (this.#file !== undefined && !isOver) this.#write(this.#file);
+    else if (this.#next === undefined) this.#overwrite();
+    else void this.#next.then((file) => this.#goOn(file));
+  }
+
+  #overwrite(): void {
+    this.#filePosition = 0;
+    this.#write(this.#file as number); // there is one file, which was opened at once
+  }
+
+  #goOn(file: number): void {
+    if (this.#file !== undefined) close(this.#file);
+    this.#file = file;
+    this.#filePosition = 0;
+    this.#prepare();
+    this.#write(file);
+  }
+
+  #write(file: number): void {
     const answers = this.#waiting;
     const sizeBytes = this.#gatheredBytes;
     this.#waiting = [];
     this.#gatheredBytes = 0;
     [this.#gathering, this.#syncing] = [this.#syncing, this.#gathering];
-    if (this.#filePosition + sizeBytes > FILE_BYTES) this.#filePosition = 0;
-    write(this.#file, this.#syncing, 0, sizeBytes, this.#filePosition, (error) => {
+    write(file, this.#syncing, 0, sizeBytes, this.#filePosition, (error) => {
       if (error) throw error;
       this.#filePosition += sizeBytes;
       this.#busy = false;
       for (const answer of answers) answer();
-      this.#write();
+      this.#begin();
     });
   }
 }

@@ -1,4 +1,4 @@
-// The real process under load, between two ceilings of the same run.
+// The real process under load, between ceilings of the same run.
 import { join } from "node:path";
 import {
   call,
@@ -28,11 +28,11 @@ const CASES = [
   { name: "batches of ten, 64 connections", kind: "batch", connectionCount: 64 },
   { name: "receive and delete tens, 64 connections", kind: "receiveDelete", connectionCount: 64 },
 ] as const;
-const TARGETS = ["broker", "durable", "parse"] as const;
+const TARGETS = ["broker", "durable", "overwriting", "parse"] as const;
 type Target = (typeof TARGETS)[number];
 
 function startCeiling(mode: CeilingJob["mode"], directory: string, answers: Answers): Promise<Process> {
-  const job = ceilingJob(mode, join(directory, "ceiling"), answers);
+  const job = ceilingJob(mode, join(directory, mode), answers);
   return startServer([join(ROOT, "bench", "end-to-end", "ceiling.ts"), JSON.stringify(job)]);
 }
 
@@ -49,9 +49,11 @@ export async function http(): Promise<void> {
     const answers = await answersOf(broker.endpoint, QueueUrl);
     const durable = await startCeiling("durable", directory.path, answers);
     started.push(durable);
+    const overwriting = await startCeiling("overwriting", directory.path, answers);
+    started.push(overwriting);
     const parse = await startCeiling("parse", directory.path, answers);
     started.push(parse);
-    await measure({ broker, durable, parse }, QueueUrl);
+    await measure({ broker, durable, overwriting, parse }, QueueUrl);
   } finally {
     for (const server of started) await server.stop(server === started[0] ? "SIGTERM" : "SIGKILL");
     directory.remove();

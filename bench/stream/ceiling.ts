@@ -20,7 +20,7 @@ const ROW_BYTES = 16; // what a receive and a delete add to a log
 const uws = loadUws(join(ROOT, "node_modules"), undefined);
 const job: CeilingJob = JSON.parse(process.argv[2] ?? "");
 
-const disk = new GroupCommit(job.filePath, GATHER_BYTES);
+const disk = new GroupCommit(job.filePath, GATHER_BYTES, false);
 
 function varint(value: number): number[] {
   const bytes: number[] = [];
