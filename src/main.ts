@@ -12,6 +12,7 @@ import { KeysError } from "./cli/identities.ts";
 import { KEYS_USAGE } from "./cli/keys.ts";
 import { readKeysCommand, runIdentities } from "./cli/keys-command.ts";
 import { KMS_USAGE } from "./cli/kms.ts";
+import { MASTER_KEY_USAGE, readMasterKeyCommand, runMasterKey } from "./cli/master-key.ts";
 import { ROLES_USAGE } from "./cli/roles.ts";
 import { runCommand } from "./cli/run.ts";
 import { type Config, ConfigError, dataDirectoryOf, HELP, readConfig, readIdentitiesAgain } from "./config/config.ts";
@@ -353,6 +354,12 @@ async function main(): Promise<void> {
       process.stdout.write(runIdentities(keys, process.env, Date.now()));
       return;
     }
+    const change = readMasterKeyCommand(process.argv.slice(2), { dataDirectory: dataDirectoryOf(process.env) });
+    if (change !== undefined) {
+      const lock = () => new NodeDisk(change.dataDirectory).lock();
+      process.stdout.write(await runMasterKey(change, process.env, Date.now(), lock));
+      return;
+    }
     const command = readCommand(process.argv.slice(2), process.env);
     if (command !== undefined) process.exit(await runCommand(command, WASQ_VERSION));
     config = readConfig(process.argv.slice(2), process.env, checkDeclaredQueue);
@@ -361,7 +368,8 @@ async function main(): Promise<void> {
     if (isUsage) stop(`${error.message}\n\nwasq --help tells more`, 2);
     throw error;
   }
-  if (config.command === "help") process.stdout.write(`${HELP}\n${USAGE}${KEYS_USAGE}${ROLES_USAGE}${KMS_USAGE}`);
+  if (config.command === "help")
+    process.stdout.write(`${HELP}\n${USAGE}${KEYS_USAGE}${ROLES_USAGE}${KMS_USAGE}${MASTER_KEY_USAGE}`);
   else if (config.command === "version") say(WASQ_VERSION);
   else await serve(config);
 }

@@ -27,8 +27,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   audit: { may: ["base"], modules: [] },
   auth: { may: ["base"], modules: ["node:crypto", "node:net", "node:zlib"] },
   vault: {
-    may: ["base", "auth", "keys"],
-    typesOnly: ["src/log/cipher.ts"],
+    may: ["base", "auth", "keys", "log"],
     modules: ["node:crypto", "node:fs", "node:path"],
   },
   sqs: {

@@ -26,6 +26,11 @@ export const SQS_ALIAS = "alias/aws/sqs";
 export interface StoredKeyring {
   readonly version: typeof KEYRING_VERSION;
   readonly keys: readonly StoredKey[];
+  /**
+   * Master keys that the one of now has replaced, oldest first: what SQS's own keys have wrapped comes from them. Absent while
+   * there were none.
+   */
+  readonly sealedRoots?: readonly string[]; // base64
 }
 
 export interface StoredKey {
@@ -51,16 +56,19 @@ interface Key {
 }
 
 export class Keyring implements KeyProvider {
-  readonly #masterKey: Uint8Array;
+  /** What SQS's own keys come from: earlier master keys, and the one of now. */
+  readonly #roots: readonly Uint8Array[];
   readonly #byId = new Map<string, Key>();
   readonly #byName = new Map<string, Key>(); // by account and ID or alias
 
   /** @throws KeyringError */
   constructor(stored: StoredKeyring, masterKey: Uint8Array, sealer: Sealer) {
-    this.#masterKey = masterKey;
-    if (stored.version !== KEYRING_VERSION || !Array.isArray(stored.keys)) {
-      throw new KeyringError(`it has version ${stored.version}, and ${KEYRING_VERSION} is known`);
+    const { version, sealedRoots = [] } = stored;
+    if (version !== KEYRING_VERSION || !Array.isArray(stored.keys) || !Array.isArray(sealedRoots)) {
+      throw new KeyringError(`it has version ${version}, and ${KEYRING_VERSION} is known`);
     }
+    const earlier = sealedRoots.map((sealed, i) => openedRoot(sealer, sealed, i));
+    this.#roots = [...earlier, masterKey];
     for (const key of stored.keys) this.#add(key, sealer);
   }
 
@@ -89,10 +97,9 @@ export class Keyring implements KeyProvider {
     const id = managedId(account);
     const known = this.#byId.get(id);
     if (known !== undefined) return known;
-    const material = Buffer.from(
-      hkdfSync("sha256", this.#masterKey, new Uint8Array(0), `wasq ${SQS_ALIAS} ${account}`, 32),
-    );
-    const key: Key = { id, arn: `arn:aws:kms:*:${account}:key/${id}`, active: true, material: [material] };
+    const info = `wasq ${SQS_ALIAS} ${account}`;
+    const material = this.#roots.map((root) => Buffer.from(hkdfSync("sha256", root, new Uint8Array(0), info, 32)));
+    const key: Key = { id, arn: `arn:aws:kms:*:${account}:key/${id}`, active: true, material };
     this.#byId.set(id, key);
     return key;
   }
@@ -202,4 +209,42 @@ function refusal(code: keyof typeof ERROR_CODES, text: string): KeyError {
 /** Material for a key, sealed: of a new key, or its next one. @param version from 1 */
 export function newMaterial(sealer: Sealer, id: string, version: number): string {
   return sealer.seal(randomBytes(DATA_KEY_BYTES), `${id}/${version}`).toString("base64");
+}
+
+function openedRoot(sealer: Sealer, sealed: string, index: number): Buffer {
+  const root = sealer.open(Buffer.from(sealed, "base64"), rootName(index));
+  if (root?.byteLength === DATA_KEY_BYTES) return root;
+  throw new KeyringError("what SQS's own keys come from was sealed under another master key, or has been changed");
+}
+
+function rootName(index: number): string {
+  return `root/${index + 1}`;
+}
+
+/**
+ * The same keyring under another master key.
+ * @throws KeyringError when it is not under the one of before
+ */
+export function resealedKeyring(
+  stored: StoredKeyring,
+  before: { readonly masterKey: Uint8Array; readonly sealer: Sealer },
+  sealer: Sealer,
+): StoredKeyring {
+  new Keyring(stored, before.masterKey, before.sealer); // all of it can be opened
+  const resealed = (text: string, bound: string): string => {
+    const plain = before.sealer.open(Buffer.from(text, "base64"), bound) as Buffer;
+    return sealer.seal(plain, bound).toString("base64");
+  };
+  const { sealedRoots = [] } = stored;
+  return {
+    ...stored,
+    keys: stored.keys.map((key) => ({
+      ...key,
+      sealedMaterial: key.sealedMaterial.map((text, i) => resealed(text, `${key.id}/${i + 1}`)),
+    })),
+    sealedRoots: [
+      ...sealedRoots.map((text, i) => resealed(text, rootName(i))),
+      sealer.seal(before.masterKey, rootName(sealedRoots.length)).toString("base64"),
+    ],
+  };
 }

@@ -71,6 +71,12 @@ export function replaceFile(path: string, text: string): void {
     closeSync(file);
   }
   renameSync(making, path);
+  syncDirectoryOf(path);
+}
+
+/** What was renamed to it, or removed, is so on disk. */
+export function syncDirectoryOf(path: string): void {
+  if (process.platform === "win32") return;
   const directory = openSync(dirname(path), "r");
   try {
     fsyncSync(directory);

@@ -67,3 +67,12 @@ function keystreamOf(key: Buffer): KeystreamAt {
     return (bytes) => cipher.update(bytes);
   };
 }
+
+/** The log's key under another master key. @throws MasterKeyError when it is not under the one of before */
+export function resealedLogKey(sealedKey: string, logId: string, before: Uint8Array, masterKey: Uint8Array): string {
+  const key = new Sealer(before, SEALED_FOR).open(Buffer.from(sealedKey, "base64"), logId);
+  if (key === undefined) {
+    throw new MasterKeyError("Cannot change the master key: the log is encrypted under another one than that given");
+  }
+  return new Sealer(masterKey, SEALED_FOR).seal(key, logId).toString("base64");
+}

@@ -22,6 +22,8 @@ const VARIABLE = "WASQ_MASTER_KEY";
 const FILE_VARIABLE = "WASQ_MASTER_KEY_FILE";
 /** Of the data directory; what is sealed in them is named so: "sealedKey", "sealedSecret". */
 const SEALED_FILES = ["manifest", "identities.json", "keyring.json"];
+/** While it is there, files are being sealed under another master key (master-key-change.ts). */
+export const CHANGE_FILE = "master-key.change";
 const OTHERS = 0o077; // what the group and everybody else may do
 
 /** The key cannot be had; the text says what was tried, met and would be right. */
@@ -42,9 +44,18 @@ export function masterKeyPlace(dataDirectory: string, env: NodeJS.ProcessEnv): s
 
 /** @returns undefined when there is none yet */
 export function readMasterKey(dataDirectory: string, env: NodeJS.ProcessEnv): Uint8Array | undefined {
+  if (existsSync(join(dataDirectory, CHANGE_FILE))) {
+    throw new MasterKeyError(
+      `Cannot use the master key: a change of it has begun and not ended; wasq master-key change --data-dir ${dataDirectory} ends it`,
+    );
+  }
   const given = env[VARIABLE];
   if (given !== undefined && given !== "") return decode(given, VARIABLE);
-  const path = masterKeyPath(dataDirectory, env);
+  return readKeyFile(masterKeyPath(dataDirectory, env));
+}
+
+/** @returns undefined when there is no such file. @throws MasterKeyError when there is no key in it, or others can read it */
+export function readKeyFile(path: string): Uint8Array | undefined {
   if (!existsSync(path)) return undefined;
   const { mode, size } = statSync(path);
   if (process.platform !== "win32" && (mode & OTHERS) !== 0) {
@@ -69,9 +80,19 @@ export function obtainMasterKey(dataDirectory: string, env: NodeJS.ProcessEnv): 
         `${VARIABLE} or ${path}; put it back`,
     );
   }
+  return makeKeyFile(path) ?? obtainMasterKey(dataDirectory, env);
+}
+
+/** @returns the key, which is on disk; undefined when there is a file of that name */
+export function makeKeyFile(path: string): Uint8Array | undefined {
   makeDirectory(dirname(path), (text) => new MasterKeyError(text));
   const key = randomBytes(KEY_BYTES);
-  return writeNew(path, `${key.toString("base64")}\n`) ? key : obtainMasterKey(dataDirectory, env);
+  return writeNew(path, `${key.toString("base64")}\n`) ? key : undefined;
+}
+
+/** Whether the environment itself has the key, and not a file. */
+export function isKeyInEnvironment(env: NodeJS.ProcessEnv): boolean {
+  return (env[VARIABLE] ?? "") !== "";
 }
 
 /** Nothing in it can be read any more without the master key. */
