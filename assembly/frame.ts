@@ -1,10 +1,11 @@
 // Deliver and Revoke envelopes (src/stream/broker.proto), composed where the records are: in the frame region, each
-// behind its size, ready for the socket.
+// behind its size, ready for the socket; several may follow one another, and leave as one.
 //
 //   size · 12 size of Deliver · 08 subscription · 10 first number · then for each message: 1a size ·
 //     0a 10 message ID · 12 size body · 18 earlier receives, unless 0 · the fields that were asked for
 //
-// Messages are written first and what stands before them is written backwards, so that no size is computed twice.
+// The content is written first, at the distance that the last envelope's sizes had; sizes that are longer or shorter push
+// it into its place.
 import * as attributes from "./attributes";
 import * as cache from "./cache";
 import * as identity from "./identity";
@@ -21,9 +22,12 @@ import * as subscription from "./subscription";
 import * as text from "./text";
 import * as wire from "./wire";
 
-/** One frame: FRAME_BYTES_SOFT and a message that goes beyond it, whose attributes and fields take a little more here. */
+/**
+ * What goes before in a row, GOES_ON_BYTES_MAX at most, and one envelope: FRAME_BYTES_SOFT and a message that goes beyond it,
+ * whose attributes and fields take a little more here.
+ */
 const FRAME_BYTES: u32 = 4 << 20;
-const HEAD_BYTES: usize = 64;
+const GOES_ON_BYTES_MAX: usize = 1 << 20;
 const MESSAGE_HEAD_BYTES: usize = 6; // tag and size
 const REVOKED_MAX: u32 = 1000; // ranges of one Revoke
 const BATCH_MAX: u32 = 1000;
@@ -51,6 +55,8 @@ const BODY_MD5: u32 = 1 << 10;
 const DEAD_LETTER_SOURCE: u32 = 1 << 11;
 
 let frame: usize = 0;
+export let filled: usize = 0; // the end of the envelopes of this row
+let headBytes: usize = 4; // of the last one: what stands before its content
 const ADDRESSES: usize = memory.data(4000);
 const ID: usize = memory.data(16);
 
@@ -58,33 +64,34 @@ export function open(): void {
   frame = reserve(FRAME_BYTES);
 }
 
-/** The next envelope for the subscription's client, 0 when there is none; LOAD or NAME: do that, and ask again; EMPTIED: serve. */
-export function compose(cell: u32, nowMs: u64): u32 {
+/**
+ * The next envelope for the subscription's client, 0 when there is none; LOAD or NAME: do that, and ask again; EMPTIED: serve.
+ * @param goesOn behind the one composed before, if there is room; `start` tells
+ */
+export function compose(cell: u32, nowMs: u64, goesOn: bool): u32 {
+  if (!goesOn || filled - frame > GOES_ON_BYTES_MAX) filled = frame;
   const b = subscription.body(cell);
   if (subscription.revokedCount(b) > 0) return composeRevoke(b);
   return subscription.isOnDisk(b) ? composeDeliver(cell, b, nowMs) : 0;
 }
 
-/** Finishes an envelope whose content stands in front of `end`, from `content` on. @returns its size, and sets `start` */
+/** Finishes an envelope whose content stands from `content` to `end`. @returns its size, and sets `start` */
 function seal(tag: u32, content: usize, end: usize): u32 {
-  let p = content;
-  p = putBefore(p, <u32>(end - content));
-  p = putBefore(p, tag);
-  p = putBefore(p, <u32>(end - p));
-  start = p;
-  return <u32>(end - p);
-}
-
-/** Writes a varint that ends where `p` is. @returns where it begins */
-function putBefore(p: usize, value: u64): usize {
-  p -= wire.sizeOfVarint(value);
-  wire.putVarint(p, value);
-  return p;
+  const bytes = <u32>(end - content);
+  const sizes = wire.sizeOfVarint(tag) + wire.sizeOfVarint(bytes);
+  headBytes = wire.sizeOfVarint(sizes + bytes) + sizes;
+  start = filled;
+  if (content != start + headBytes) memory.copy(start + headBytes, content, bytes);
+  let p = wire.putVarint(start, sizes + bytes);
+  p = wire.putVarint(p, tag);
+  wire.putVarint(p, bytes);
+  filled = start + headBytes + bytes;
+  return <u32>headBytes + bytes;
 }
 
 /** Those called back for one reason, in ranges, from the oldest on. */
 function composeRevoke(b: usize): u32 {
-  const content = frame + HEAD_BYTES;
+  const content = filled + headBytes;
   let p = wire.putNumber(content, 0x08, subscription.clientId(b));
   let reason: u32 = 0;
   let ranges: u32 = 0;
@@ -141,8 +148,9 @@ function composeDeliver(cell: u32, b: usize, nowMs: u64): u32 {
       return NAME;
     }
   }
-  const content = frame + HEAD_BYTES;
-  let p = content;
+  const content = filled + headBytes;
+  let p = wire.putNumber(content, 0x08, subscription.clientId(b));
+  p = wire.putNumber(p, 0x10, first);
   for (let i: u32 = 0; i < count; i++) {
     const slot = subscription.slotAt(b, first + i);
     const earlier = subscription.receivesAt(b, first + i) - 1;
@@ -150,11 +158,7 @@ function composeDeliver(cell: u32, b: usize, nowMs: u64): u32 {
     p = fields == 0 ? putPlain(p, slot, record, earlier) : putWithFields(p, slot, record, earlier, fields);
   }
   subscription.setComposed(cell, first + count, nowMs);
-  let head = putBefore(content, first);
-  head = putBefore(head, 0x10);
-  head = putBefore(head, subscription.clientId(b));
-  head = putBefore(head, 0x08);
-  return seal(0x12, head, p);
+  return seal(0x12, content, p);
 }
 
 function askFor(b: usize, first: u64, count: u32): u32 {

@@ -316,8 +316,9 @@ export function streamNext(): u32 {
   return cell == slab.NONE ? 0 : subscription.token(cell);
 }
 /** @returns frame.ts: the size of the envelope at frameStart, 0, LOAD, NAME or EMPTIED */
-export function compose(cell: u32, nowMs: f64): u32 { return frame.compose(cell, <u64>nowMs); }
+export function compose(cell: u32, nowMs: f64, goesOn: bool): u32 { return frame.compose(cell, <u64>nowMs, goesOn); }
 export function frameStart(): u32 { return <u32>frame.start; }
+export function frameEnd(): u32 { return <u32>frame.filled; }
 export function placeCount(): u32 { return frame.placeCount; }
 /** A queue's name, `bytes` at the start of the input region. @returns false when memory is used up */
 export function nameSet(number: u32, bytes: u32): bool { return names.set(number, mem.inputStart(), bytes); }

@@ -17,9 +17,7 @@ export interface SubscriptionRules {
 }
 
 export interface SubscriptionListener {
-  /** Runs `compose`, which calls frame() any number of times: they may leave together. */
-  together(compose: () => void): void;
-  /** An envelope behind its size, valid until this returns. */
+  /** Envelopes, each behind its size, valid until this returns. */
   frame(bytes: Uint8Array): void;
   /** The queue is no more, and neither is the subscription. */
   ended(): void;

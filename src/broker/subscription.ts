@@ -26,6 +26,8 @@ export class Subscription implements BrokerSubscription {
   #isClosed = false;
   /** Something was to be composed while it was paused. */
   #isOwing = false;
+  /** Of envelopes that lie composed in the core, to be handed on together. */
+  #composedBytes = 0;
 
   constructor(
     parts: StreamParts,
@@ -57,15 +59,21 @@ export class Subscription implements BrokerSubscription {
    */
   pump(nowMs: number): number {
     let sizeBytes = 0;
-    this.#listener.together(() => {
-      for (let round = 0; round < ROUNDS_MAX; round++) {
-        const composedBytes = this.#compose(nowMs);
-        sizeBytes += composedBytes;
-        if (composedBytes === 0 || sizeBytes >= PUMP_BYTES || this.#isClosed || this.#isPaused) break;
-        this.#parts.streams.serve(nowMs);
-      }
-    });
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const composedBytes = this.#compose(nowMs);
+      sizeBytes += composedBytes;
+      if (composedBytes === 0 || sizeBytes >= PUMP_BYTES || this.#isClosed || this.#isPaused) break;
+      this.#parts.streams.serve(nowMs);
+    }
+    this.#handOn();
     return sizeBytes;
+  }
+
+  #handOn(): void {
+    const sizeBytes = this.#composedBytes;
+    if (sizeBytes === 0) return;
+    this.#composedBytes = 0;
+    this.#listener.frame(this.#parts.streams.composed(sizeBytes));
   }
 
   #compose(nowMs: number): number {
@@ -76,7 +84,7 @@ export class Subscription implements BrokerSubscription {
         this.#isOwing = true;
         break;
       }
-      const composed = streams.compose(this.#cell, nowMs);
+      const composed = streams.compose(this.#cell, nowMs, this.#composedBytes > 0);
       if (composed.status === "nothing") break;
       if (composed.status === "name") {
         streams.setName(composed.queueNumber, catalogue.arnOf(composed.queueNumber) ?? "");
@@ -94,7 +102,8 @@ export class Subscription implements BrokerSubscription {
         break;
       } else {
         sizeBytes += composed.bytes.byteLength;
-        this.#listener.frame(composed.bytes);
+        this.#composedBytes += composed.bytes.byteLength;
+        if (this.#composedBytes >= PUMP_BYTES) this.#handOn();
       }
     }
     return sizeBytes;

@@ -17,6 +17,8 @@ const RESERVE_SHARE = 1 / 3;
 /** How soon commands that found no room on disk try again: the next segment may just be being prepared. */
 const SPACE_RETRY_MS = 20;
 const TIMER_MS_MAX = 60_000;
+/** So much has come meanwhile that it goes to disk before what has got there is handed out: the disk is the bottleneck. */
+const AT_ONCE_BYTES = 32 * 1024;
 const RELEASED_KEPT_MAX = 1024;
 const FILLING_BYTES_MAX = 1024 * 1024; // of nothing, at a time
 
@@ -203,6 +205,7 @@ export class Turn {
     this.#durable = position;
     const nowMs = this.#clock.nowMs();
     this.#boundLog();
+    if (this.#core.headPosition - position >= AT_ONCE_BYTES) this.#append();
     if (!this.#core.commit(position, nowMs)) setImmediate(() => this.tick());
     this.#drain();
     this.#release();

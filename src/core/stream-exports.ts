@@ -20,8 +20,9 @@ export interface StreamExports {
   subscriptionLast(cell: number): number;
   subscriptionOutstanding(cell: number, from: number, countMax: number): number;
   streamNext(): number;
-  compose(cell: number, nowMs: number): number;
+  compose(cell: number, nowMs: number, goesOn: number): number;
   frameStart(): number;
+  frameEnd(): number;
   placeCount(): number;
   nameSet(number: number, bytes: number): number;
   settleDeliveries(cell: number, kind: number, ranges: number, visibilityMs: number, nowMs: number): number;

@@ -165,8 +165,12 @@ export class CoreStreams {
     return this.#wasm.streamNext() >>> 0;
   }
 
-  compose(subscription: number, nowMs: number): Composed {
-    const size = this.#wasm.compose(subscription, nowMs) >>> 0;
+  /**
+   * The next envelope for the subscription's client.
+   * @param goesOn right behind the one composed before, of whichever subscription: they may leave as one
+   */
+  compose(subscription: number, nowMs: number, goesOn = false): Composed {
+    const size = this.#wasm.compose(subscription, nowMs, goesOn ? 1 : 0) >>> 0;
     if (size === 0) return NOTHING;
     if (size === EMPTIED) return NOTHING_LEFT;
     const bytes = this.#memory.bytes;
@@ -181,6 +185,11 @@ export class CoreStreams {
     }
     const start = this.#wasm.frameStart() >>> 0;
     return { status: "frame", bytes: bytes.subarray(start, start + size) };
+  }
+  /** The last `sizeBytes` bytes of what was composed. */
+  composed(sizeBytes: number): Buffer {
+    const end = this.#wasm.frameEnd() >>> 0;
+    return this.#memory.bytes.subarray(end - sizeBytes, end);
   }
 
   setName(queueNumber: number, name: string): void {

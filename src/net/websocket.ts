@@ -130,10 +130,6 @@ function socketOf(ws: WebSocket<Client>): StreamSocket {
     send(bytes, isText) {
       if (!client.isClosed) ws.send(bytes, !isText);
     },
-    cork(run) {
-      if (client.isClosed) run();
-      else ws.cork(run);
-    },
     end(code, reason) {
       if (client.isClosed) return;
       ws.end(code, reason);

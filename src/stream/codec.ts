@@ -1,6 +1,7 @@
 // Envelopes to frames and back, in the two subprotocols. A Publish is never decoded here: its bytes are the core's to read.
-import { CLOSE, ConnectionError, type Incoming, type Outgoing } from "./envelope.ts";
+import { CLOSE, type ConfirmMessage, ConnectionError, type Incoming, type Outgoing } from "./envelope.ts";
 import { isTooDeep } from "./json-depth.ts";
+import { readPlain, writeConfirm, writeSettled } from "./plain.ts";
 import { BODY_FIELDS, EnvelopeType, PublishType, Reader } from "./schema.ts";
 
 export const SUBPROTOCOLS = ["wasq.v1.protobuf", "wasq.v1.json"] as const;
@@ -22,8 +23,8 @@ export interface Codec {
   read(frame: Uint8Array, takeFrame: (bytes: Uint8Array) => void, each: (envelope: Incoming) => void): void;
   write(envelope: Outgoing): Uint8Array;
   /** A Confirm, with fields of it that are encoded already. */
-  writeConfirm(confirm: object, fields: Uint8Array | undefined): Uint8Array;
-  /** An envelope that the core has composed. */
+  writeConfirm(confirm: ConfirmMessage, fields: Uint8Array | undefined): Uint8Array;
+  /** Envelopes that the core has composed, each behind its size. */
   rewrite(frame: Uint8Array): Uint8Array;
   /** Envelopes, one WebSocket message. */
   join(envelopes: readonly Uint8Array[]): Uint8Array;
@@ -118,7 +119,9 @@ export const BINARY: Codec = {
       const end = start + sizeBytes;
       if (end > frame.byteLength) throw malformed("An envelope is longer than its frame");
       const publish = publishOf(frame, start, end);
-      if (publish !== undefined) {
+      const plain = publish === undefined ? readPlain(frame, start, end) : undefined;
+      if (plain !== undefined) each(plain);
+      else if (publish !== undefined) {
         if (!isTaken) takeFrame(frame);
         isTaken = true;
         each({ kind: "publish", ...publish });
@@ -142,10 +145,10 @@ export const BINARY: Codec = {
     }
   },
 
-  write: (envelope) => EnvelopeType.encodeDelimited(envelope).finish(),
+  write: (envelope) => writeSettled(envelope) ?? EnvelopeType.encodeDelimited(envelope).finish(),
 
   writeConfirm(confirm, fields) {
-    if (fields === undefined) return this.write({ confirm });
+    if (fields === undefined) return writeConfirm(confirm) ?? this.write({ confirm });
     const head = EnvelopeType.encode({ confirm }).finish();
     // The head is the tag, its size as a varint, and the Confirm: all three again, with the fields behind.
     cursor = 1;
@@ -250,7 +253,12 @@ export const JSON_CODEC: Codec = {
     if (fields === undefined) return jsonOf({ confirm });
     return this.rewrite(BINARY.writeConfirm(confirm, fields));
   },
-  rewrite: (frame) => jsonOf(EnvelopeType.decodeDelimited(frame) as unknown as Plain),
+  rewrite(frame) {
+    const reader = Reader.create(frame);
+    const envelopes: Uint8Array[] = [];
+    while (reader.pos < reader.len) envelopes.push(jsonOf(EnvelopeType.decodeDelimited(reader) as unknown as Plain));
+    return this.join(envelopes);
+  },
   join: (envelopes) => Buffer.concat(envelopes.flatMap((each, i) => (i === 0 ? [each] : [NEWLINE, each]))),
 };
 

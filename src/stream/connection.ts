@@ -21,8 +21,6 @@ export interface StreamSocket {
   readonly bufferedBytes: number;
   /** One WebSocket message. The bytes are the caller's again afterwards. */
   send(bytes: Uint8Array, isText: boolean): void;
-  /** What `run` sends may leave together. */
-  cork(run: () => void): void;
   end(code: number, reason: string): void;
 }
 
@@ -156,12 +154,7 @@ export class Connection {
     });
   }
 
-  together(run: () => void): void {
-    if (this.isEnded) run();
-    else this.#socket.cork(run);
-  }
-
-  /** An envelope that the core has composed, a view. */
+  /** Envelopes that the core has composed, a view. */
   frame(bytes: Uint8Array): void {
     if (this.isEnded) return;
     this.#flush(); // answers to what came before come before

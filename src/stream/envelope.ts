@@ -14,6 +14,12 @@ export interface CreditMessage {
   readonly auto: boolean;
 }
 
+export interface ConfirmMessage {
+  readonly publisher: number;
+  readonly number: number;
+  readonly failures: readonly object[];
+}
+
 /** Requests, by the name of the envelope's body. */
 export interface Requests {
   readonly hello: {

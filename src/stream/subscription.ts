@@ -87,10 +87,6 @@ export class SessionSubscription {
   ): SessionSubscription {
     const subscription = new SessionSubscription(session, queue, rulesOf(request, queue));
     subscription.#broker = broker.subscribe(queue, subscription.rules, {
-      together: (compose) => {
-        if (session.connection === undefined) compose();
-        else session.connection.together(compose);
-      },
       frame: (bytes) => {
         try {
           session.connection?.frame(bytes);

@@ -239,7 +239,6 @@ class StreamWorld {
             if (!connection.isEnded) for (const line of lines) onEnvelope(JSON.parse(line));
           });
         },
-        cork: (work) => work(),
         end: (code, reason) => this.#fault(`closed with ${code}: ${reason}`),
       },
       { subprotocol: "wasq.v1.json", caller: CALLER, origin: undefined },

@@ -107,7 +107,6 @@ export class RigClient {
           return client.bufferedBytes;
         },
         send: (bytes, isText) => this.#take(Buffer.from(bytes), isText),
-        cork: (run) => run(),
         end: (code) => {
           this.closed = code;
         },
