@@ -184,6 +184,7 @@ async function run(
       closing = true;
       clearInterval(housekeeping);
       clearInterval(reclaiming);
+      log.stopWaiting();
       await round;
       try {
         await broker.close();

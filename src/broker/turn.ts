@@ -9,13 +9,13 @@ import type { Log } from "../log/log.ts";
 import type { Seals } from "./seals.ts";
 
 /**
- * Sends are refused when this much of the last segment is left and no other is prepared. Receiving and deleting a message
+ * Sends are refused when no more can be written than this much of a segment. Receiving and deleting a message
  * adds some 40 bytes to the log, and the smallest message has 170 in it: a third lets a whole segment be emptied, which
  * then makes room.
  */
 const RESERVE_SHARE = 1 / 3;
-/** How soon commands that found no room on disk try again: the next segment may just be being prepared. */
-const SPACE_RETRY_MS = 20;
+/** How soon deadlines that found no room on disk are looked at again. */
+const TICK_AGAIN_MS = 20;
 const TIMER_MS_MAX = 60_000;
 /** So much has come meanwhile that it goes to disk before what has got there is handed out: the disk is the bottleneck. */
 const AT_ONCE_BYTES = 32 * 1024;
@@ -52,7 +52,6 @@ export class Turn {
   /** Commands that found the tail full, oldest first; each says whether it got through. */
   #blocked: (() => boolean)[] = [];
   #timer: NodeJS.Timeout | undefined;
-  #spaceTimer: NodeJS.Timeout | undefined;
   #againTimer: NodeJS.Timeout | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #marked = 0;
@@ -83,6 +82,7 @@ export class Turn {
     this.#onFatal = parts.onFatal;
     this.#onFault = parts.onFault;
     this.#boundLog(); // before anything is written: a start may find a full disk
+    this.#log.onSpaceChange = () => this.#schedule(); // whoever waits for room tries again, or is refused
   }
 
   get durablePosition(): number {
@@ -131,14 +131,18 @@ export class Turn {
     this.#core.setWritableEnd(writableEnd);
   }
 
+  get #writableBytes(): number {
+    return this.#log.writableEnd - this.#core.headPosition;
+  }
+
   /** Whether there is a segment after the one that the core writes to. */
   get #hasNext(): boolean {
-    return this.#log.writableEnd - this.#core.headPosition > this.#segmentBytes;
+    return this.#writableBytes > this.#segmentBytes;
   }
 
   /** "wait": the next segment is still being prepared, and the rest of this one is what deletes and receives live on. */
   spaceForSends(): "yes" | "wait" | "no" {
-    if (this.#hasNext || this.#core.segmentRoomBytes > this.#segmentBytes * RESERVE_SHARE) return "yes";
+    if (this.#writableBytes > this.#segmentBytes * RESERVE_SHARE) return "yes";
     return this.#log.isFull ? "no" : "wait";
   }
 
@@ -175,6 +179,7 @@ export class Turn {
     const extents = this.#core.takeExtents();
     if (extents.length === 0) {
       this.#retryBlocked();
+      if (this.#core.headPosition !== this.#durable) this.#schedule(); // some got through
       return;
     }
     const end = this.#core.headPosition;
@@ -223,11 +228,7 @@ export class Turn {
       this.#blocked.splice(0, done);
       this.#drain();
     }
-    if (this.#blocked.length > 0 && !this.#appending && this.#core.headPosition === this.#durable) {
-      // Nothing on its way to disk will wake them: they wait for a segment.
-      clearTimeout(this.#spaceTimer);
-      this.#spaceTimer = setTimeout(() => this.#schedule(), SPACE_RETRY_MS);
-    }
+    // Those left are woken by what is on its way to disk, or by the log when there is more to write to.
   }
 
   /** `held` is released once everything up to `position` is on disk; at once if it is. */
@@ -323,7 +324,7 @@ export class Turn {
       this.#againTimer = undefined;
       this.tick();
     };
-    this.#againTimer = setTimeout(again, this.#hasNext ? 1 : SPACE_RETRY_MS);
+    this.#againTimer = setTimeout(again, this.#hasNext ? 1 : TICK_AGAIN_MS);
   }
 
   /** Ticks when this pass over the sockets is done. */
@@ -359,7 +360,6 @@ export class Turn {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    clearTimeout(this.#spaceTimer);
     clearTimeout(this.#againTimer);
   }
 }

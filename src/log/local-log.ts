@@ -1,24 +1,25 @@
 // The log on this machine's disk.
 //
 //   positions ───────────────────────────────────────────────────────────►
-//   │ sealed, indexed │ sealed │ … │ current: records … end ▲ zeros │ spare: zeros │
+//   │ sealed, indexed │ sealed │ … │ current: records … end ▲ │ spare │
+//                                                             └ frontier.ts
 //
 // Invariants
 //   - append() resolves after its bytes are on disk; pieces are written in order, each durable before the next begins.
 //   - What lies behind the end, and all of the spare, is zeros: recovery tells the end from damage by it.
-//   - The manifest names the spare before it is one, so moving on into it changes nothing but where the next write goes.
-//   - After a failed write or sync of the log nothing more is accepted, not even on another descriptor.
+//   - After a failed write or sync of the log nothing more is accepted, not even on another descriptor. A write that found
+//     no space is none of these: it waits.
 import { assert } from "../base/assert.ts";
 import { SEGMENT_HEADER_BYTES } from "../limits.ts";
-import type { Disk, DiskFile, DiskLock } from "./disk.ts";
+import type { Disk, DiskLock } from "./disk.ts";
 import { Encryption, type EncryptionOptions } from "./encryption.ts";
 import { damaged, ioError, LogError } from "./errors.ts";
+import { Frontier } from "./frontier.ts";
 import type { Extent, Log, RecordCodec } from "./log.ts";
 import { MANIFEST, type Manifest, ManifestFile, readManifest } from "./manifest.ts";
 import { ReadFiles } from "./read-files.ts";
-import { expectUnused, recover, SPARE_CHECKED_BYTES } from "./recovery.ts";
-import { encodeHeader, encodeIndex, loadIndex, recordSeed, SPARE, segmentName, segmentOfName } from "./segment.ts";
-import { SegmentReader } from "./segment-reader.ts";
+import { expectUnused, recover } from "./recovery.ts";
+import { encodeIndex, loadIndex, recordSeed, segmentName, segmentOfName } from "./segment.ts";
 
 export interface LogOptions {
   readonly segmentBytes: number; // header page included; fixed when the log is made
@@ -39,16 +40,6 @@ export interface OpenedLog {
   readonly recordSeed: number;
 }
 
-interface Writable {
-  readonly segment: number;
-  readonly file: DiskFile;
-}
-
-const STEP_BYTES_MIN = 256 * 1024; // what one step of preparing a spare writes: an append waits for one at most
-const STEP_BYTES_MAX = 4 * 1024 * 1024; // ... where records come so fast that all of them would wait for the spare
-const ZEROS = new Uint8Array(STEP_BYTES_MAX);
-const REMOVED_KEPT_MAX = 2; // files
-const FREE_BYTES_MIN = 1024 * 1024; // left to the manifest, and to others, when a spare is made
 const STAGING_KEPT_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Opens the log in `disk`'s directory, or makes one there; its records go through `options.codec` meanwhile. */
@@ -103,7 +94,7 @@ async function openLocked(disk: Disk, lock: DiskLock, options: LogOptions): Prom
   await encryption.begin(manifest, endPosition);
   const log = new LocalLog(disk, lock, manifest, encryption, endPosition, spare, onNote);
   try {
-    await log.start(current);
+    await log.start(current, spare);
   } catch (error) {
     await log.abandon();
     throw error;
@@ -128,18 +119,12 @@ export class LocalLog implements Log {
   readonly #segmentBytes: number;
   readonly #segments: Set<number>; // ascending; without the spare
   readonly #readFiles: ReadFiles;
+  readonly #frontier: Frontier;
   #endPosition: number; // where the next append begins
-  #current: Writable | undefined; // undefined only until started, and when the last segment is sealed
-  #spare: Writable | undefined;
-  #preparing: Promise<void> | undefined;
-  #removed: number[] = []; // whose files are still there, to be used again; the manifest does not name them
-  #givingBack: Promise<void> = Promise.resolve();
-  #spareProblem: LogError | undefined; // why there is none; said once
   #appending: Promise<void> | undefined;
   #staging = new Uint8Array(64 * 1024);
   #failure: unknown;
   #isClosing = false; // accepts nothing new
-  #isAbandoned = false; // finishes nothing either
 
   /** Use openLog. */
   constructor(
@@ -159,62 +144,42 @@ export class LocalLog implements Log {
     this.#segmentBytes = manifest.current.segmentBytes;
     this.#segments = new Set(manifest.current.segments.filter((segment) => segment !== spare));
     this.#readFiles = new ReadFiles(disk);
+    this.#frontier = new Frontier(disk, manifest, endPosition, onNote, (error) => {
+      this.#failure ??= error;
+    });
     this.#endPosition = endPosition;
   }
 
   /** @param current the segment being written; undefined when the log has none yet */
-  async start(current: number | undefined): Promise<void> {
-    const end = Math.floor(this.#endPosition / this.#segmentBytes);
-    if (current === undefined) {
-      await this.#prepareSpare(undefined);
-      await this.#roll();
-    } else if (current === end) {
-      this.#current = await this.#openWritable(current);
-    }
-    const next = this.#manifest.current.segments.at(-1);
-    if (next !== undefined && !this.#segments.has(next)) {
-      const spare = await this.#openWritable(next);
-      if (this.#segmentBytes <= SPARE_CHECKED_BYTES) this.#spare = spare;
-      else this.#preparing = this.#checkSpare(spare);
-    }
-    this.maintain();
+  async start(current: number | undefined, spare: number | undefined): Promise<void> {
+    await this.#frontier.start(current === this.#segmentOf(this.#endPosition) ? current : undefined, spare);
+    this.#sawCurrent();
   }
 
-  /** The start has looked at the spare's front only: the rest must be zeros, too, before it is used. */
-  async #checkSpare(spare: Writable): Promise<void> {
-    const name = segmentName(spare.segment);
-    try {
-      const reader = new SegmentReader(spare.file, spare.segment, this.#segmentBytes);
-      const offset = await attempt("check the next segment", name, () => reader.nextNonZero(SPARE_CHECKED_BYTES));
-      if (offset !== undefined) {
-        const text = `Cannot go on with the log: ${name} is damaged at offset ${offset}: there is something, though it was not begun`;
-        throw new LogError("damaged", `${text}; restore the directory from a copy`, { file: name, offset });
-      }
-      this.#spare = spare;
-    } catch (error) {
-      this.#failure ??= error;
-      await spare.file.close().catch(() => {});
-    } finally {
-      this.#preparing = undefined;
-    }
+  #sawCurrent(): void {
+    const segment = this.#frontier.current?.segment;
+    if (segment !== undefined) this.#segments.add(segment);
   }
 
   get hasSpare(): boolean {
-    return this.#spare !== undefined;
+    return this.#frontier.hasSpare;
   }
 
   /** Resolves when the next segment is there, or cannot be prepared now. */
-  async prepared(): Promise<void> {
-    await this.#preparing;
+  prepared(): Promise<void> {
+    return this.#frontier.prepared();
   }
 
   get writableEnd(): number {
-    const last = this.#spare?.segment ?? this.#current?.segment;
-    return last === undefined ? this.#endPosition : (last + 1) * this.#segmentBytes;
+    return this.#frontier.writableEnd;
   }
 
   get isFull(): boolean {
-    return this.#spare === undefined && this.#spareProblem !== undefined;
+    return this.#frontier.isFull;
+  }
+
+  set onSpaceChange(listener: (() => void) | undefined) {
+    this.#frontier.onChange = listener;
   }
 
   segments(): readonly number[] {
@@ -231,20 +196,14 @@ export class LocalLog implements Log {
     return attempt("ask for the free space", this.#disk.directory, () => this.#disk.freeBytes());
   }
 
-  /**
-   * To be called every few seconds: tries again to prepare the next segment after a full disk, and gives back the space
-   * of removed segments that were not used again meanwhile.
-   */
+  /** To be called every second or so: looks for space again, and gives back what was removed and not used again. */
   maintain(): void {
-    this.#prepareNext();
-    if (this.#isClosing || this.#failure) return;
-    for (const segment of this.#removed.splice(0))
-      this.#givingBack = this.#givingBack.then(() => this.#unlink(segment));
+    if (this.#failure === undefined) this.#frontier.maintain();
   }
 
-  #prepareNext(): void {
-    if (this.#spare || this.#preparing || this.#isAbandoned || this.#failure) return;
-    this.#preparing = this.#prepareInBackground(this.#removed.shift());
+  /** From here on a write that finds no space fails: for whoever is about to close, and waits for appends before. */
+  stopWaiting(): void {
+    this.#frontier.stopWaiting();
   }
 
   // The copy is made before the first await, so that the bytes may change from then on.
@@ -300,24 +259,19 @@ export class LocalLog implements Log {
   async #write(writes: readonly Extent[]): Promise<void> {
     const last = writes.at(-1);
     if (last === undefined) return;
+    const frontier = this.#frontier;
+    frontier.beginAppend(last.position + last.bytes.byteLength, last.bytes.byteLength);
     // A batch that cannot be written to its end is not begun.
-    if (this.#segmentOf(last.position) !== this.#current?.segment) await this.#awaitSpare();
+    if (this.#segmentOf(last.position) !== frontier.current?.segment) await frontier.awaitSpare();
     for (const { position, bytes } of writes) {
-      const segment = this.#segmentOf(position);
-      if (segment !== this.#current?.segment) {
-        await this.#awaitSpare();
-        await this.#roll();
+      if (this.#segmentOf(position) !== frontier.current?.segment) {
+        await frontier.roll();
+        this.#sawCurrent();
       }
-      const current = this.#current;
-      assert(current?.segment === segment, "the segment being written is the one the append goes to");
-      const offset = position % this.#segmentBytes;
-      try {
-        await current.file.write(bytes, offset);
-      } catch (error) {
-        throw ioError(error, "append to the log", segmentName(segment), offset, "nothing more is written");
-      }
+      await frontier.write(bytes, position);
       this.#endPosition = position + bytes.byteLength;
     }
+    frontier.appended();
   }
 
   /** The segment stays until the read that was begun is done, whatever is removed meanwhile. */
@@ -378,46 +332,27 @@ export class LocalLog implements Log {
   async remove(segment: number): Promise<void> {
     this.#checkUsable();
     this.#checkExists(segment, "remove");
-    assert(segment !== this.#current?.segment, "the segment being written stays");
+    assert(segment !== this.#frontier.current?.segment, "the segment being written stays");
     await this.#changeManifest(({ segments }) => ({ segments: segments.filter((other) => other !== segment) }));
     this.#segments.delete(segment);
     await this.#readFiles.drain(segment);
-    // Its blocks are kept for a while: a spare that has them is made in less time, and on a full disk nobody else takes them.
-    this.#removed.push(segment);
-    if (this.#isClosing || this.#failure) return; // the next start deletes it
-    this.#prepareNext();
-    if (this.#removed.length > REMOVED_KEPT_MAX) await this.#unlink(this.#removed.shift() as number);
-  }
-
-  /** A failure is told, and no more: the next start tries again. */
-  async #unlink(segment: number): Promise<void> {
-    try {
-      await this.#disk.unlink(segmentName(segment));
-      await this.#disk.syncDirectory();
-    } catch (error) {
-      const { message } = ioError(error, "delete a removed segment", segmentName(segment));
-      this.#onNote(`${message}; it is tried again at the next start`);
-    }
+    if (this.#failure === undefined) await this.#frontier.giveBack(segment); // otherwise the next start deletes it
   }
 
   async close(): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
+    this.#frontier.stopWaiting();
     await this.#appending;
-    await this.#givingBack;
-    for (const segment of this.#removed.splice(0)) await this.#unlink(segment);
+    await this.#frontier.giveBackAll();
     await this.abandon();
   }
 
   /** Lets go of everything that is open. */
   async abandon(): Promise<void> {
     this.#isClosing = true;
-    this.#isAbandoned = true;
-    await this.#preparing;
-    await this.#givingBack;
+    await this.#frontier.abandon();
     await this.#readFiles.close();
-    await this.#current?.file.close().catch(() => {}); // all that was promised has been synced
-    await this.#spare?.file.close().catch(() => {});
     await this.#lock.release();
   }
 
@@ -441,107 +376,6 @@ export class LocalLog implements Log {
       await this.#manifest.change(changesOf);
     } finally {
       this.#failure ??= this.#manifest.uncertain;
-    }
-  }
-
-  async #openWritable(segment: number): Promise<Writable> {
-    const name = segmentName(segment);
-    return { segment, file: await attempt("open a segment for writing", name, () => this.#disk.open(name, "durable")) };
-  }
-
-  async #awaitSpare(): Promise<void> {
-    await this.#preparing;
-    if (this.#spare) return;
-    const text = "Cannot append to the log: the segment is full and there is no next one";
-    throw new LogError("noSpace", `${text}; ${this.#spareProblem?.message ?? "it was not prepared"}`);
-  }
-
-  /** Goes on in the spare. */
-  async #roll(): Promise<void> {
-    assert(this.#spare !== undefined, "there is a spare to go on in");
-    const full = this.#current;
-    this.#current = this.#spare;
-    this.#spare = undefined;
-    this.#segments.add(this.#current.segment);
-    this.#prepareNext();
-    await full?.file.close().catch(() => {}); // every write to it has been synced
-  }
-
-  /** @param recycled a removed segment, whose file is used again */
-  async #prepareInBackground(recycled: number | undefined): Promise<void> {
-    try {
-      await this.#prepareSpare(recycled);
-      if (this.#spareProblem) this.#onNote("There is room for the next segment again");
-      this.#spareProblem = undefined;
-    } catch (error) {
-      if (!(error instanceof LogError)) this.#failure ??= error;
-      else if (error.code !== "closed") {
-        if (error.code !== this.#spareProblem?.code) this.#onNote(`${error.message}; it is tried again`);
-        this.#spareProblem = error;
-      }
-    } finally {
-      this.#preparing = undefined;
-    }
-  }
-
-  async #prepareSpare(recycled: number | undefined): Promise<void> {
-    const segment = (this.#manifest.current.segments.at(-1) ?? 0) + 1;
-    const name = segmentName(segment);
-    let writable: Writable | undefined;
-    try {
-      if (recycled !== undefined) await this.#disk.rename(segmentName(recycled), SPARE);
-      await this.#fillSpare(segment, recycled !== undefined);
-      await this.#disk.rename(SPARE, name);
-      await this.#disk.syncDirectory();
-      writable = await this.#openWritable(segment);
-      await this.#changeManifest(({ segments }) => ({ segments: [...segments, segment] }));
-    } catch (error) {
-      await writable?.file.close().catch(() => {});
-      // What the manifest may name stays; anything else gives its space back.
-      if (!this.#manifest.uncertain) {
-        for (const leftover of [SPARE, name]) await this.#disk.unlink(leftover).catch(() => {});
-      }
-      throw ioError(error, `prepare segment ${segment}`, SPARE);
-    }
-    this.#spare = writable;
-  }
-
-  /**
-   * Header and zeros, durable, in the file `spare`, whatever that held.
-   * @param isAllocated it was a segment and has its blocks
-   */
-  async #fillSpare(segment: number, isAllocated: boolean): Promise<void> {
-    const { directory } = this.#disk;
-    const unsized = await this.#disk.open(SPARE, "create");
-    try {
-      if (!isAllocated) {
-        await unsized.truncate(0);
-        const freeBytes = await this.#disk.freeBytes();
-        const neededBytes = this.#segmentBytes + FREE_BYTES_MIN;
-        if (freeBytes < neededBytes) {
-          const text = `Cannot prepare segment ${segment}: ${freeBytes} bytes are free in ${directory}, ${neededBytes} are needed`;
-          throw new LogError("noSpace", text, { file: SPARE });
-        }
-      }
-      await unsized.truncate(this.#segmentBytes); // a step that does not change the size is on disk sooner
-    } finally {
-      await unsized.close();
-    }
-    const file = await this.#disk.open(SPARE, "durable");
-    try {
-      let stepBytes = STEP_BYTES_MIN;
-      for (let offset = 0; offset < this.#segmentBytes; ) {
-        if (this.#isAbandoned) throw new LogError("closed", "Cannot prepare a segment: the log is being closed");
-        // It is to be ready when half of the current segment is used: sends are held back from two thirds on.
-        const isLate = offset < 2 * (this.#endPosition % this.#segmentBytes);
-        stepBytes = isLate ? Math.min(stepBytes * 2, STEP_BYTES_MAX) : Math.max(stepBytes / 2, STEP_BYTES_MIN);
-        const step = ZEROS.subarray(0, Math.min(stepBytes, this.#segmentBytes - offset));
-        await file.write(step, offset);
-        offset += step.byteLength;
-      }
-      await file.write(encodeHeader(segment, this.#manifest.current), 0);
-    } finally {
-      await file.close();
     }
   }
 }

@@ -42,12 +42,14 @@ export interface Log {
   read(position: number, size: number): Promise<Uint8Array>;
   /** Segments that exist, ascending; the last one is being written (the spare is not in it). */
   segments(): readonly number[];
-  /** True while the next segment is preallocated, so that writing can go on past the end of the current one. */
+  /** True while all of the next segment can be written to, past the end of the current one. */
   readonly hasSpare: boolean;
-  /** Where the last segment ends that can be written to now: the current one, or the next if it is preallocated. */
+  /** How far the log can be written to now: what lies before it has its blocks on the disk, or a reserve that stands for them. */
   readonly writableEnd: number;
-  /** True when the last try to prepare the next segment failed: no space, until another try succeeds. */
+  /** True when there was no space for more, until another try succeeds. */
   readonly isFull: boolean;
+  /** Called when writableEnd or isFull have changed in between appends. */
+  onSpaceChange: (() => void) | undefined;
   /** Stores a sealed segment's index behind its data, durable on return. */
   writeIndex(segment: number, index: Uint8Array): Promise<void>;
   readIndex(segment: number): Promise<Uint8Array | undefined>;

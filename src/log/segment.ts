@@ -1,7 +1,7 @@
 // One file of the log, segment-<number, 10 digits>.log; little-endian throughout. B is segmentBytes.
 //
 //   0        header page                       written and synced before the manifest names the segment
-//   4096     records, then zeros, up to B      all of it written as zeros beforehand: overwriting is faster than growing
+//   4096     records, then zeros, up to B      the file has this size from the start; frontier.ts
 //   B        index, n bytes                    only behind a sealed segment; derived, may be absent
 //   B + n    footer, 32 bytes
 //
@@ -42,7 +42,7 @@ const INDEX_ENTRY_BYTES_MAX = 2 * 1024 * 1024;
 const INDEX_PIECE_BYTES = 128 * 1024;
 
 const NAME = /^segment-(\d{10})\.log$/;
-export const SPARE = "spare"; // a segment to be, until it is all zeros
+export const SPARE = "spare"; // a segment to be, until it has its header
 
 export function segmentName(segment: number): string {
   return `segment-${String(segment).padStart(10, "0")}.log`;

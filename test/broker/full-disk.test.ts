@@ -1,9 +1,23 @@
 // A disk without space: sends are refused, deletes and receives go on, and it is over when there is room again.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import type { OpenedBroker } from "../../src/broker/open.ts";
 import { segmentName } from "../../src/log/segment.ts";
 import { FakeDisk } from "../support/fake-disk.ts";
-import { create, find, openOn, outgoing, receive, remove, SMALL_SEGMENT_BYTES, send } from "../support/open-broker.ts";
+import {
+  create,
+  find,
+  openAt,
+  openOn,
+  outgoing,
+  receive,
+  remove,
+  SMALL_SEGMENT_BYTES,
+  send,
+} from "../support/open-broker.ts";
 
 let opened: OpenedBroker;
 
@@ -90,3 +104,73 @@ test("an index that finds no room stops nothing, and is written when there is so
   disk.capacityBytes = Number.POSITIVE_INFINITY;
   await vi.waitFor(() => expect(sizeOf()).toBeGreaterThan(SMALL_SEGMENT_BYTES), { timeout: 20_000, interval: 50 });
 });
+
+/** A file system of its own, that small; undefined where this process may not mount one. */
+function mountSmall(sizeBytes: number): { readonly path: string; unmount(): void } | undefined {
+  const path = mkdtempSync(join(tmpdir(), "small-"));
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${sizeBytes}`, "tmpfs", path], { stdio: "ignore" });
+  } catch {
+    rmSync(path, { recursive: true });
+    return undefined;
+  }
+  const unmount = () => {
+    execFileSync("umount", [path]);
+    rmSync(path, { recursive: true });
+  };
+  return { path, unmount };
+}
+
+/** Another one's file takes all that there is. */
+function fillWith(path: string): void {
+  const bytes = Buffer.alloc(64 * 1024, 1);
+  for (;;) {
+    try {
+      writeFileSync(path, bytes, { flag: "a" });
+    } catch {
+      return;
+    }
+  }
+}
+
+const small = mountSmall(16 * 1024 * 1024);
+
+test.skipIf(small === undefined)(
+  "a real file system that another one fills while messages are sent: none is lost, and all is well when it is gone",
+  async () => {
+    const { path, unmount } = small as NonNullable<typeof small>;
+    try {
+      opened = await openAt(join(path, "data"));
+      await create(opened.broker, "q");
+      let sentCount = 0;
+      let refusedCount = 0;
+      const sendOne = () =>
+        send(opened.broker, find(opened.broker, "q"), [outgoing(`${sentCount} ${BODY}`)]).then(([result]) => {
+          if (result?.status === "sent") sentCount++;
+          else refusedCount++;
+        });
+      for (let i = 0; i < 300; i++) await sendOne();
+      fillWith(join(path, "other"));
+      for (let i = 0; i < 2_000 && refusedCount === 0; i++) await sendOne();
+      expect(refusedCount).toBe(1);
+      expect(opened.trouble()).toMatch(/disk is full/);
+      expect(await drain()).toEqual(Array.from({ length: sentCount }, (_, i) => i));
+      rmSync(join(path, "other"));
+      await vi.waitFor(
+        async () => {
+          const before = sentCount;
+          await sendOne();
+          expect(sentCount).toBeGreaterThan(before);
+        },
+        { timeout: 20_000, interval: 100 },
+      );
+      await opened.close();
+      opened = await openAt(join(path, "data"));
+      expect(await drain()).toEqual([sentCount - 1]);
+      await opened.close();
+    } finally {
+      unmount();
+    }
+  },
+  60_000,
+);

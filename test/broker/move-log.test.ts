@@ -247,7 +247,7 @@ test("a source that is deleted takes its task with it, and does not come back", 
 
 test("on a full disk a task waits, while receives and deletes go on, and is through when there is room", async () => {
   const disk = new FakeDisk();
-  disk.capacityBytes = 10 * SMALL_SEGMENT_BYTES;
+  disk.capacityBytes = 11 * SMALL_SEGMENT_BYTES;
   await opened.close();
   opened = await openOn(disk);
   for (const name of ["dead", "main", "filler"]) await create(opened.broker, name);

@@ -210,7 +210,7 @@ describe("epochs", () => {
     const disk = new FakeDisk();
     const opened = await open(disk, SEGMENT_BYTES, on(1));
     await settle(opened.log);
-    disk.capacityBytes = 0;
+    disk.fill();
     await fillUpTo(opened, 2);
     await opened.log.close();
     const again = await open(disk, SEGMENT_BYTES, on(2));

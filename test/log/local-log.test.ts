@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { segmentName } from "../../src/log/segment.ts";
 import { FakeDisk } from "../support/fake-disk.ts";
 import { commit, type Opened, open, SEGMENT_BYTES, settle } from "../support/log-workload.ts";
@@ -111,7 +111,7 @@ test("on a full disk a removed segment becomes the spare", async () => {
   await settle(opened.log);
   await fillUpTo(opened, 2);
   await settle(opened.log);
-  disk.capacityBytes = 3 * SEGMENT_BYTES + 1024;
+  disk.fill();
   await fillUpTo(opened, 3);
   for (let turn = 0; turn < 100; turn++) await Promise.resolve();
   expect(opened.log.hasSpare).toBe(false);
@@ -121,6 +121,7 @@ test("on a full disk a removed segment becomes the spare", async () => {
   expect([...disk.files().keys()].sort()).toEqual([
     "manifest",
     "manifest.next",
+    "reserve",
     segmentName(2),
     segmentName(3),
     segmentName(4),
@@ -164,7 +165,7 @@ test("a removed segment waits for its readers, then its file is gone, and a read
   expect(again.codec.seen).toEqual(opened.writer.written.filter((record) => record.position >= 2 * SEGMENT_BYTES));
 });
 
-test("the files of removed segments are used again; what is not used is gone after a while, or with the end", async () => {
+test("the files of removed segments are kept for a while, for a disk that gets full; then, or with the end, they are gone", async () => {
   const disk = new FakeDisk();
   const opened = await open(disk);
   const filesOf = () => [...disk.files().keys()].filter((name) => name.startsWith("segment-"));
@@ -174,7 +175,7 @@ test("the files of removed segments are used again; what is not used is gone aft
   expect(filesOf().sort()).toEqual([2, 3, 4, 5, 6].map(segmentName)); // two are kept
   await fillUpTo(opened, 6);
   await settle(opened.log);
-  expect(filesOf().sort()).toEqual([3, 4, 5, 6, 7].map(segmentName));
+  expect(filesOf().sort()).toEqual([2, 3, 4, 5, 6, 7].map(segmentName)); // there is room for a new one
   expect(
     disk
       .bytesOf(segmentName(7))
@@ -189,6 +190,118 @@ test("the files of removed segments are used again; what is not used is gone aft
   expect(filesOf().sort()).toEqual([5, 6, 7].map(segmentName));
   const again = await open(disk);
   expect(again.codec.seen).toEqual(opened.writer.written.filter((record) => record.position >= 5 * SEGMENT_BYTES));
+});
+
+describe("holes", () => {
+  const MiB = 1024 * 1024;
+  const BODY = "x".repeat(64 * 1024);
+
+  /** A log with room for more than what is zeroed ahead, and a reserve. */
+  async function openLarge(disk: FakeDisk): Promise<Opened> {
+    const opened = await open(disk, 8 * MiB);
+    await settle(opened.log);
+    return opened;
+  }
+
+  /** Appends until the disk is asked for more than it has. @returns the append that waits */
+  async function appendUntilItWaits({ log, writer }: Opened): Promise<{ appended: Promise<void> }> {
+    for (;;) {
+      let isDone = false;
+      writer.add(BODY);
+      const appended = log.append(writer.take());
+      void appended.then(
+        () => (isDone = true),
+        () => {},
+      );
+      for (let turn = 0; turn < 2_000 && !isDone; turn++) await Promise.resolve();
+      if (!isDone) return { appended };
+    }
+  }
+
+  test("the next segment is there before its zeros are, and is begun without them", async () => {
+    const disk = new FakeDisk();
+    const opened = await openLarge(disk);
+    disk.capacityBytes = 1_000 * MiB;
+    const usedBytes = disk.capacityBytes - (await opened.log.freeBytes());
+    expect(opened.log.writableEnd).toBe(3 * 8 * MiB);
+    expect(usedBytes).toBeLessThan(8 * MiB + 5 * MiB); // the reserve, and what is ahead
+    const from = disk.calls.length;
+    for (let i = 0; i < 100; i++) {
+      for (let row = 0; row < 8; row++) opened.writer.add(BODY);
+      await commit(opened);
+    }
+    const written = new Map<string, number>(); // bytes of each segment
+    for (const call of disk.calls.slice(from)) {
+      const [what, name, , sizeBytes] = call.split(" ");
+      if (what === "write" && name) written.set(name, (written.get(name) ?? 0) + Number(sizeBytes));
+    }
+    // What is large is not written twice.
+    expect(written.get(segmentName(4))).toBeLessThan(8.1 * MiB);
+    await opened.log.close();
+    const again = await open(disk, 8 * MiB);
+    expect(again.codec.seen).toHaveLength(800);
+    await again.log.close();
+  });
+
+  test("a write that finds no block on the disk takes those of the reserve; sends have an end, deletes have room", async () => {
+    const disk = new FakeDisk();
+    const opened = await openLarge(disk);
+    disk.fill();
+    while (!opened.log.isFull) {
+      opened.writer.add(BODY);
+      await commit(opened);
+    }
+    expect(disk.files().has("reserve")).toBe(false);
+    expect(opened.notes).toHaveLength(1);
+    expect(opened.notes[0]).toMatch(/no space left.*it is tried again/);
+    for (let turn = 0; turn < 1_000; turn++) await Promise.resolve();
+    const roomBytes = opened.log.writableEnd - opened.writer.position;
+    expect(roomBytes).toBeGreaterThan(7 * MiB); // the reserve's, as zeros
+    while (opened.log.writableEnd - opened.writer.position > 2 * BODY.length) {
+      opened.writer.add(BODY);
+      await commit(opened);
+    }
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    opened.log.maintain();
+    await settle(opened.log);
+    expect([opened.log.hasSpare, opened.log.isFull, opened.notes.length]).toEqual([true, false, 2]);
+    await opened.log.close();
+    const again = await open(disk, 8 * MiB);
+    expect(again.codec.seen).toEqual(opened.writer.written);
+    await again.log.close();
+  });
+
+  test("one that finds none at all waits for some, and is there whole when it is acknowledged", async () => {
+    const disk = new FakeDisk();
+    const opened = await openLarge(disk);
+    disk.capacityBytes = 0; // others had what the log gives back
+    const { appended } = await appendUntilItWaits(opened);
+    opened.log.maintain();
+    for (let turn = 0; turn < 1_000; turn++) await Promise.resolve();
+    expect(opened.notes).toHaveLength(1);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    opened.log.maintain();
+    await appended;
+    const acknowledged = [...opened.writer.written];
+    const killed = FakeDisk.of(disk.cutPower(() => 0).files());
+    const again = await open(killed, 8 * MiB);
+    expect(again.codec.seen).toEqual(acknowledged);
+    await again.log.close();
+  });
+
+  test("one that waits ends with the log", async () => {
+    const disk = new FakeDisk();
+    const opened = await openLarge(disk);
+    disk.capacityBytes = 0;
+    const waiting = (await appendUntilItWaits(opened)).appended.catch((error: unknown) => error);
+    await opened.log.close();
+    expect(await waiting).toMatchObject({ code: "noSpace" });
+    expect(disk.openCount).toBe(0);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    const again = await open(disk, 8 * MiB);
+    expect(again.codec.seen).toEqual(opened.writer.written.slice(0, -1));
+    await again.log.close();
+  });
 });
 
 test("an index is stored behind the data; a damaged one is none", async () => {

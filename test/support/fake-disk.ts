@@ -9,9 +9,35 @@ class Inode {
   cached = new Uint8Array(0);
   durable = new Uint8Array(0);
   readonly dirty = new Set<number>(); // sectors
+  readonly holes = new Set<number>(); // sectors that were never written: they take no space
 
   resize(sizeBytes: number): void {
+    const oldEnd = Math.ceil(this.cached.byteLength / SECTOR_BYTES);
+    const newEnd = Math.ceil(sizeBytes / SECTOR_BYTES);
     this.cached = resized(this.cached, sizeBytes);
+    for (let sector = oldEnd; sector < newEnd; sector++) this.holes.add(sector);
+    for (let sector = newEnd; sector < oldEnd; sector++) this.holes.delete(sector);
+  }
+
+  get usedBytes(): number {
+    return (Math.ceil(this.cached.byteLength / SECTOR_BYTES) - this.holes.size) * SECTOR_BYTES;
+  }
+
+  /** How much more of the disk it takes to write these bytes. */
+  neededBytes(offset: number, sizeBytes: number): number {
+    const have = Math.ceil(this.cached.byteLength / SECTOR_BYTES);
+    let count = 0;
+    for (const sector of sectorsOf(offset, sizeBytes)) if (sector >= have || this.holes.has(sector)) count++;
+    return count * SECTOR_BYTES;
+  }
+
+  write(bytes: Uint8Array, offset: number): void {
+    if (offset + bytes.byteLength > this.cached.byteLength) this.resize(offset + bytes.byteLength);
+    this.cached.set(bytes, offset);
+    for (const sector of sectorsOf(offset, bytes.byteLength)) {
+      this.holes.delete(sector);
+      this.dirty.add(sector);
+    }
   }
 
   sync(): void {
@@ -35,6 +61,12 @@ class Inode {
     for (const sector of [...this.dirty].sort((a, b) => a - b)) if (keeps()) this.#keep(sector);
     return this.durable.slice();
   }
+}
+
+function sectorsOf(offset: number, sizeBytes: number): number[] {
+  const first = Math.floor(offset / SECTOR_BYTES);
+  const end = Math.ceil((offset + sizeBytes) / SECTOR_BYTES);
+  return Array.from({ length: end - first }, (_, i) => first + i);
 }
 
 function resized(bytes: Uint8Array, sizeBytes: number): Uint8Array<ArrayBuffer> {
@@ -78,6 +110,11 @@ export class FakeDisk implements Disk {
   /** What a process sees now. */
   files(): Map<string, Uint8Array> {
     return new Map([...this.#names].map(([name, inode]) => [name, inode.cached.slice()]));
+  }
+
+  /** Nothing more finds a place on it than what is there. */
+  fill(): void {
+    this.capacityBytes = this.#usedBytes();
   }
 
   bytesOf(name: string): Uint8Array {
@@ -176,7 +213,7 @@ export class FakeDisk implements Disk {
 
   #usedBytes(): number {
     let usedBytes = 0;
-    for (const inode of new Set(this.#names.values())) usedBytes += inode.cached.byteLength;
+    for (const inode of new Set(this.#names.values())) usedBytes += inode.usedBytes;
     return usedBytes;
   }
 
@@ -200,14 +237,11 @@ export class FakeDisk implements Disk {
 
   #fileOf(name: string, inode: Inode, mode: OpenMode): DiskFile {
     const put = (bytes: Uint8Array, offset: number) => {
-      const growBytes = offset + bytes.byteLength - inode.cached.byteLength;
-      if (growBytes > 0) {
-        if (growBytes > this.capacityBytes - this.#usedBytes()) throw failure("ENOSPC", `no space left: ${name}`);
-        inode.resize(offset + bytes.byteLength);
+      const neededBytes = inode.neededBytes(offset, bytes.byteLength);
+      if (neededBytes > 0 && neededBytes > this.capacityBytes - this.#usedBytes()) {
+        throw failure("ENOSPC", `no space left: ${name}`);
       }
-      inode.cached.set(bytes, offset);
-      const end = Math.ceil((offset + bytes.byteLength) / SECTOR_BYTES);
-      for (let sector = Math.floor(offset / SECTOR_BYTES); sector < end; sector++) inode.dirty.add(sector);
+      inode.write(bytes, offset);
     };
     const writeSome = async (bytes: Uint8Array, offset: number) => {
       const fault = this.#step(`write ${name} ${offset} ${bytes.byteLength}`);

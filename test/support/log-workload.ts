@@ -42,11 +42,22 @@ export async function open(disk: Disk, segmentBytes = SEGMENT_BYTES, encrypted =
 /** Lets what goes on in the background go on: the fake disk needs no time, only turns. */
 export async function settle(log: LocalLog): Promise<void> {
   for (let turn = 0; turn < 1_000 && !log.hasSpare; turn++) await Promise.resolve();
+  for (let turn = 0; turn < 100; turn++) await Promise.resolve(); // the zeros ahead, too
 }
 
-/** Appends the batch added to the writer. */
+/** Appends the batch added to the writer. An append that waits for space is helped by the log's owner, now and then. */
 export async function commit({ log, writer }: Opened): Promise<void> {
-  await log.append(writer.take());
+  let isSettled = false;
+  const settled = () => {
+    isSettled = true;
+  };
+  const appended = log.append(writer.take());
+  appended.then(settled, settled);
+  for (let turn = 1; turn <= 20_000 && !isSettled; turn++) {
+    await Promise.resolve();
+    if (turn % 1_000 === 0) log.maintain();
+  }
+  await appended;
 }
 
 export class Workload {
