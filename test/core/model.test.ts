@@ -122,8 +122,8 @@ class Pair {
     }
     if (each.kind === "restart") {
       this.#newest = undefined; // whoever it was for has gone
-      this.#main.restart();
-      this.#dead.restart();
+      this.#main.restart(nowMs);
+      this.#dead.restart(nowMs);
       return [this.#driver.restart(), undefined];
     }
     if (each.kind === "index") {

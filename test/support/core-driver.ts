@@ -8,7 +8,7 @@ import { Outlines } from "../../src/broker/outlines.ts";
 import type { MoveOptions, MoveTask } from "../../src/broker/types.ts";
 import { Core, QUEUE_FLAG, type QuietGroups, RECEIVE, type ReceivedHandle, SEND, SOURCE } from "../../src/core/core.ts";
 import type { Delivery } from "../../src/core/effects.ts";
-import type { PeekPage, PeekPlace } from "../../src/core/peeks.ts";
+import type { PeekedRow, PeekPage, PeekPlace } from "../../src/core/peeks.ts";
 import { readStoredMessage } from "../../src/core/stored-message.ts";
 
 const MODULE = new WebAssembly.Module(readFileSync(new URL("../../build/out/core.wasm", import.meta.url)));
@@ -385,9 +385,26 @@ export class CoreDriver {
     return this.#core.peeks.visible(this.#index(queue), from, countMax, MiB, this.#instant());
   }
 
+  /** The bytes of every message's record, by body. */
+  recordSizes(queue: string): Map<string, number> {
+    const places = ["visible", "held", "delayed"] as const;
+    const rows = places.flatMap((what) => this.#rows(queue, what, 100, MiB).flat());
+    return new Map(rows.map((row) => [this.#bodyOf(row), row.recordBytes]));
+  }
+
+  #bodyOf(row: PeekedRow): string {
+    return `${readStoredMessage(this.#record(row)).body}${"'".repeat(row.reissues)}`;
+  }
+
   #pages(queue: string, what: PeekWhat, countMax: number, bytesMax: number): string[][] {
+    return this.#rows(queue, what, countMax, bytesMax).map((rows) =>
+      rows.map((row) => `${this.#bodyOf(row)}#${row.receiveCount}@${row.place}`),
+    );
+  }
+
+  #rows(queue: string, what: PeekWhat, countMax: number, bytesMax: number): (readonly PeekedRow[])[] {
     const index = this.#index(queue);
-    const pages: string[][] = [];
+    const pages: (readonly PeekedRow[])[] = [];
     let from: PeekPlace | undefined;
     do {
       const instant = this.#instant();
@@ -396,11 +413,7 @@ export class CoreDriver {
           ? this.#core.peeks.visible(index, from, countMax, bytesMax, instant)
           : this.#core.peeks.hidden(index, from, what, countMax, bytesMax, instant);
       assert(page !== undefined, "nothing happens between two pages");
-      const rows = page.rows.map((row) => {
-        const { body } = readStoredMessage(this.#record(row));
-        return `${body}${"'".repeat(row.reissues)}#${row.receiveCount}@${row.place}`;
-      });
-      pages.push(rows);
+      pages.push(page.rows);
       from = page.next;
     } while (from !== undefined);
     return pages;
@@ -614,9 +627,16 @@ export class CoreDriver {
   indexOf(queue: string): number {
     return this.#index(queue);
   }
+  nameOf(index: number): string {
+    return (this.#specs[index - 1] as QueueSpec).name;
+  }
   /** What was decided is written and acknowledged. */
   flush(): void {
     this.#flush();
+  }
+  /** The body of what a place in the log has. */
+  bodyAt(place: { readonly position: number; readonly recordBytes: number }): string {
+    return readStoredMessage(this.#record(place)).body;
   }
   /** Puts a record that has left the tail back into the core's memory. */
   load(place: { readonly position: number; readonly recordBytes: number }): void {

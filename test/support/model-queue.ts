@@ -1,6 +1,7 @@
 // The queue rules once more, slow and obvious: plain objects, searched from the front. The model does not foresee an
 // answer to a receive where the rules leave a choice (which of several visible messages); it judges the answer given.
 import { assert } from "../../src/base/assert.ts";
+import type { Outcome } from "../../src/core/streams.ts";
 import type { QueueSpec, Refused, SendEntry } from "./core-driver.ts";
 import { ModelFair } from "./model-fair.ts";
 
@@ -8,7 +9,19 @@ const VISIBILITY_MS_MAX = 43_200_000;
 const DEDUP_WINDOW_MS = 300_000;
 const ATTEMPT_WINDOW_MS = 300_000;
 
-interface ModelMessage {
+/** Why a subscription has lost a message: one of these. */
+export type Lost = readonly ("EXPIRED" | "GROUP_FAILED" | "SETTLED_ELSEWHERE")[];
+
+/** Whoever has a message that was pushed. */
+export interface Holder {
+  readonly groupMax: number; // of its messages, of one group
+  readonly visibilityMs: number; // after a restart
+  readonly processingMs: number;
+  /** `reasons` is empty where it knows. */
+  lost(message: ModelMessage, reasons: Lost): void;
+}
+
+export interface ModelMessage {
   readonly body: string;
   readonly groupId: string | undefined;
   sentMs: number;
@@ -17,13 +30,34 @@ interface ModelMessage {
   receivedMs: number;
   receiveCount: number;
   firstCountHere: number; // receives up to this one were in another queue
+  isOut: boolean; // received, and not come back yet
+  holder: Holder | undefined;
+  loggedUntilMs: number; // until when it is hidden at the latest if the process begins anew
 }
+
+export type EventKind = "SENT" | "DELIVERED" | "SETTLED" | "RETURNED" | "RETENTION_ENDED" | "DEAD_LETTERED";
 
 interface Attempt {
   readonly receipts: readonly string[];
   readonly endsMs: number;
   hiddenUntilMs: number; // of all of its messages, as long as nobody touched them
   isRepeated: boolean;
+}
+
+function newMessage(body: string, groupId: string | undefined, nowMs: number, delayMs: number): ModelMessage {
+  return {
+    body,
+    groupId,
+    sentMs: nowMs,
+    delayedUntilMs: nowMs + delayMs,
+    hiddenUntilMs: 0,
+    receivedMs: 0,
+    receiveCount: 0,
+    firstCountHere: 0,
+    isOut: false,
+    holder: undefined,
+    loggedUntilMs: 0,
+  };
 }
 
 export class ModelQueue {
@@ -33,10 +67,22 @@ export class ModelQueue {
   readonly #sent = new Map<string, number>(); // deduplication key -> when its window ends
   readonly #attempts = new Map<string, Attempt>();
   readonly #fair = new ModelFair(); // standard queues
+  /** Told of what a watch is told of, if time goes from one instant at which something is due to the next. */
+  onEvent: (kind: EventKind, message: ModelMessage) => void = () => {};
 
   constructor(spec: QueueSpec, deadLetters: ModelQueue | undefined) {
     this.spec = spec;
     this.#deadLetters = deadLetters;
+  }
+
+  get bodies(): string[] {
+    return this.#messages.map(({ body }) => body);
+  }
+
+  /** What a poll would get. */
+  receivable(nowMs: number): string[] {
+    const { inFlight } = this.counts(nowMs);
+    return inFlight >= this.spec.inFlightMax ? [] : this.#available(nowMs).map(({ body }) => body);
   }
 
   get count(): number {
@@ -45,6 +91,17 @@ export class ModelQueue {
 
   expire(nowMs: number): void {
     this.#fair.pass(this.#messages, this.spec.retentionMs, nowMs);
+    const overMs = ({ sentMs }: ModelMessage) => sentMs + this.spec.retentionMs;
+    const due = this.#messages.filter((each) => each.isOut && Math.min(each.hiddenUntilMs, overMs(each)) <= nowMs);
+    for (const each of due.reverse()) {
+      // Of those that run out together, in a group, one may be called back for another.
+      if (each.hiddenUntilMs < overMs(each)) this.#comeBack(each, ["EXPIRED", "GROUP_FAILED"], nowMs);
+    }
+    for (const each of this.#messages) {
+      if (overMs(each) > nowMs) continue;
+      this.onEvent("RETENTION_ENDED", each);
+      this.#lose(each, ["EXPIRED"], false, nowMs);
+    }
     this.#keep(({ sentMs }) => sentMs + this.spec.retentionMs > nowMs, nowMs);
   }
 
@@ -63,9 +120,151 @@ export class ModelQueue {
     return this.#messages.filter((each) => each.hiddenUntilMs > nowMs || taken.includes(each));
   }
 
-  /** A start forgets who was noisy. */
-  restart(): void {
+  /** A start forgets who was noisy, and who had what was pushed. */
+  restart(nowMs: number): void {
     this.#fair.restart(this.#messages);
+    for (const message of this.#messages) {
+      if (message.holder !== undefined) message.hiddenUntilMs = message.loggedUntilMs;
+      message.holder = undefined;
+      message.isOut = message.hiddenUntilMs > nowMs;
+    }
+  }
+
+  /** What a subscription gave back as a whole may be hidden after a restart to the end of its timeout. */
+  hiddenAgain(bodies: ReadonlySet<string>, nowMs: number): void {
+    for (const message of this.#messages) {
+      if (!bodies.has(message.body) || message.isOut || message.loggedUntilMs <= nowMs) continue;
+      message.isOut = true;
+      message.hiddenUntilMs = message.loggedUntilMs;
+    }
+  }
+
+  // --- what is pushed ---
+
+  /** A message that was out comes back. */
+  #comeBack(message: ModelMessage, reasons: Lost, nowMs: number): void {
+    if (!message.isOut) return;
+    message.isOut = false;
+    message.hiddenUntilMs = Math.min(message.hiddenUntilMs, nowMs);
+    this.onEvent("RETURNED", message);
+    this.#lose(message, reasons, true, nowMs);
+  }
+
+  /** Nobody has it any more; where it `failed`, the rest of its group is called back. */
+  #lose(message: ModelMessage, reasons: Lost, failed: boolean, nowMs: number): void {
+    const { holder } = message;
+    if (holder === undefined) return;
+    message.holder = undefined;
+    holder.lost(message, reasons);
+    if (!failed || !this.spec.fifo) return;
+    const group = this.#messages.filter(({ groupId }) => groupId === message.groupId);
+    for (const later of group.slice(group.indexOf(message) + 1)) {
+      if (later.holder === holder) this.#comeBack(later, ["GROUP_FAILED"], nowMs);
+    }
+  }
+
+  /** Whether the subscription may be given the message now, its credit aside. */
+  #mayHave(message: ModelMessage, holder: Holder, nowMs: number): boolean {
+    if (!this.#isVisible(message, nowMs) || this.counts(nowMs).inFlight >= this.spec.inFlightMax) return false;
+    if (!this.spec.fifo) return true;
+    const group = this.#messages.filter(({ groupId }) => groupId === message.groupId);
+    const inFront = group.slice(0, group.indexOf(message));
+    const out = group.filter((each) => each.holder === holder);
+    return inFront.every((each) => each.holder === holder) && out.length < holder.groupMax;
+  }
+
+  #hasFailed({ receiveCount }: ModelMessage): boolean {
+    return this.#deadLetters !== undefined && receiveCount >= this.spec.receiveMax;
+  }
+
+  /** A message that the subscription should have been given. */
+  owed(holder: Holder, nowMs: number): ModelMessage | undefined {
+    return this.#messages.find((each) => this.#mayHave(each, holder, nowMs));
+  }
+
+  /** The message has been pushed. @returns it, or why it must not have been */
+  deliver(body: string, receiveCount: number, holder: Holder, nowMs: number): ModelMessage | string {
+    const message = this.#messages.find((each) => each.body.replaceAll("'", "") === body);
+    if (message === undefined) return `${body} is not in ${this.spec.name}`;
+    if (!this.#mayHave(message, holder, nowMs)) return `${body} is not to be had`;
+    if (this.#hasFailed(message)) return `${body} belongs to the dead letters`;
+    if (receiveCount !== message.receiveCount + 1) return `${body} has been received ${message.receiveCount} times`;
+    message.receiveCount = receiveCount;
+    message.receivedMs = nowMs;
+    message.hiddenUntilMs = nowMs + holder.processingMs;
+    message.loggedUntilMs = nowMs + holder.visibilityMs;
+    message.isOut = true;
+    message.holder = holder;
+    this.onEvent("DELIVERED", message);
+    return message;
+  }
+
+  /** Messages that had their receives have gone to the dead-letter queue. @returns why one must not have */
+  deadLettered(bodies: readonly string[], nowMs: number): string | undefined {
+    for (const message of this.#messages.filter((each) => bodies.includes(each.body))) {
+      const inFront = this.#messages.slice(0, this.#messages.indexOf(message));
+      const isBlocked = inFront.some((each) => each.groupId === message.groupId && each.holder === undefined);
+      if (!this.#hasFailed(message) || !this.#isVisible(message, nowMs)) return `${message.body} had not failed`;
+      if (this.spec.fifo && isBlocked) return `${message.body} was not its group's first`;
+      this.#toDeadLetters(message, nowMs);
+    }
+    return undefined;
+  }
+
+  #toDeadLetters(message: ModelMessage, nowMs: number): void {
+    const target = this.#deadLetters as ModelQueue;
+    this.onEvent("DEAD_LETTERED", message);
+    this.#keep((each) => each !== message, nowMs);
+    target.#fair.sent(message.groupId, nowMs);
+    message.firstCountHere = message.receiveCount;
+    message.hiddenUntilMs = 0;
+    message.isOut = false;
+    if (target.spec.fifo) message.sentMs = nowMs;
+    target.#messages.push(message);
+    target.expire(nowMs);
+  }
+
+  /** @returns why it was not done */
+  settle(message: ModelMessage, outcome: Outcome, visibilityMs: number, nowMs: number): string | undefined {
+    if (outcome === "ack") {
+      this.onEvent("SETTLED", message);
+      this.#lose(message, [], false, nowMs);
+      this.#keep((each) => each !== message, nowMs);
+      return undefined;
+    }
+    if (outcome === "deadLetter") {
+      if (this.#deadLetters === undefined) return "DEAD_LETTER_FULL";
+      this.#lose(message, [], false, nowMs);
+      this.#toDeadLetters(message, nowMs);
+      return undefined;
+    }
+    if (nowMs + visibilityMs > message.receivedMs + VISIBILITY_MS_MAX) return "BEYOND_MAXIMUM";
+    message.loggedUntilMs = nowMs + visibilityMs;
+    if (outcome === "nack" && visibilityMs === 0) this.#comeBack(message, [], nowMs);
+    else {
+      if (outcome === "nack") this.#lose(message, [], true, nowMs);
+      message.hiddenUntilMs = nowMs + visibilityMs;
+    }
+    return undefined;
+  }
+
+  /** A subscription ends: all that it has comes back. */
+  close(holder: Holder, nowMs: number): void {
+    for (const each of this.#messages) {
+      if (each.holder !== holder) continue;
+      each.holder = undefined;
+      this.#comeBack(each, [], nowMs);
+    }
+  }
+
+  /** When something comes due next. */
+  nextMs(nowMs: number): number {
+    const times = this.#messages.flatMap((each) => [
+      each.hiddenUntilMs,
+      each.delayedUntilMs,
+      each.sentMs + this.spec.retentionMs,
+    ]);
+    return Math.min(...times.filter((ms) => ms > nowMs));
   }
 
   /** Whether the rules allow so many noisy groups now. */
@@ -83,16 +282,9 @@ export class ModelQueue {
       }
       const delay = this.spec.fifo ? this.spec.delayMs : (delayMs ?? this.spec.delayMs);
       this.#fair.sent(groupId, nowMs);
-      this.#messages.push({
-        body,
-        groupId,
-        sentMs: nowMs,
-        delayedUntilMs: nowMs + delay,
-        hiddenUntilMs: 0,
-        receivedMs: 0,
-        receiveCount: 0,
-        firstCountHere: 0,
-      });
+      const message = newMessage(body, groupId, nowMs, delay);
+      this.#messages.push(message);
+      this.onEvent("SENT", message);
       return false;
     });
   }
@@ -112,17 +304,7 @@ export class ModelQueue {
   }
 
   #moveFailed(nowMs: number): void {
-    const target = this.#deadLetters;
-    if (target === undefined) return;
-    const failed = this.#available(nowMs).filter(({ receiveCount }) => receiveCount >= this.spec.receiveMax);
-    this.#keep((message) => !failed.includes(message), nowMs);
-    for (const message of failed) {
-      target.#fair.sent(message.groupId, nowMs);
-      message.firstCountHere = message.receiveCount;
-      if (target.spec.fifo) message.sentMs = nowMs;
-      target.#messages.push(message);
-    }
-    target.expire(nowMs);
+    for (const message of this.#available(nowMs)) if (this.#hasFailed(message)) this.#toDeadLetters(message, nowMs);
   }
 
   /** All that can be received goes to `target`, as if sent there now. */
@@ -131,16 +313,7 @@ export class ModelQueue {
     this.#keep((message) => !moved.includes(message), nowMs);
     for (const { body, groupId } of moved) {
       target.#fair.sent(groupId, nowMs);
-      target.#messages.push({
-        body: `${body}'`,
-        groupId,
-        sentMs: nowMs,
-        delayedUntilMs: nowMs + target.spec.delayMs,
-        hiddenUntilMs: 0,
-        receivedMs: 0,
-        receiveCount: 0,
-        firstCountHere: 0,
-      });
+      target.#messages.push(newMessage(`${body}'`, groupId, nowMs, target.spec.delayMs));
     }
     return moved.length;
   }
@@ -183,6 +356,8 @@ export class ModelQueue {
     for (const message of messages) {
       message.receivedMs = nowMs;
       message.hiddenUntilMs = hiddenUntilMs;
+      message.loggedUntilMs = hiddenUntilMs;
+      if (hiddenUntilMs === nowMs) this.#comeBack(message, [], nowMs);
     }
     attempt.hiddenUntilMs = hiddenUntilMs;
     attempt.isRepeated = true;
@@ -228,9 +403,13 @@ export class ModelQueue {
       message.receiveCount++;
       message.receivedMs = nowMs;
       message.hiddenUntilMs = nowMs + visibilityMs;
+      message.loggedUntilMs = message.hiddenUntilMs;
+      message.isOut = true;
+      this.onEvent("DELIVERED", message);
       taken.push(message);
       this.#settle(nowMs, taken);
     }
+    if (visibilityMs === 0) for (const message of taken) this.#comeBack(message, [], nowMs);
     if (!this.spec.fifo) this.#fair.look(available, this.#inFlight(nowMs, taken));
     return undefined;
   }
@@ -247,6 +426,7 @@ export class ModelQueue {
       if (named === undefined || !named.isNewest) continue;
       named.message.receiveCount--;
       named.message.hiddenUntilMs = Math.min(named.message.hiddenUntilMs, nowMs);
+      named.message.isOut = false;
     }
     this.#settle(nowMs);
     return true;
@@ -266,7 +446,11 @@ export class ModelQueue {
     if (named === undefined) return "ok";
     const { message, isNewest } = named;
     if (this.spec.fifo && !(isNewest && message.hiddenUntilMs > nowMs)) return "expired";
-    if (isNewest) this.#keep((each) => each !== message, nowMs);
+    if (isNewest) {
+      this.onEvent("SETTLED", message);
+      this.#lose(message, ["SETTLED_ELSEWHERE"], false, nowMs);
+      this.#keep((each) => each !== message, nowMs);
+    }
     return "ok";
   }
 
@@ -276,6 +460,9 @@ export class ModelQueue {
     const { message, isNewest } = named;
     if (this.spec.fifo && !(isNewest && message.hiddenUntilMs > nowMs)) return "gone";
     if (nowMs + visibilityMs > message.receivedMs + VISIBILITY_MS_MAX) return "beyondMaximum";
+    message.loggedUntilMs = nowMs + visibilityMs;
+    if (visibilityMs === 0) this.#comeBack(message, ["SETTLED_ELSEWHERE"], nowMs);
+    else message.isOut = true;
     message.hiddenUntilMs = nowMs + visibilityMs;
     this.#settle(nowMs);
     return "ok";

@@ -66,6 +66,7 @@ interface Subscribed {
 
 const ConfirmType = EnvelopeType.root.lookupType("wasq.v1.Confirm");
 const REASONS = ["", "GROUP_FAILED", "EXPIRED", "SETTLED_ELSEWHERE", "PURGED"];
+const EVENTS = ["", "SENT", "DELIVERED", "SETTLED", "RETURNED", "RETENTION_ENDED", "DEAD_LETTERED"];
 const CODES = ["ok", "NEVER_DELIVERED", "NOT_YOURS", "BEYOND_MAXIMUM", "DEAD_LETTER_FULL"];
 
 /** "1-3 5" */
@@ -80,8 +81,10 @@ export class StreamDriver extends CoreDriver {
   readonly #subscriptions = new Map<string, Subscribed>();
   readonly #byToken = new Map<number, string>();
   #nextToken = 1;
-  onRevoke: (subscription: string, number: number) => void = () => {};
+  onRevoke: (subscription: string, number: number, reason: string) => void = () => {};
   onMessage: (subscription: string, number: number, message: DeliveredMessage) => void = () => {};
+  /** Told of a Deliver, after each of its messages. */
+  onDeliver: (subscription: string, first: number, count: number) => void = () => {};
 
   constructor(specs: readonly QueueSpec[], sizes?: CoreSizes) {
     super(specs, sizes);
@@ -147,6 +150,12 @@ export class StreamDriver extends CoreDriver {
     this.#subscriptions.delete(name);
     this.#serve();
   }
+  /** Every subscription ends with the process. */
+  override restart(endPosition?: number): void {
+    this.#subscriptions.clear();
+    this.#byToken.clear();
+    super.restart(endPosition);
+  }
   outstanding(name: string): string {
     const ranges = this.streams.outstanding(this.#of(name).cell);
     return ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(" ");
@@ -158,6 +167,21 @@ export class StreamDriver extends CoreDriver {
   /** What came since this was asked last. */
   got(name: string): string {
     return this.#of(name).notes.splice(0).join(" | ");
+  }
+
+  // --- watches ---
+
+  watch(queue: string): void {
+    assert(this.streams.openWatch(this.indexOf(queue), true), "the core has room");
+  }
+
+  /** What has happened since this was asked last to messages of queues that are watched: "queue KIND body#receives". */
+  happened(): string[] {
+    const notes: string[] = [];
+    this.streams.drainEvents((index, { kind, receiveCount }, place) => {
+      notes.push(`${this.nameOf(index)} ${EVENTS[kind]} ${this.bodyAt(place)}#${receiveCount}`);
+    });
+    return notes;
   }
 
   // --- publishers ---
@@ -243,17 +267,19 @@ export class StreamDriver extends CoreDriver {
   #note(name: string, { deliver, revoke }: Envelope): string {
     if (revoke !== null) {
       for (const { first, last } of revoke.deliveries) {
-        for (let number = first; number <= Math.max(first, last); number++) this.onRevoke(name, number);
+        for (let number = first; number <= Math.max(first, last); number++) {
+          this.onRevoke(name, number, REASONS[revoke.reason] as string);
+        }
       }
       const ranges = revoke.deliveries.map(({ first, last }) => (last === 0 ? `${first}` : `${first}-${last}`));
       return `revoke ${ranges.join(" ")} ${REASONS[revoke.reason]}`;
     }
     assert(deliver !== null, "a Deliver or a Revoke");
-    return deliver.messages
-      .map((message, i) => {
-        this.onMessage(name, deliver.first + i, message);
-        return `${deliver.first + i}:${Buffer.from(message.body)}#${message.earlierReceives + 1}`;
-      })
-      .join(" ");
+    const notes = deliver.messages.map((message, i) => {
+      this.onMessage(name, deliver.first + i, message);
+      return `${deliver.first + i}:${Buffer.from(message.body)}#${message.earlierReceives + 1}`;
+    });
+    this.onDeliver(name, deliver.first, notes.length);
+    return notes.join(" ");
   }
 }
