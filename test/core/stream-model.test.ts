@@ -521,6 +521,6 @@ test.for<[string, Partial<QueueSpec>]>([
     { numRuns: RUN_COUNT },
   );
   // All of it has happened, and often.
-  for (const [what, count] of Object.entries(sums)) expect(count, what).toBeGreaterThan(RUN_COUNT / 3);
-  expect(sums.delivered).toBeGreaterThan(RUN_COUNT * 10);
+  for (const [what, count] of Object.entries(sums)) expect(count, what).toBeGreaterThan(RUN_COUNT / 10);
+  expect(sums.delivered).toBeGreaterThan(RUN_COUNT * 3);
 });
