@@ -585,11 +585,19 @@ export class Core {
     return { consumedBytes: this.#wasm.outlineConsumed(), isTailFull, places };
   }
 
-  // --- hashes, for measuring ---
+  // --- hashes, for tests and for measuring ---
   md5(bytes: Uint8Array): string {
     this.#put(bytes);
     this.#wasm.md5Of(bytes.byteLength);
     return this.#memory().toString("hex", this.#output, this.#output + 16);
+  }
+  /** Of two to four texts at once. */
+  md5s(texts: readonly Uint8Array[]): string[] {
+    this.#put(Buffer.concat(texts));
+    for (const [i, { byteLength }] of texts.entries()) this.#memory().writeUInt32LE(byteLength, this.#output + 4 * i);
+    this.#wasm.md5sOf(texts.length);
+    const start = this.#output + 16;
+    return texts.map((_, i) => this.#memory().toString("hex", start + 16 * i, start + 16 * i + 16));
   }
   sha256(bytes: Uint8Array): string {
     this.#put(bytes);

@@ -138,6 +138,7 @@ export interface CoreExports extends StreamExports {
   nextTickMs(): number;
   liveMessages(): number;
   md5Of(bytes: number): void;
+  md5sOf(count: number): void;
   sha256Of(bytes: number): void;
   crc32cOf(bytes: number): number;
 }

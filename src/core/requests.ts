@@ -5,6 +5,8 @@ import type { CoreMemory } from "./core-memory.ts";
 import type { CoreExports } from "./exports.ts";
 
 const IDS_WANTED = 10; // a full batch
+/** Of a batch the core makes four digests in the time of one: longer bodies are the host's, as one may stand alone among small ones. */
+const BATCH_MD5_BYTES_MAX = 16_384;
 const GIVES_MD5 = 1;
 const GIVES_SHA256 = 2;
 const NOT_TAKEN = 0xffff_ffff;
@@ -123,26 +125,29 @@ export class Requests {
 
   #digestLarge(hashesBodies: boolean): void {
     const { words } = this.#memory;
+    const md5BytesMax = this.#entryCount === 1 ? CORE_DIGEST_BYTES_MAX : BATCH_MD5_BYTES_MAX;
     let word = this.#input >> 2;
     for (let i = 0; i < this.#entryCount; i++) {
       const entryBytes = words[word] as number;
       const bodyBytes = words[word + 3] as number;
-      if (bodyBytes > CORE_DIGEST_BYTES_MAX) this.#digest(word, bodyBytes, hashesBodies);
+      if (bodyBytes > CORE_DIGEST_BYTES_MAX) this.#digest(word, bodyBytes, bodyBytes > md5BytesMax, hashesBodies);
       word += entryBytes >> 2;
     }
   }
 
-  #digest(word: number, bodyBytes: number, hashesBodies: boolean): void {
+  #digest(word: number, bodyBytes: number, md5: boolean, hashesBodies: boolean): void {
     const { bytes, words } = this.#memory;
     const entry = word << 2;
     const identifierBytes = words[word + 5] as number;
     const body = entry + 96 + (identifierBytes & 0xffff) + (identifierBytes >>> 16) + (words[word + 6] as number);
     const view = bytes.subarray(body, body + bodyBytes);
-    bytes.set(this.#host.digest("md5", view), entry + 48);
-    words[word + 2] = GIVES_MD5;
+    if (md5) {
+      bytes.set(this.#host.digest("md5", view), entry + 48);
+      words[word + 2] = GIVES_MD5;
+    }
     if (!hashesBodies || identifierBytes >>> 16 !== 0) return;
     bytes.set(this.#host.digest("sha256", view), entry + 64);
-    words[word + 2] = GIVES_MD5 | GIVES_SHA256;
+    words[word + 2] = (words[word + 2] as number) | GIVES_SHA256;
   }
 }
 

@@ -201,6 +201,13 @@ describe("sends", () => {
     await expectSameMessages();
   });
 
+  test("a batch of bodies of all sizes, whoever digests them", async () => {
+    const sizes = [1, 55, 56, 64, 256, 257, 1_000, 16_384, 16_385, 300];
+    const Entries = sizes.map((size, i) => ({ Id: String(i), MessageBody: String(i).repeat(size) }));
+    await expectAlike("SendMessageBatch", (QueueUrl) => ({ QueueUrl, Entries }));
+    await expectSameMessages();
+  });
+
   test("any plain message, however it is spelled", async () => {
     await fc.assert(
       fc.asyncProperty(body, fc.option(identifier, { nil: undefined }), styles, async (MessageBody, group, numbers) => {
@@ -344,6 +351,12 @@ describe("FIFO sends", () => {
       const MessageBody = "x".repeat(size);
       await expectAlike("SendMessage", (QueueUrl) => ({ QueueUrl, ...message, MessageBody }));
     }
+    const Entries = [2, 300, 2, 300, 17_000, 17_000].map((size, i) => ({
+      ...message,
+      Id: String(i),
+      MessageBody: "x".repeat(size),
+    }));
+    await expectAlike("SendMessageBatch", (QueueUrl) => ({ QueueUrl, Entries }));
     await expectSameMessages();
   });
 
