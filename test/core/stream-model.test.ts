@@ -495,7 +495,7 @@ test.for<[string, Partial<QueueSpec>]>([
   ["a FIFO queue", { fifo: true, inFlightMax: 5 }],
   ["a FIFO queue with a delay", { fifo: true, delayMs: 2000 }],
   ["a FIFO queue with dead letters", { fifo: true, receiveMax: 2, deadLetters: "dead" }],
-])("%s pushes and hands out as its model does", { timeout: 120_000 }, ([, change]) => {
+])("%s pushes and hands out as its model does", { timeout: RUN_COUNT * 2_000 }, ([, change]) => {
   const main = { ...STANDARD, retentionMs: 61_357, ...change };
   const sums: Pair["counts"] = {
     delivered: 0,

@@ -253,97 +253,101 @@ test("a client in Python, written from the protocol's page, publishes, consumes 
   expect(code).toBe(0);
 });
 
-test(`kill -9 under load, ${CYCLES} times: everything confirmed is delivered, and nothing acknowledged comes back`, async () => {
-  await create("work");
-  const producer = randomUUID();
-  let next = 1; // to be published for the first time
-  let confirmed = 0;
-  const acknowledged = new Set<string>();
-  const cameBack: string[] = [];
-  const ids = new Map<string, Set<string>>(); // by body
-  const delivered = new Set<string>();
+test(
+  `kill -9 under load, ${CYCLES} times: everything confirmed is delivered, and nothing acknowledged comes back`,
+  async () => {
+    await create("work");
+    const producer = randomUUID();
+    let next = 1; // to be published for the first time
+    let confirmed = 0;
+    const acknowledged = new Set<string>();
+    const cameBack: string[] = [];
+    const ids = new Map<string, Set<string>>(); // by body
+    const delivered = new Set<string>();
 
-  async function work(isOver: () => boolean): Promise<void> {
-    const stream: BareStream = await connect(broker.endpoint);
-    let last = 0;
-    let wake = (): void => {};
-    stream.onPush = ({ confirm, deliver }: Json) => {
-      if (confirm) confirmed = Math.max(confirmed, confirm.number);
-      if (deliver) {
-        last = deliver.first + deliver.messages.length - 1;
-        for (const { messageId, text } of deliver.messages) {
-          delivered.add(text);
-          if (acknowledged.has(text)) cameBack.push(text);
-          ids.set(text, (ids.get(text) ?? new Set()).add(messageId));
+    async function work(isOver: () => boolean): Promise<void> {
+      const stream: BareStream = await connect(broker.endpoint);
+      let last = 0;
+      let wake = (): void => {};
+      stream.onPush = ({ confirm, deliver }: Json) => {
+        if (confirm) confirmed = Math.max(confirmed, confirm.number);
+        if (deliver) {
+          last = deliver.first + deliver.messages.length - 1;
+          for (const { messageId, text } of deliver.messages) {
+            delivered.add(text);
+            if (acknowledged.has(text)) cameBack.push(text);
+            ids.set(text, (ids.get(text) ?? new Set()).add(messageId));
+          }
+          const texts = deliver.messages.map(({ text }: Json) => text);
+          stream
+            .ask({ ack: { subscription: 1, deliveries: [{ first: deliver.first, last }] } })
+            .then((settled) => {
+              const failed = new Set((settled.failures ?? []).map(({ delivery }: Json) => delivery));
+              texts.forEach((text: string, i: number) => {
+                if (!failed.has(deliver.first + i)) acknowledged.add(text);
+              });
+            })
+            .catch(() => {});
+          stream.send({ credit: { subscription: 1, messages: 200, bytes: 1_000_000, beyond: last } });
         }
-        const texts = deliver.messages.map(({ text }: Json) => text);
-        stream
-          .ask({ ack: { subscription: 1, deliveries: [{ first: deliver.first, last }] } })
-          .then((settled) => {
-            const failed = new Set((settled.failures ?? []).map(({ delivery }: Json) => delivery));
-            texts.forEach((text: string, i: number) => {
-              if (!failed.has(deliver.first + i)) acknowledged.add(text);
-            });
-          })
-          .catch(() => {});
-        stream.send({ credit: { subscription: 1, messages: 200, bytes: 1_000_000, beyond: last } });
+        wake();
+      };
+      await stream.ask(subscribe({ visibilityMs: 1_000, credit: { messages: 200, bytes: 1_000_000 } }));
+      const { confirmed: known = 0 } = await stream.ask({ openPublisher: { publisher: 1, queue: "work", producer } });
+      expect(known).toBeGreaterThanOrEqual(confirmed);
+      let sent = confirmed; // what no Confirm has told of goes again
+      const ended = stream.closed.then(() => wake());
+      while (!isOver() && stream.socket.readyState === WebSocket.OPEN) {
+        if (sent - confirmed < 400) {
+          const first = sent + 1;
+          const messages = Array.from({ length: 20 }, (_, i) => ({ text: `m${first + i}` }));
+          stream.send({ publish: { publisher: 1, first, messages } });
+          sent += 20;
+          next = Math.max(next, sent + 1);
+        } else
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        await new Promise((resolve) => setImmediate(resolve));
       }
-      wake();
-    };
-    await stream.ask(subscribe({ visibilityMs: 1_000, credit: { messages: 200, bytes: 1_000_000 } }));
-    const { confirmed: known = 0 } = await stream.ask({ openPublisher: { publisher: 1, queue: "work", producer } });
-    expect(known).toBeGreaterThanOrEqual(confirmed);
-    let sent = confirmed; // what no Confirm has told of goes again
-    const ended = stream.closed.then(() => wake());
-    while (!isOver() && stream.socket.readyState === WebSocket.OPEN) {
-      if (sent - confirmed < 400) {
-        const first = sent + 1;
-        const messages = Array.from({ length: 20 }, (_, i) => ({ text: `m${first + i}` }));
-        stream.send({ publish: { publisher: 1, first, messages } });
-        sent += 20;
-        next = Math.max(next, sent + 1);
-      } else
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      await new Promise((resolve) => setImmediate(resolve));
+      if (stream.socket.readyState === WebSocket.OPEN) {
+        await until(() => confirmed >= sent);
+        await stream.ask({ bye: {} });
+      }
+      await ended;
     }
-    if (stream.socket.readyState === WebSocket.OPEN) {
-      await until(() => confirmed >= sent);
-      await stream.ask({ bye: {} });
-    }
-    await ended;
-  }
 
-  for (let cycle = 0; cycle < CYCLES; cycle++) {
-    const working = work(() => false).catch(() => {});
-    await sleep(300 + 137 * cycle);
-    await broker.stop("SIGKILL");
+    for (let cycle = 0; cycle < CYCLES; cycle++) {
+      const working = work(() => false).catch(() => {});
+      await sleep(300 + 137 * cycle);
+      await broker.stop("SIGKILL");
+      await working;
+      broker = await startBroker(directory);
+    }
+    const before = confirmed;
+    let isOver = false;
+    const working = work(() => isOver);
+    await until(() => confirmed > before);
+    isOver = true;
     await working;
-    broker = await startBroker(directory);
-  }
-  const before = confirmed;
-  let isOver = false;
-  const working = work(() => isOver);
-  await until(() => confirmed > before);
-  isOver = true;
-  await working;
 
-  const rest = await connect(broker.endpoint);
-  rest.onPush = ({ deliver }: Json) => {
-    for (const { messageId, text } of deliver?.messages ?? []) {
-      delivered.add(text);
-      if (acknowledged.has(text)) cameBack.push(text);
-      ids.set(text, (ids.get(text) ?? new Set()).add(messageId));
-    }
-  };
-  await rest.ask(subscribe({ credit: { messages: 1000, bytes: 10_000_000, auto: true } }));
-  await until(() => delivered.size >= confirmed);
-  const missing = Array.from({ length: confirmed }, (_, i) => `m${i + 1}`).filter((text) => !delivered.has(text));
-  expect(missing).toEqual([]);
-  expect(cameBack).toEqual([]);
-  // Sent again after each kill, and never there twice.
-  expect([...ids].filter(([, each]) => each.size > 1)).toEqual([]);
-  expect(confirmed).toBeGreaterThan(CYCLES * 20);
-  rest.socket.terminate();
-}, 60_000);
+    const rest = await connect(broker.endpoint);
+    rest.onPush = ({ deliver }: Json) => {
+      for (const { messageId, text } of deliver?.messages ?? []) {
+        delivered.add(text);
+        if (acknowledged.has(text)) cameBack.push(text);
+        ids.set(text, (ids.get(text) ?? new Set()).add(messageId));
+      }
+    };
+    await rest.ask(subscribe({ credit: { messages: 1000, bytes: 10_000_000, auto: true } }));
+    await until(() => delivered.size >= confirmed);
+    const missing = Array.from({ length: confirmed }, (_, i) => `m${i + 1}`).filter((text) => !delivered.has(text));
+    expect(missing).toEqual([]);
+    expect(cameBack).toEqual([]);
+    // Sent again after each kill, and never there twice.
+    expect([...ids].filter(([, each]) => each.size > 1)).toEqual([]);
+    expect(confirmed).toBeGreaterThan(CYCLES * 20);
+    rest.socket.terminate();
+  },
+  60_000 + CYCLES * 10_000,
+);
