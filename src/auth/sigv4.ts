@@ -256,7 +256,7 @@ export function checkScope(claim: Claim, wanted: string, nowMs: number): Refused
   if (service !== wanted) {
     return wrong(`Credential should be scoped to correct service: '${wanted}'.`);
   }
-  if (!/^[a-z0-9-]{1,64}$/.test(claim.region)) return wrong("Credential should be scoped to a valid region. ".trim());
+  if (!/^[a-z0-9-]{1,64}$/.test(claim.region)) return wrong("Credential should be scoped to a valid region.");
   if (atMs > nowMs + SKEW_MS) {
     const latest = compact(nowMs + SKEW_MS);
     return wrong(`Signature not yet current: ${date} is still later than ${latest} (${compact(nowMs)} + 15 min.)`);

@@ -183,7 +183,13 @@ export class CheckedGate implements Gate {
         requestTags: wanted.requestTags,
       }),
     );
-    if (decision !== undefined) throw new SqsError("AccessDeniedException", decision);
+    if (decision !== undefined) {
+      const isNobody = principal.kind === "anonymous";
+      throw new SqsError(
+        "AccessDeniedException",
+        isNobody ? `Access to the resource ${urlOf(request, name)} is denied.` : decision,
+      );
+    }
     if (name !== undefined && queue !== undefined) this.#permitSealed(caller, principal, request, action, name, queue);
   }
 
@@ -229,6 +235,11 @@ export class CheckedGate implements Gate {
       region,
     };
   }
+}
+
+/** Of a queue, or the endpoint's: to whoever has not signed, nothing is told that he has not said himself. */
+function urlOf({ scheme, host }: SqsRequest, name: QueueName | undefined): string {
+  return `${scheme}://${host}/${name === undefined ? "" : `${name.account}/${name.name}`}`;
 }
 
 function throttled(why: string): SqsError {

@@ -14,6 +14,7 @@ export interface WireKey {
 export interface WireAnswer {
   readonly status: number;
   readonly text: string;
+  readonly queryError: string; // x-amzn-query-error
 }
 
 export interface ToSign {
@@ -26,6 +27,7 @@ export interface ToSign {
   readonly headers?: Headers; // that are signed, besides host, date and token
   readonly body?: string;
   readonly region?: string;
+  readonly nowMs?: number; // when it is signed
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -34,8 +36,8 @@ const hmac = (key: Buffer | string, text: string): Buffer => createHmac("sha256"
 /** The headers that an SDK would send. */
 export function sign(toSign: ToSign): Headers {
   const { endpoint, key, service = "sqs", method = "POST", path = "/", query = "", body = "" } = toSign;
-  const { headers = {}, region = "us-east-1" } = toSign;
-  const date = new Date().toISOString().replaceAll(/[-:]|\.\d{3}/g, "");
+  const { headers = {}, region = "us-east-1", nowMs = Date.now() } = toSign;
+  const date = new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d{3}/g, "");
   const token: Headers = key.sessionToken === undefined ? {} : { "x-amz-security-token": key.sessionToken };
   const all: Headers = { ...headers, ...token, host: new URL(endpoint).host, "x-amz-date": date };
   const names = Object.keys(all).sort();
@@ -50,6 +52,27 @@ export function sign(toSign: ToSign): Headers {
   return { ...all, authorization };
 }
 
+/** The query of a GET that is signed in its address. @param query of the action, sorted before X-Amz-… and encoded */
+export function presign(toSign: {
+  readonly endpoint: string;
+  readonly key: WireKey;
+  readonly nowMs: number;
+  readonly expiresSeconds: number;
+  readonly query: string;
+}): string {
+  const { endpoint, key, nowMs, expiresSeconds, query } = toSign;
+  const date = new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d{3}/g, "");
+  const scope = `${date.slice(0, 8)}/us-east-1/sqs/aws4_request`;
+  const unsigned =
+    `${query}&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=${encodeURIComponent(`${key.accessKeyId}/${scope}`)}` +
+    `&X-Amz-Date=${date}&X-Amz-Expires=${expiresSeconds}&X-Amz-SignedHeaders=host`;
+  const canonical = ["GET", "/", unsigned, `host:${new URL(endpoint).host}\n`, "host", sha256("")].join("\n");
+  const start: Buffer | string = `AWS4${key.secretAccessKey}`;
+  const signing = scope.split("/").reduce<Buffer | string>((each, part) => hmac(each, part), start);
+  const signature = hmac(signing, ["AWS4-HMAC-SHA256", date, scope, sha256(canonical)].join("\n")).toString("hex");
+  return `${unsigned}&X-Amz-Signature=${signature}`;
+}
+
 export function send(endpoint: string, method: string, path: string, headers: Headers, body = ""): Promise<WireAnswer> {
   return new Promise((resolve, reject) => {
     const sent = request(`${endpoint}/`, { method, path, headers }, (response) => {
@@ -57,7 +80,8 @@ export function send(endpoint: string, method: string, path: string, headers: He
       response.setEncoding("utf8").on("data", (chunk: string) => {
         text += chunk;
       });
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+      const queryError = String(response.headers["x-amzn-query-error"] ?? "");
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text, queryError }));
     });
     sent.on("error", reject);
     sent.end(body);
