@@ -56,6 +56,7 @@ export function serveStreams(app: TemplatedApp, options: StreamOptions): StreamS
       client.connection = hub.connect(socketOf(ws), client);
     },
     message: (ws, message, isBinary) => ws.getUserData().connection?.receive(new Uint8Array(message), !isBinary),
+    ping: (ws) => ws.getUserData().connection?.pinged(),
     drain: (ws) => ws.getUserData().connection?.drained(),
     close: (ws) => {
       const client = ws.getUserData();

@@ -208,6 +208,12 @@ export class Connection {
     if (!this.isBlocked) this.session?.resume();
   }
 
+  /** A ping has come, and its pong waits behind everything else: for who reads none of them there is an end, too. */
+  pinged(): void {
+    if (this.#socket.bufferedBytes <= STREAM_ANSWERS_BYTES_MAX) return;
+    this.end(CLOSE.tooManyRequests, `More than ${STREAM_ANSWERS_BYTES_MAX} bytes of pongs wait`);
+  }
+
   end(code: number, reason: string): void {
     if (this.isEnded) return;
     try {

@@ -1,6 +1,7 @@
-// Publishers that never read what they are told, in the real process: they are closed with a code that says why, the
-// broker's memory stays within its bounds, what was sent is there, and nobody else notices.
+// Clients that never read what they are told, and frames that are none, in the real process: they are closed with a code
+// that says why, the broker's memory stays within its bounds, what was sent is there, and nobody else notices.
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -116,5 +117,47 @@ test.each<[string, Case]>([
   expect(confirmed).toBeGreaterThanOrEqual(told);
   expect(there).toBe(each.text === "" ? 0 : confirmed);
   again.socket.terminate();
+  other.socket.terminate();
+});
+
+test("one that sends pings on and on, and reads no pong, is closed, and holds no memory", async () => {
+  const { stream: deaf } = await RawStream.connect(broker.endpoint);
+  deaf.socket.pause();
+  const beforeBytes = residentBytes();
+  const pings = Buffer.concat(Array.from({ length: 8_000 }, () => RawStream.frame(0x89, Buffer.alloc(125, "x"))));
+  let hasEnded = false;
+  deaf.socket.on("error", () => {
+    hasEnded = true;
+  });
+  for (let i = 0; i < 100 && !hasEnded; i++) {
+    // A hundred mebibytes; who has been closed takes no more of them.
+    if (!deaf.socket.write(pings)) await Promise.race([once(deaf.socket, "drain").catch(() => {}), sleep(500)]);
+    if (deaf.socket.writableLength > 4 * MiB) break;
+  }
+  expect(residentBytes() - beforeBytes).toBeLessThan(64 * MiB);
+  deaf.socket.resume();
+  expect([4421, 1006]).toContain(await deaf.closed);
+  expect((await call(broker.endpoint, "ListQueues", {})).status).toBe(200);
+});
+
+test.each<[string, (deaf: RawStream) => void]>([
+  [
+    "in fragments, beyond 16 MiB",
+    (deaf) => {
+      deaf.socket.write(RawStream.frame(0x01, Buffer.alloc(MiB, "x")));
+      for (let i = 0; i < 40; i++) deaf.socket.write(RawStream.frame(0x00, Buffer.alloc(MiB, "x")));
+    },
+  ],
+  ["of a kind that WebSockets do not have", (deaf) => deaf.socket.write(RawStream.frame(0x83, Buffer.alloc(1)))],
+  ["said to be compressed", (deaf) => deaf.socket.write(RawStream.frame(0xc1, Buffer.from("x")))],
+  ["that continues nothing", (deaf) => deaf.socket.write(RawStream.frame(0x80, Buffer.from("x")))],
+  ["of text that is not UTF-8", (deaf) => deaf.socket.write(RawStream.frame(0x81, Buffer.from([0xff, 0xfe])))],
+  ["of control that is too long", (deaf) => deaf.socket.write(RawStream.frame(0x89, Buffer.alloc(200)))],
+])("a frame %s ends its connection, and nobody else's", async (_, send) => {
+  const other = await connect(broker.endpoint);
+  const { stream } = await RawStream.connect(broker.endpoint);
+  send(stream);
+  expect([1002, 1006, 1007, 1009, 4400]).toContain(await stream.closed);
+  expect(await other.ask({ unsubscribe: { subscription: 1 } })).toBe("NOT_FOUND");
   other.socket.terminate();
 });

@@ -92,8 +92,12 @@ export class RawStream {
     this.socket.resetAndDestroy();
   }
 
-  /** Masked with zeros, which is a mask. */
   #frame(head: number, payload: Buffer): void {
+    this.socket.write(RawStream.frame(head, payload));
+  }
+
+  /** A frame with that first byte, masked with zeros, which is a mask. */
+  static frame(head: number, payload: Buffer): Buffer {
     const size = payload.byteLength;
     const sizes =
       size < 126
@@ -101,7 +105,7 @@ export class RawStream {
         : size < 65_536
           ? [126 | 128, size >> 8, size & 255]
           : [127 | 128, 0, 0, 0, 0, size >>> 24, (size >> 16) & 255, (size >> 8) & 255, size & 255];
-    this.socket.write(Buffer.concat([Buffer.from([head, ...sizes, 0, 0, 0, 0]), payload]));
+    return Buffer.concat([Buffer.from([head, ...sizes, 0, 0, 0, 0]), payload]);
   }
 
   #take(data: Buffer): void {
