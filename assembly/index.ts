@@ -298,6 +298,7 @@ export function subscriptionOpen(
 }
 export function subscriptionClose(cell: u32): void { subscription.close(cell); }
 export function subscriptionDetach(cell: u32): void { subscription.detach(cell); }
+export function subscriptionUncount(cell: u32): void { subscription.uncount(cell); }
 export function subscriptionMove(cell: u32, index: u32): void { subscription.moveTo(cell, index); }
 export function subscriptionPause(cell: u32): void { subscription.pause(cell); }
 export function subscriptionResume(cell: u32): void { subscription.resume(cell); }

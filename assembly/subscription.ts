@@ -16,6 +16,7 @@
 // of the short timeout that counts when the broker has died.
 import * as blocks from "./blocks";
 import * as held from "./held";
+import * as journal from "./journal";
 import * as lifecycle from "./lifecycle";
 import * as list from "./list";
 import { outputStart } from "./memory";
@@ -197,6 +198,18 @@ function dropBatch(cell: u32): void {
   const b = body(cell);
   if (has(b, HELD)) removeWaiting(cell);
   store<u64>(b, next(b), COMPOSED);
+}
+
+/** What it was given and has not been told of, and never will be, counts no receive; it does if the tail has no room to say so. */
+export function uncount(cell: u32): void {
+  const b = body(cell);
+  if (!tail.hasRoom(<u32>(next(b) - composed(b)) * 64)) return;
+  for (let number = composed(b); number < next(b); number++) {
+    const slot = load<u32>(entry(b, number));
+    if (slot == NONE || message.receives(slot) == 0) continue;
+    message.setReceives(slot, message.receives(slot) - 1, message.flags(slot));
+    journal.state(slot);
+  }
 }
 
 /** Its connection is gone: no credit; what it was not sent goes back, what it was sent stays out. */

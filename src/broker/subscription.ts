@@ -23,6 +23,8 @@ export class Subscription implements BrokerSubscription {
   readonly #onClosed: () => void;
   #isPaused = false;
   #isLoading = false;
+  /** What comes next cannot be opened. */
+  #isLocked = false;
   #isClosed = false;
   /** Something was to be composed while it was paused. */
   #isOwing = false;
@@ -94,11 +96,15 @@ export class Subscription implements BrokerSubscription {
         this.#isLoading = true;
         const goOn = (): void => {
           this.#isLoading = false;
+          this.#isLocked = false;
           sizeBytes += this.pump(this.#parts.clock.nowMs());
           turn.soon();
         };
         // Without its key it cannot be pushed, nor what comes after it; until the key can be used again.
-        reader.whenLoaded(composed.places, goOn, () => setTimeout(goOn, LOCKED_RETRY_MS).unref());
+        reader.whenLoaded(composed.places, goOn, () => {
+          this.#isLocked = true;
+          setTimeout(goOn, LOCKED_RETRY_MS).unref();
+        });
         break;
       } else {
         sizeBytes += composed.bytes.byteLength;
@@ -167,6 +173,7 @@ export class Subscription implements BrokerSubscription {
     const { streams, turn } = this.#parts;
     this.#isPaused = true;
     turn.begin();
+    if (this.#isLocked) streams.uncount(this.#cell);
     streams.detach(this.#cell);
     streams.serve(this.#parts.clock.nowMs());
     turn.ran();
@@ -185,6 +192,7 @@ export class Subscription implements BrokerSubscription {
     this.#isClosed = true;
     const { streams, turn, clock } = this.#parts;
     turn.begin();
+    if (this.#isLocked) streams.uncount(this.#cell);
     streams.close(this.#cell);
     this.#onClosed();
     streams.serve(clock.nowMs());

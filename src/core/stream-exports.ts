@@ -13,6 +13,7 @@ export interface StreamExports {
   ): number;
   subscriptionClose(cell: number): void;
   subscriptionDetach(cell: number): void;
+  subscriptionUncount(cell: number): void;
   subscriptionMove(cell: number, index: number): void;
   subscriptionPause(cell: number): void;
   subscriptionResume(cell: number): void;

@@ -125,6 +125,10 @@ export class CoreStreams {
   detach(subscription: number): void {
     this.#wasm.subscriptionDetach(subscription);
   }
+  /** Before it is closed or detached: what it was not told of counts no receive. */
+  uncount(subscription: number): void {
+    this.#wasm.subscriptionUncount(subscription);
+  }
   /** The queue is at another index, without any of its messages. */
   move(subscription: number, queue: number): void {
     this.#wasm.subscriptionMove(subscription, queue);

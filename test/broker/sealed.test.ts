@@ -225,6 +225,38 @@ test("a FIFO queue's poll without the key may be tried again with its attempt ID
   expect(again.status === "ok" && again.messages).toMatchObject([{ body: "first", receiveCount: 2 }]);
 });
 
+test("a stream that ends while it waits for the key counts no receive of what it was never sent", async () => {
+  await start();
+  const { broker } = opened as OpenedBroker;
+  const dead = await create(broker, "dead");
+  const redrive = { deadLetterTargetArn: `arn:aws:sqs:us-east-1:000000000000:${dead.name}`, maxReceiveCount: 2 };
+  await create(broker, "orders", { ...KEYED, redrive });
+  await sendTo("orders", outgoing("first"), outgoing("second"));
+  await restart();
+  keys.isCut = true;
+  const rules = { clientId: 1, visibilityMs: 30_000, processingMs: 60_000, batchMessages: 10, lingerMs: 0 };
+  for (let i = 0; i < 5; i++) {
+    const { streams, flush } = opened as OpenedBroker;
+    const listener = { frame: () => {}, ended: () => {} };
+    const asked = keys.unwrapCount;
+    const subscription = streams.subscribe(queue(), { ...rules, fields: 0xffff, groupInFlight: 10 }, listener);
+    if (subscription === undefined) throw new Error("there is memory");
+    subscription.setCredit(10, 1_000_000, 0, false);
+    await vi.waitFor(() => expect(keys.unwrapCount).toBeGreaterThan(asked));
+    await flush();
+    await new Promise((done) => setImmediate(done));
+    if (i % 2 === 0) subscription.detach();
+    subscription.close();
+  }
+  expect((opened as OpenedBroker).broker.counts(queue())).toEqual({ visible: 2, inFlight: 0, delayed: 0 });
+  keys.isCut = false;
+  const received = await receiveFrom("orders");
+  expect(received.status === "ok" && received.messages.map(({ receiveCount }) => receiveCount)).toEqual([1, 1]);
+  await restart();
+  expect((opened as OpenedBroker).broker.counts(queue())).toEqual({ visible: 0, inFlight: 2, delayed: 0 });
+  expect(failures).toEqual([]);
+});
+
 test("what is written again because its segment is given up stays sealed, needs no key for that, and is read back", async () => {
   await start();
   await create((opened as OpenedBroker).broker, "orders", KEYED);
