@@ -40,42 +40,167 @@ describe("the published examples", () => {
   const sign = (signed: string, signature: string) =>
     `AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=${signed}, Signature=${signature}`;
   const base = { host: "example.amazonaws.com", "x-amz-date": "20150830T123600Z" };
-  test.each([
+  const UNRESERVED = "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  const PLAIN_GET = "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31";
+  const PLAIN_POST = "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b";
+  const TOKEN = "6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267";
+  type Row = [
+    name: string,
+    method: string,
+    target: string,
+    more: Readonly<Record<string, string>>,
+    signature: string,
+    body?: string,
+  ];
+  // By the suite's own names; the headers besides host and date, of which all are signed.
+  test.each<Row>([
+    ["get-vanilla", "GET", "/", {}, PLAIN_GET],
+    ["get-vanilla-query", "GET", "/?", {}, PLAIN_GET],
     [
-      "a plain GET",
+      "get-vanilla-empty-query-key",
       "GET",
-      "/",
-      base,
-      "host;x-amz-date",
-      "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+      "/?Param1=value1",
+      {},
+      "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb",
     ],
     [
-      "a plain POST",
-      "POST",
-      "/",
-      base,
-      "host;x-amz-date",
-      "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+      "get-vanilla-query-order-key",
+      "GET",
+      "/?Param1=value2&Param1=Value1",
+      {},
+      "eedbc4e291e521cf13422ffca22be7d2eb8146eecf653089df300a15b2382bd1",
     ],
     [
-      "parameters in another order",
+      "get-vanilla-query-order-key-case",
       "GET",
       "/?Param2=value2&Param1=value1",
-      base,
-      "host;x-amz-date",
+      {},
       "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
     ],
     [
-      "values with space around them and inside",
+      "get-vanilla-query-order-value",
+      "GET",
+      "/?Param1=value2&Param1=value1",
+      {},
+      "5772eed61e12b33fae39ee5e7012498b51d56abc0abb7c60486157bd471c4694",
+    ],
+    [
+      "get-vanilla-query-unreserved",
+      "GET",
+      `/?${UNRESERVED}=${UNRESERVED}`,
+      {},
+      "9c3e54bfcdf0b19771a7f523ee5669cdf59bc7cc0884027167c21bb143a40197",
+    ],
+    [
+      "get-vanilla-utf8-query",
+      "GET",
+      "/?\u1234=bar",
+      {},
+      "2cdec8eed098649ff3a119c94853b13c643bcf08f8b0a1d91e12c9027818dd04",
+    ],
+    ["get-unreserved", "GET", `/${UNRESERVED}`, {}, "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f"],
+    ["get-utf8", "GET", "/\u1234", {}, "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85"],
+    ["get-space", "GET", "/example space/", {}, "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741"],
+    ["get-slash", "GET", "//", {}, PLAIN_GET],
+    ["get-slash-dot-slash", "GET", "/./", {}, PLAIN_GET],
+    ["get-relative", "GET", "/example/..", {}, PLAIN_GET],
+    ["get-relative-relative", "GET", "/example1/example2/../..", {}, PLAIN_GET],
+    ["get-slashes", "GET", "//example//", {}, "9a624bd73a37c9a373b5312afbebe7a714a789de108f0bdfe846570885f57e84"],
+    [
+      "get-slash-pointless-dot",
+      "GET",
+      "/./example",
+      {},
+      "ef75d96142cf21edca26f06005da7988e4f8dc83a165a80865db7089db637ec5",
+    ],
+    // Of a header that comes more than once the values are joined before they come here.
+    [
+      "get-header-key-duplicate",
       "GET",
       "/",
-      { ...base, "my-header1": " value1", "my-header2": ' "a   b   c"' },
-      "host;my-header1;my-header2;x-amz-date",
+      { "my-header1": "value2,value2,value1" },
+      "c9d5ea9f3f72853aea855b47ea873832890dbdd183b4468f858259531a5138ea",
+    ],
+    [
+      "get-header-value-order",
+      "GET",
+      "/",
+      { "my-header1": "value4,value1,value3,value2" },
+      "08c7e5a9acfcfeb3ab6b2185e75ce8b1deb5e634ec47601a50643f830c755c01",
+    ],
+    [
+      "get-header-value-trim",
+      "GET",
+      "/",
+      { "my-header1": " value1", "my-header2": ' "a   b   c"' },
       "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736",
     ],
-  ])("%s", (_what, method, target, headers, signed, signature) => {
-    const request = requestOf(method, target, { ...headers, authorization: sign(signed, signature) });
-    expect(verify(request)).toBeUndefined();
+    [
+      "get-vanilla-with-session-token",
+      "GET",
+      "/",
+      { "x-amz-security-token": TOKEN },
+      "07ec1639c89043aa0e3e2de82b96708f198cceab042d4a97044c66dd9f74e7f8",
+    ],
+    ["post-vanilla", "POST", "/", {}, PLAIN_POST],
+    [
+      "post-vanilla-query",
+      "POST",
+      "/?Param1=value1",
+      {},
+      "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11",
+    ],
+    [
+      "post-header-key-sort",
+      "POST",
+      "/",
+      { "my-header1": "value1" },
+      "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c",
+    ],
+    [
+      "post-header-value-case",
+      "POST",
+      "/",
+      { "my-header1": "VALUE1" },
+      "cdbc9802e29d2942e5e10b5bccfdd67c5f22c7c4e8ae67b53629efa58b974b7d",
+    ],
+    [
+      "post-x-www-form-urlencoded",
+      "POST",
+      "/",
+      { "content-type": "application/x-www-form-urlencoded" },
+      "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
+      "Param1=value1",
+    ],
+    [
+      "post-x-www-form-urlencoded-parameters",
+      "POST",
+      "/",
+      { "content-type": "application/x-www-form-urlencoded; charset=utf8" },
+      "1a72ec8f64bd914b0e42e42607c7fbce7fb2c7465f63e3092b3b0d39fa77a6fe",
+      "Param1=value1",
+    ],
+    [
+      "post-x-www-form-urlencoded, its hash in a header",
+      "POST",
+      "/",
+      {
+        "content-length": "13",
+        "content-type": "application/x-www-form-urlencoded",
+        "x-amz-content-sha256": "9095672bbd1f56dfc5b65f3e153adc8731a4a654192329106275f4c7b24d0b6e",
+      },
+      "d3875051da38690788ef43de4db0d8f280229d82040bfac253562e56c3f20e0b",
+      "Param1=value1",
+    ],
+  ])("%s", (_name, method, target, more, signature, body = "") => {
+    const headers = { ...base, ...more };
+    const authorization = sign(Object.keys(headers).sort().join(";"), signature);
+    expect(verify(requestOf(method, target, { ...headers, authorization }, body))).toBeUndefined();
+    const wrong = sign(
+      Object.keys(headers).sort().join(";"),
+      signature.replace(/^./, (digit) => (digit === "0" ? "1" : "0")),
+    );
+    expect(verify(requestOf(method, target, { ...headers, authorization: wrong }, body))).toMatch(/does not match/);
   });
 
   test("the key of a day, a region and a service", () => {
