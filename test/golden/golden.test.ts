@@ -9,7 +9,7 @@ import type { OpenedBroker } from "../../src/broker/open.ts";
 import { SteadyClock } from "../../src/broker/steady-clock.ts";
 import { openLog } from "../../src/log/local-log.ts";
 import { NodeDisk } from "../../src/log/node-disk.ts";
-import { encryptionIn } from "../support/log-key.ts";
+import { encryptionIn, keyringIn } from "../support/log-key.ts";
 import { find, openOn, outgoing, receive, remove, send } from "../support/open-broker.ts";
 import { type Expected, type ExpectedMessage, expectedOf } from "./write.ts";
 
@@ -49,6 +49,7 @@ async function open({ segmentBytes, writtenMs }: Expected): Promise<OpenedBroker
   opened = await openOn(disk, onNote, {
     segmentBytes,
     clock,
+    keyProvider: keyringIn(directory),
     openLog: (codec, bytes) =>
       openLog(disk, { codec, segmentBytes: bytes, onNote, encryption: encryptionIn(directory) }),
   });

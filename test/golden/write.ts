@@ -12,13 +12,16 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { openBroker } from "../../src/broker/open.ts";
 import type { Delivered, Outgoing, Queue, QueueSettings } from "../../src/broker/types.ts";
+import { type GeneratedKey, KeyError, type KeyProvider } from "../../src/keys/provider.ts";
 import { openLog } from "../../src/log/local-log.ts";
 import { NodeDisk } from "../../src/log/node-disk.ts";
-import { encryptionIn } from "../support/log-key.ts";
+import { changeMasterKey } from "../../src/vault/master-key-change.ts";
+import { encryptionIn, keyringIn } from "../support/log-key.ts";
 import { create, find, outgoing, purge, receive, remove, STANDARD, send } from "../support/open-broker.ts";
 
 const SEGMENT_BYTES = 64 * 1024;
 const BODY_BYTES = 1_000;
+const DELAY_MS = 2_000;
 const QUIET_MS = 2_500; // two rounds of housekeeping: indexes are written, what is sparse is given up
 
 export interface Expected {
@@ -70,9 +73,29 @@ export function expectedOf(message: Delivered): ExpectedMessage {
 
 const bodyOf = (name: string, i: number) => `${name} ${i} `.padEnd(BODY_BYTES, "abcdefghij");
 
+/** The directory's keyring, which may be out of reach. */
+class CutKeyring implements KeyProvider {
+  isCut = false;
+  readonly #keyring: KeyProvider;
+
+  constructor(keyring: KeyProvider) {
+    this.#keyring = keyring;
+  }
+
+  async generate(...asked: Parameters<KeyProvider["generate"]>): Promise<GeneratedKey> {
+    return this.#keyring.generate(...asked);
+  }
+  async unwrap(wrapped: Uint8Array): Promise<Buffer> {
+    if (this.isCut) throw new KeyError("KmsThrottled", "The line is cut");
+    return this.#keyring.unwrap(wrapped);
+  }
+}
+
 async function write(directory: string): Promise<Expected> {
+  let keyProvider = new CutKeyring(keyringIn(directory));
   const open = () =>
     openBroker({
+      keyProvider,
       coreWasm: readFileSync(new URL("../../build/out/core.wasm", import.meta.url)),
       openLog: (codec, segmentBytes) =>
         openLog(new NodeDisk(directory), {
@@ -124,6 +147,7 @@ async function write(directory: string): Promise<Expected> {
   await create(opened.broker, "failing", { ...STANDARD, redrive });
   await create(opened.broker, "orders.fifo", { ...STANDARD, fifo: true, contentBasedDeduplication: true });
   await create(opened.broker, "purged");
+  await create(opened.broker, "sealed", { ...STANDARD, kmsMasterKeyId: "alias/aws/sqs", sqsManagedSse: false });
 
   // The standard queue: attributes, text beyond ASCII, a delay, receives, a deletion, a changed visibility.
   const special: Outgoing = {
@@ -172,14 +196,31 @@ async function write(directory: string): Promise<Expected> {
   await sendAll("noise", many("noise", 0, 200));
   await deleteAll("noise", await take("noise", 200, 11 * hour));
   await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+
+  // Of a queue with a key: a receive that counts, and one that is given back because the key cannot be had.
+  await sendAll("sealed", many("sealed", 0, 3));
+  await take("sealed", 1, 0);
+  await sendAll("sealed", [{ ...outgoing("given back"), delayMs: DELAY_MS }]);
+  await take("sealed", 3, 11 * hour);
   await opened.close();
   opened = await open();
+  keyProvider.isCut = true;
+  const polled = await receive(opened.broker, queueOf("sealed"), 10, 11 * hour, 3 * DELAY_MS);
+  if (polled.status !== "locked") throw new Error(`The poll of what cannot be opened is ${polled.status}`);
+  keyProvider.isCut = false;
+  await sendAll("sealed", many("sealed", 3, 2));
   // Segments that stay, most of them indexed; then a restart, and a last write.
   await sendAll("plain", many("plain", 100, 120));
   const [heldOrder] = await take("orders.fifo", 1, 11 * hour);
   if (heldOrder === undefined) throw new Error("no order");
   await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
   await sendAll("plain", many("plain", 300, 20));
+  await opened.close();
+  // SQS's own keys come from another master key from here on, and what they have wrapped from the first.
+  changeMasterKey({ dataDirectory: directory, env: {}, toPath: undefined, nowMs: Date.now() });
+  keyProvider = new CutKeyring(keyringIn(directory));
+  opened = await open();
+  await sendAll("sealed", many("sealed", 5, 2));
   await opened.close();
   const copy = join(directory, "..", "copy");
   mkdirSync(copy);
@@ -240,7 +281,7 @@ async function main(name: string): Promise<void> {
   const target = fileURLToPath(new URL(name, import.meta.url));
   mkdirSync(target);
   for (const file of readdirSync(join(base, "copy"))) {
-    if (file.startsWith("lock") || file === "manifest.next") continue;
+    if (/^lock|\.lock$|^manifest\.next$|^master\.key\./.test(file)) continue;
     writeFileSync(join(target, `${file}.gz`), gzipSync(readFileSync(join(base, "copy", file)), { level: 9 }));
   }
   writeFileSync(join(target, "expected.json"), `${textOf(expected)}\n`);
