@@ -6,12 +6,15 @@ import { INFLIGHT_COUNT_MAX } from "../limits.ts";
 import { NO_TAGS, QueueEntry } from "./queue-entry.ts";
 import { QueueRecordReader, UNSAID, usual } from "./queue-record.ts";
 import { QueueRows } from "./queue-rows.ts";
+import { RowNames } from "./row-names.ts";
 import type { QueueName, QueueSettings } from "./types.ts";
 
 /** Different settings that are kept to be shared, the usual ones among them. */
 const SHARED_COUNT_MAX = 1_024;
 /** Plain queues that are kept as objects after they were asked for; the oldest go all at once. */
 const AWAKE_COUNT_MAX = 8_192;
+/** Looked through at a time, which is more than come to rest at a time. */
+const SETTLED_COUNT_MAX = 4 * AWAKE_COUNT_MAX;
 
 /** A plain queue that was asked for some time ago: its row is written, and whoever still has its entry keeps it. */
 interface Resting {
@@ -21,12 +24,14 @@ interface Resting {
   readonly entry: WeakRef<QueueEntry>;
 }
 
-/** The queues of an account in a region, by name: as an object, or the index of the row that tells what it is. */
+/** The queues of an account in a region, by name: as an object, or else by the index of the row that tells what it is. */
 interface Namespace {
   readonly id: number;
   readonly account: string;
   readonly region: string;
-  readonly byName: Map<string, QueueEntry | Resting | number>;
+  readonly held: Map<string, QueueEntry | Resting>;
+  /** May have names of what is held, too, with the index that it has: its row tells nothing then. */
+  readonly rows: RowNames;
   sorted: string[] | undefined;
 }
 
@@ -89,7 +94,14 @@ export class Catalogue {
     const key = `${account}/${region}`;
     let found = this.#namespaces.get(key);
     if (found === undefined) {
-      found = { id: this.#namespaceById.length, account, region, byName: new Map(), sorted: undefined };
+      found = {
+        id: this.#namespaceById.length,
+        account,
+        region,
+        held: new Map(),
+        rows: new RowNames(),
+        sorted: undefined,
+      };
       this.#namespaceById.push(found);
       this.#namespaces.set(key, found);
     }
@@ -137,7 +149,7 @@ export class Catalogue {
   }
 
   #hold(namespace: Namespace, entry: QueueEntry): QueueEntry {
-    namespace.byName.set(entry.name, entry);
+    namespace.held.set(entry.name, entry);
     if (this.#awake.length >= AWAKE_COUNT_MAX) this.#rest();
     this.#awake.push(entry);
     return entry;
@@ -145,28 +157,32 @@ export class Catalogue {
 
   /** Those held for long become rows, as soon as nobody else has their entries: there is never a second one. */
   #rest(): void {
-    const resting: Resting[] = [];
-    for (const one of this.#resting) {
-      if (one.namespace.byName.get(one.name) !== one) continue;
-      if (one.entry.deref() === undefined) one.namespace.byName.set(one.name, one.index);
-      else resting.push(one);
-    }
+    this.settle();
     for (const entry of this.#awake) {
       const namespace = this.#namespace(entry);
       const { name, index } = entry;
-      if (namespace.byName.get(name) !== entry || !this.#writeRow(entry, namespace.id)) continue;
+      if (namespace.held.get(name) !== entry || !this.#writeRow(entry, namespace.id)) continue;
       const one: Resting = { namespace, name, index, entry: new WeakRef(entry) };
-      namespace.byName.set(name, one);
-      resting.push(one);
+      namespace.held.set(name, one);
+      this.#resting.push(one);
     }
-    this.#resting = resting;
     this.#awake = [];
+  }
+
+  /** Looks through some of those that rest: whose entry nobody has any more, is a row. */
+  settle(): void {
+    for (const one of this.#resting.splice(0, SETTLED_COUNT_MAX)) {
+      const { held, rows } = one.namespace;
+      if (held.get(one.name) !== one) continue;
+      if (one.entry.deref() === undefined && rows.set(one.name, one.index)) held.delete(one.name);
+      else this.#resting.push(one);
+    }
   }
 
   /** The entry has changed, or is about to be logged: no row tells what it is. */
   keep(entry: QueueEntry): void {
     const namespace = this.#namespace(entry);
-    if (!entry.isGone && namespace.byName.get(entry.name) !== entry) this.#hold(namespace, entry);
+    if (!entry.isGone && namespace.held.get(entry.name) !== entry) this.#hold(namespace, entry);
   }
 
   /** An entry for a queue that is made now. */
@@ -184,36 +200,37 @@ export class Catalogue {
     this.#replayed.forEach((replayed, index) => {
       if (replayed === undefined) return;
       const isRow = typeof replayed === "string";
-      const { byName } = isRow
+      const namespace = isRow
         ? (this.#namespaceById[this.#rows.namespaceId(index)] as Namespace)
         : this.#namespace(replayed);
+      const { held, rows } = namespace;
       const name = isRow ? replayed : replayed.name;
       if (isRow) highest = Math.max(highest, this.#rows.coreNumber(index), this.#rows.number(index));
       else highest = Math.max(highest, replayed.coreNumber, replayed.number);
-      const other = byName.get(name);
-      if (other === undefined) {
-        byName.set(name, isRow ? index : replayed);
+      const other = this.#at(namespace, name);
+      if (other === undefined && isRow && rows.set(name, index)) {
+        const settings = this.#shared[this.#rows.settingsId(index)] as QueueSettings;
+        this.#core.setQueue(index, rulesOf(settings, this.#rows.number(index), 0));
         return;
       }
       const entry = isRow ? this.#entryOfRow(index, name) : replayed;
+      if (other === undefined) {
+        held.set(name, entry);
+        return;
+      }
       const before = this.#entryAt(other, name);
       const isNewer = before.coreNumber <= entry.coreNumber;
-      if (isNewer) byName.set(name, entry);
+      if (isNewer) {
+        held.set(name, entry);
+        rows.delete(name);
+      }
       if (!isNewer) superseded.push(entry);
       else superseded.push(before);
     });
     this.#replayed = [];
     for (const entry of superseded) this.#giveRules(entry);
     for (const entry of this.held()) this.#addSource(entry);
-    for (const { byName } of this.#namespaceById) {
-      for (const it of byName.values()) {
-        if (it instanceof QueueEntry) this.#giveRules(it);
-        else if (typeof it === "number") {
-          const settings = this.#shared[this.#rows.settingsId(it)] as QueueSettings;
-          this.#core.setQueue(it, rulesOf(settings, this.#rows.number(it), 0));
-        }
-      }
-    }
+    for (const entry of this.held()) this.#giveRules(entry);
     // Seconds since 2024 stand above any number whose records have all been given up since.
     this.#nextNumber = Math.max(highest + 1, Math.floor(nowMs / 1000) - 1_704_067_200);
     return superseded;
@@ -225,9 +242,9 @@ export class Catalogue {
 
   find(name: QueueName): QueueEntry | undefined {
     const namespace = this.#namespaces.get(`${name.account}/${name.region}`);
-    const found = namespace?.byName.get(name.name);
-    if (found instanceof QueueEntry) return found;
-    if (namespace === undefined || found === undefined) return undefined;
+    if (namespace === undefined) return undefined;
+    const found = this.#at(namespace, name.name);
+    if (found === undefined || found instanceof QueueEntry) return found;
     return this.#hold(namespace, this.#entryAt(found, name.name));
   }
 
@@ -235,6 +252,10 @@ export class Catalogue {
     const [, , , region = "", account = "", name = ""] = arn.split(":");
     const found = this.find({ region, account, name });
     return found?.arn === arn ? found : undefined;
+  }
+
+  #at({ held, rows }: Namespace, name: string): QueueEntry | Resting | number | undefined {
+    return held.get(name) ?? rows.get(name);
   }
 
   #entryAt(found: QueueEntry | Resting | number, name: string): QueueEntry {
@@ -245,17 +266,19 @@ export class Catalogue {
 
   /** Those that are objects now: all of which there is more to say than of a plain one. */
   *held(): Iterable<QueueEntry> {
-    for (const { byName } of this.#namespaceById) {
-      for (const found of byName.values()) if (found instanceof QueueEntry) yield found;
+    for (const { held } of this.#namespaceById) {
+      for (const found of held.values()) if (found instanceof QueueEntry) yield found;
     }
   }
 
   #nameOf(number: number): QueueName | undefined {
-    for (const { account, region, byName } of this.#namespaceById) {
-      for (const [name, found] of byName) {
-        const at = typeof found === "object" && !(found instanceof QueueEntry) ? found.index : found;
-        if ((typeof at === "number" ? this.#rows.number(at) : at.number) === number) return { account, region, name };
+    for (const { account, region, held, rows } of this.#namespaceById) {
+      for (const [name, found] of held) {
+        const own = found instanceof QueueEntry ? found.number : this.#rows.number(found.index);
+        if (own === number) return { account, region, name };
       }
+      const name = rows.nameWhere((index) => this.#rows.number(index) === number);
+      if (name !== undefined) return { account, region, name };
     }
     return undefined;
   }
@@ -278,7 +301,7 @@ export class Catalogue {
   list(account: string, region: string, prefix: string, after: string, countMax: number): QueueEntry[] {
     const namespace = this.#namespaces.get(`${account}/${region}`);
     if (namespace === undefined) return [];
-    namespace.sorted ??= [...namespace.byName.keys()].sort();
+    namespace.sorted ??= [...new Set([...namespace.held.keys(), ...namespace.rows.names()])].sort();
     const { sorted } = namespace;
     const start = prefix > after ? prefix : after;
     let low = 0;
@@ -311,7 +334,8 @@ export class Catalogue {
     this.version++;
     entry.isGone = true;
     const namespace = this.#namespace(entry);
-    namespace.byName.delete(entry.name);
+    namespace.held.delete(entry.name);
+    namespace.rows.delete(entry.name);
     namespace.sorted = undefined;
     this.#arnByNumber.set(entry.number, entry.arn);
     this.#removeSource(entry);
@@ -331,6 +355,7 @@ export class Catalogue {
 
   /** The queue has another index in the core: it, and those whose dead letters it takes, must be told. */
   changed(entry: QueueEntry): void {
+    this.#namespace(entry).rows.delete(entry.name);
     this.keep(entry);
     this.#giveRules(entry);
     for (const source of this.#sources.get(entry.arn) ?? []) this.#giveRules(source);

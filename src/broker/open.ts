@@ -163,6 +163,7 @@ async function run(
   const housekeeping = setInterval(() => {
     broker.markQuiet();
     seals.forget(clock.nowMs());
+    catalogue.settle();
     log.maintain();
     broker.tick();
   }, HOUSEKEEPING_MS);

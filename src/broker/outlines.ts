@@ -5,6 +5,7 @@
 //
 // What cannot be followed (a log that was there at the start, or more on its way to disk than the tail has room for) has
 // no outline, and its segment is read.
+import { pages } from "../base/pages.ts";
 import type { Core } from "../core/core.ts";
 
 const PIECE_BYTES = 1024 * 1024;
@@ -57,7 +58,7 @@ export class Outlines {
         this.#position = this.#startBehind(this.#core.headPosition);
         return;
       }
-      if (entries.byteLength > 0) this.#pieces.push(entries);
+      if (entries.byteLength > 0) this.#add(entries);
       if (stop === "sealed") {
         this.#complete.set(Math.floor(this.#position / this.#segmentBytes), this.#pieces);
         this.#pieces = [];
@@ -68,6 +69,20 @@ export class Outlines {
         this.#position += consumedBytes;
       }
     }
+  }
+
+  /** To the last part, or to a new one: they are kept for as long as a segment fills, in pages of their own. */
+  #add(entries: Uint8Array): void {
+    const last = this.#pieces.at(-1);
+    if (last !== undefined && last.byteOffset + last.byteLength + entries.byteLength <= last.buffer.byteLength) {
+      const grown = new Uint8Array(last.buffer, 0, last.byteLength + entries.byteLength);
+      grown.set(entries, last.byteLength);
+      this.#pieces[this.#pieces.length - 1] = grown;
+      return;
+    }
+    const part = new Uint8Array(pages(Math.max(PIECE_BYTES, entries.byteLength)), 0, entries.byteLength);
+    part.set(entries);
+    this.#pieces.push(part);
   }
 
   /** Of a segment that is sealed and on disk, in parts of whole entries; undefined when it could not be followed. */

@@ -1,6 +1,9 @@
-// What is known of queues that nobody looks at, by their index in the core: columns instead of an object each.
+// What is known of queues that nobody looks at, by their index in the core: columns instead of an object each. Blocks of
+// them, so that none is ever copied to grow.
 
-const ROW_COUNT_MIN = 1_024;
+const BLOCK_BITS = 13;
+const BLOCK_COUNT = 1 << BLOCK_BITS;
+const IN_BLOCK = BLOCK_COUNT - 1;
 
 export interface QueueRow {
   readonly number: number; // lasts as long as the queue
@@ -10,49 +13,58 @@ export interface QueueRow {
   readonly settingsId: number;
 }
 
+interface Block {
+  readonly numbers: Uint32Array;
+  readonly coreNumbers: Uint32Array;
+  readonly createdMs: Float64Array;
+  readonly namespaceIds: Uint32Array;
+  readonly settingsIds: Uint16Array;
+}
+
+/** The columns side by side in one buffer, the widest first. */
+function emptyBlock(): Block {
+  const buffer = new ArrayBuffer(BLOCK_COUNT * (8 + 4 + 4 + 4 + 2));
+  return {
+    createdMs: new Float64Array(buffer, 0, BLOCK_COUNT),
+    numbers: new Uint32Array(buffer, BLOCK_COUNT * 8, BLOCK_COUNT),
+    coreNumbers: new Uint32Array(buffer, BLOCK_COUNT * 12, BLOCK_COUNT),
+    namespaceIds: new Uint32Array(buffer, BLOCK_COUNT * 16, BLOCK_COUNT),
+    settingsIds: new Uint16Array(buffer, BLOCK_COUNT * 20, BLOCK_COUNT),
+  };
+}
+
 export class QueueRows {
-  #numbers = new Uint32Array(ROW_COUNT_MIN);
-  #coreNumbers = new Uint32Array(ROW_COUNT_MIN);
-  #createdMs = new Float64Array(ROW_COUNT_MIN);
-  #namespaceIds = new Uint32Array(ROW_COUNT_MIN);
-  #settingsIds = new Uint16Array(ROW_COUNT_MIN);
+  readonly #blocks: (Block | undefined)[] = [];
 
   set(index: number, row: QueueRow): void {
-    if (index >= this.#numbers.length) this.#grow(index);
-    this.#numbers[index] = row.number;
-    this.#coreNumbers[index] = row.coreNumber;
-    this.#createdMs[index] = row.createdMs;
-    this.#namespaceIds[index] = row.namespaceId;
-    this.#settingsIds[index] = row.settingsId;
-  }
-
-  #grow(index: number): void {
-    let count = this.#numbers.length;
-    while (count <= index) count *= 2;
-    const grown = <A extends { set(from: A): void }>(to: A, from: A): A => {
-      to.set(from);
-      return to;
-    };
-    this.#numbers = grown(new Uint32Array(count), this.#numbers);
-    this.#coreNumbers = grown(new Uint32Array(count), this.#coreNumbers);
-    this.#createdMs = grown(new Float64Array(count), this.#createdMs);
-    this.#namespaceIds = grown(new Uint32Array(count), this.#namespaceIds);
-    this.#settingsIds = grown(new Uint16Array(count), this.#settingsIds);
+    const at = index & IN_BLOCK;
+    const number = index >>> BLOCK_BITS;
+    while (this.#blocks.length <= number) this.#blocks.push(undefined);
+    let block = this.#blocks[number];
+    if (block === undefined) {
+      block = emptyBlock();
+      this.#blocks[number] = block;
+    }
+    block.numbers[at] = row.number;
+    block.coreNumbers[at] = row.coreNumber;
+    block.createdMs[at] = row.createdMs;
+    block.namespaceIds[at] = row.namespaceId;
+    block.settingsIds[at] = row.settingsId;
   }
 
   number(index: number): number {
-    return this.#numbers[index] ?? 0;
+    return this.#blocks[index >>> BLOCK_BITS]?.numbers[index & IN_BLOCK] ?? 0;
   }
   coreNumber(index: number): number {
-    return this.#coreNumbers[index] ?? 0;
+    return this.#blocks[index >>> BLOCK_BITS]?.coreNumbers[index & IN_BLOCK] ?? 0;
   }
   createdMs(index: number): number {
-    return this.#createdMs[index] ?? 0;
+    return this.#blocks[index >>> BLOCK_BITS]?.createdMs[index & IN_BLOCK] ?? 0;
   }
   namespaceId(index: number): number {
-    return this.#namespaceIds[index] ?? 0;
+    return this.#blocks[index >>> BLOCK_BITS]?.namespaceIds[index & IN_BLOCK] ?? 0;
   }
   settingsId(index: number): number {
-    return this.#settingsIds[index] ?? 0;
+    return this.#blocks[index >>> BLOCK_BITS]?.settingsIds[index & IN_BLOCK] ?? 0;
   }
 }

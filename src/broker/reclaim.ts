@@ -1,5 +1,6 @@
 // Gives disk back: a sealed segment gets its index once, and one with little left in it is written again at the tail
 // and removed. One step at a time, and none before what it relies on is on disk.
+import { pages } from "../base/pages.ts";
 import type { Core } from "../core/core.ts";
 import { LogError } from "../log/errors.ts";
 import type { Log } from "../log/log.ts";
@@ -95,7 +96,7 @@ export class Reclaimer {
     if (outline === undefined) await this.#survey(segment, true, (index) => pieces.push(index));
     else for (const part of outline) pieces.push(this.#core.indexOutline(part, segment));
     await this.#flushed(); // what the index leaves out is gone for good only now
-    await this.#log.writeIndex(segment, Buffer.concat(pieces));
+    await this.#log.writeIndex(segment, joined(pieces));
     this.#indexed.add(segment);
     this.#outlines.forget(segment);
   }
@@ -179,4 +180,14 @@ export class Reclaimer {
     }
     return true;
   }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(pages(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.byteLength;
+  }
+  return all;
 }

@@ -1,6 +1,8 @@
 // The only door to core.wasm. No pointer leaves this file: commands go in as values and bytes, answers come out as
 // values, or as bytes that are valid until the next call.
+
 import { assert } from "../base/assert.ts";
+import { pages } from "../base/pages.ts";
 import { CoreMemory } from "./core-memory.ts";
 import { Effects } from "./effects.ts";
 import type { CoreExports } from "./exports.ts";
@@ -14,6 +16,7 @@ const SEND_RESULT_BYTES = 48;
 const ROW_BYTES = 24;
 const NOTICE_BYTES = 16;
 const QUEUE_DELAY = 0xffff_ffff;
+const PAGES_BYTES_MIN = 64 * 1024; // of a copy that has pages of its own
 /** Above this many bytes the host's digests are quicker than the core's, the crossing included. */
 export const CORE_DIGEST_BYTES_MAX = 256;
 
@@ -546,7 +549,11 @@ export class Core {
 
   #surveyed(): Uint8Array {
     const end = this.#output + this.#wasm.surveyIndexBytes();
-    return Uint8Array.prototype.slice.call(this.#memory(), this.#output, end);
+    const found = this.#memory().subarray(this.#output, end);
+    const copy =
+      found.byteLength < PAGES_BYTES_MIN ? Buffer.alloc(found.byteLength) : Buffer.from(pages(found.byteLength));
+    copy.set(found);
+    return copy;
   }
 
   /**
