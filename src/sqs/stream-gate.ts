@@ -47,6 +47,7 @@ export class StreamGate {
     let caller: Caller;
     try {
       caller = gate.admit(request);
+      request.onEnd?.(); // answered in a moment; what comes of it is counted as a stream
     } catch (error) {
       if (error instanceof SqsError) return this.refuse(request, error.code, error.message);
       throw error;

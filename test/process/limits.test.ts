@@ -15,6 +15,7 @@ import {
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import WebSocket from "ws";
+import { connect as connectClient } from "../../src/client/index.ts";
 import { connect as connectStream } from "../support/bare-stream.ts";
 import { type BrokerProcess, BUNDLE, startBroker } from "../support/broker-process.ts";
 import { allow, HOME } from "../support/sts-world.ts";
@@ -115,6 +116,11 @@ test("a user has as many requests at once as he may, long polls included, on eit
   leaving.abort(); // whoever goes away has nothing under way any more
   await Promise.all(waiting);
   await expect.poll(() => list(hers), { timeout: 5_000 }).toBe("ok");
+  // Nor is a stream a request under way, or an upgrade that has been answered.
+  const streams = [];
+  for (let i = 0; i < 4; i++) streams.push(await connectClient(endpoint, { credentials: alice, region: "us-east-1" }));
+  expect(await list(hers)).toBe("ok");
+  for (const stream of streams) await stream.close();
 });
 
 test("a user asks as often as he may in a second, whatever others do; sessions of one role are one", async () => {
