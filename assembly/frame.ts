@@ -174,7 +174,7 @@ function askFor(b: usize, first: u64, count: u32): u32 {
 }
 
 function putPlain(p: usize, slot: u32, record: usize, earlier: u32): usize {
-  const bodyBytes = load<u32>(record, 152);
+  const bodyBytes = stored.bodyBytes(record);
   let size = 19 + wire.sizeOfVarint(bodyBytes) + bodyBytes;
   if (earlier != 0) size += 1 + wire.sizeOfVarint(earlier);
   store<u8>(p, 0x1a);
@@ -190,7 +190,7 @@ function putWithFields(at: usize, slot: u32, record: usize, earlier: u32, fields
   let p = content;
   store<u16>(p, 0x100a);
   identity.put(p + 2, slot, record);
-  const bodyBytes = load<u32>(record, 152);
+  const bodyBytes = stored.bodyBytes(record);
   p = wire.putBytes(p + 18, 0x12, stored.body(record), bodyBytes);
   if (earlier != 0) p = wire.putNumber(p, 0x18, earlier);
   p = putFields(p, slot, record, earlier + 1, fields);
@@ -202,17 +202,18 @@ function putWithFields(at: usize, slot: u32, record: usize, earlier: u32, fields
 }
 
 function putFields(p: usize, slot: u32, record: usize, receives: u32, fields: u32): usize {
-  const group = record + r.SENT_FIXED_BYTES;
-  const groupBytes = <u32>load<u16>(record, 160);
+  const base = stored.base(record);
+  const group = base + r.SENT_FIXED_BYTES;
+  const groupBytes = <u32>load<u16>(base, 160);
   const dedup = group + groupBytes;
-  const dedupBytes = <u32>load<u16>(record, 162);
+  const dedupBytes = <u32>load<u16>(base, 162);
   const sender = dedup + dedupBytes;
-  const senderBytes = <u32>load<u16>(record, 164);
+  const senderBytes = <u32>load<u16>(base, 164);
   const trace = sender + senderBytes;
-  const traceBytes = <u32>load<u16>(record, 166);
+  const traceBytes = <u32>load<u16>(base, 166);
   const q = message.queue(slot);
   const isRedriven = (message.flags(slot) & message.MOVED) != 0;
-  if (fields & ATTRIBUTES) p = attributes.putFields(p, 0x22, trace + traceBytes, load<u32>(record, 156));
+  if (fields & ATTRIBUTES) p = attributes.putFields(p, 0x22, trace + traceBytes, load<u32>(base, 156));
   if (fields & RECEIPT_HANDLE) {
     p = handle.write(wire.putSize(p, 0x2a, handle.TEXT_BYTES), q, slot, message.generation(slot), receives);
   }

@@ -2,6 +2,7 @@
 // as src/broker/message-ids.ts makes it: a version 4 UUID of the SHA-256 of "<first ID> <count>".
 import * as message from "./message";
 import * as sha256 from "./sha256";
+import * as stored from "./stored";
 import * as text from "./text";
 
 export const TEXT_BYTES: u32 = 36;
@@ -12,10 +13,10 @@ const DIGEST: usize = memory.data(32);
 export function put(p: usize, slot: u32, record: usize): void {
   const count = message.reissues(slot);
   if (count == 0) {
-    memory.copy(p, record + 88, 16);
+    memory.copy(p, stored.id(record), 16);
     return;
   }
-  const end = text.decimal(text.put(text.uuid(TEXT, record + 88), " "), count);
+  const end = text.decimal(text.put(text.uuid(TEXT, stored.id(record)), " "), count);
   sha256.begin();
   sha256.update(TEXT, <u32>(end - TEXT));
   sha256.end(DIGEST, 32);

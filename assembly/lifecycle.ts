@@ -256,7 +256,7 @@ export function move(slot: u32, to: u32, nowMs: u64): bool {
   const receivedMs = message.receivedMs(slot);
   if (!carry(slot, to, nowMs)) return false;
   // A standard queue's message keeps its age, a FIFO queue's starts a new one.
-  if (queue.isFifo(to)) message.setSent(slot, nowMs, message.recordBytes(slot));
+  if (queue.isFifo(to)) message.setSentMs(slot, nowMs);
   message.setVisibleAtMs(slot, 0);
   message.setFirstReceivedMs(slot, firstReceivedMs);
   message.setReceivedMs(slot, receivedMs);
@@ -271,7 +271,7 @@ export function move(slot: u32, to: u32, nowMs: u64): bool {
 export function reissue(slot: u32, to: u32, nowMs: u64): bool {
   if (!carry(slot, to, nowMs)) return false;
   const delayMs = queue.delayMs(to);
-  message.setSent(slot, nowMs, message.recordBytes(slot));
+  message.setSentMs(slot, nowMs);
   message.setVisibleAtMs(slot, delayMs > 0 ? nowMs + delayMs : 0);
   message.setFirstReceivedMs(slot, nowMs);
   message.setReceivedMs(slot, nowMs);

@@ -6,11 +6,9 @@
 import * as dedup from "./dedup";
 import { inputStart, outputStart } from "./memory";
 import * as message from "./message";
-import * as queue from "./queue";
 import * as r from "./record";
 import * as segments from "./segments";
 import * as slab from "./slab";
-import { PENDING } from "./state";
 import * as survey from "./survey";
 import * as tail from "./tail";
 
@@ -73,11 +71,6 @@ export function use(inputBytes: u32, segment: u32, forIndex: bool): u32 {
   return MORE;
 }
 
-/** Whether the record at `position` still is the message's in `slot`. */
-function lives(slot: u32, position: u64): bool {
-  return slot < slab.slotBound() && message.state(slot) > PENDING && message.position(slot) == position && !queue.isDead(message.queue(slot));
-}
-
 function place(position: u64, recordBytes: u32): void {
   const to = outputStart() + (<usize>placeCount << 4);
   store<f64>(to, <f64>position);
@@ -92,9 +85,9 @@ function rows(p: usize, segment: u32, forIndex: bool): void {
   if (forIndex) survey.beginRows(p);
   for (let row = p + r.ROWS_HEAD_BYTES; row < end; row += r.PLAIN_ROW_BYTES) {
     const position = start + (<u64>load<u32>(row, 16) << 3);
-    if (!lives(load<u32>(row), position)) continue;
+    if (!survey.lives(load<u32>(row), position)) continue;
     if (forIndex) survey.copyRow(row);
-    else place(position, load<u32>(row, 20) << 3);
+    else place(position, (load<u32>(row, 20) & message.SIZE) << 3);
   }
   if (forIndex) survey.endRows();
 }
@@ -102,7 +95,7 @@ function rows(p: usize, segment: u32, forIndex: bool): void {
 function sent(p: usize, size: u32, forIndex: bool): void {
   const slot = load<u32>(p, 24);
   const fifo = (load<u32>(p, 28) & r.FLAG_FIFO) != 0;
-  if (lives(slot, load<u64>(p, 8))) {
+  if (survey.lives(slot, load<u64>(p, 8))) {
     if (forIndex) survey.copyEntry(p, size);
     else place(load<u64>(p, 8), load<u32>(p, 16));
     if (!fifo || !message.hasMoved(slot)) return;

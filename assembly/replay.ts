@@ -67,7 +67,7 @@ function match(row: usize): u32 {
     ? slot : slab.NONE;
 }
 
-function sent(p: usize, position: u64, size: u32, groupKeyAt: u32): bool {
+function sent(p: usize, position: u64, size: u32, groupKeyAt: u32, brief: bool): bool {
   const slot = load<u32>(p, 24);
   const sequence = load<u64>(p, 32);
   const flags = load<u32>(p, 28);
@@ -84,15 +84,15 @@ function sent(p: usize, position: u64, size: u32, groupKeyAt: u32): bool {
   }
   if (message.state(slot) != FREE && sequenceAt(slot) > sequence) return true;
   message.setPosition(slot, position, VISIBLE);
-  message.setSent(slot, <u64>sentMs, size);
+  message.setSent(slot, <u64>sentMs, size, brief);
   message.setQueue(slot, load<u32>(p, 40));
-  message.setReceives(slot, load<u32>(p, 80), (flags & r.FLAG_MOVED ? message.MOVED : 0) | reissuesOf(flags));
-  message.setVisibleAtMs(slot, <u64>load<f64>(p, 56));
-  const firstReceivedMs = load<f64>(p, 64);
-  const receivedMs = load<f64>(p, 72);
+  message.setReceives(slot, brief ? 0 : load<u32>(p, 80), (flags & r.FLAG_MOVED ? message.MOVED : 0) | reissuesOf(flags));
+  message.setVisibleAtMs(slot, brief ? 0 : <u64>load<f64>(p, 56));
+  const firstReceivedMs = brief ? 0 : load<f64>(p, 64);
+  const receivedMs = brief ? 0 : load<f64>(p, 72);
   message.setFirstReceivedMs(slot, <u64>(firstReceivedMs != 0 ? firstReceivedMs : sentMs));
   message.setReceivedMs(slot, <u64>(receivedMs != 0 ? receivedMs : sentMs));
-  message.setSource(slot, load<u32>(p, 84));
+  message.setSource(slot, brief ? 0 : load<u32>(p, 84));
   message.setNext(slot, queueNumber);
   setSequence(slot, sequence);
   store<u64>(slab.at(slot), 0, 56);
@@ -113,7 +113,7 @@ function reissuesOf(flags: u32): u32 {
 }
 
 function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, entryBytes: u32): bool {
-  if (kind == r.SENT) return sent(p, position, size, groupKeyAt);
+  if (kind == r.SENT || kind == r.BRIEF) return sent(p, position, size, groupKeyAt, kind == r.BRIEF);
   if (kind == r.RECEIVED || kind == r.VISIBILITY || kind == r.ATTEMPT) {
     const atMs = load<f64>(p, 24);
     const visibleAtMs = load<f64>(p, 32);
@@ -161,7 +161,7 @@ function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, e
     const flags = load<u32>(p, 68);
     const from = message.queue(slot);
     if ((flags & r.FLAG_BY_TASK) && !(flags & r.FLAG_AGAIN) && from < queue.bound()) queue.count(from, queue.MOVED_COUNT, 1);
-    message.setSent(slot, <u64>load<f64>(p, 48), message.recordBytes(slot));
+    message.setSentMs(slot, <u64>load<f64>(p, 48));
     sawTime(load<f64>(p, 48));
     message.setQueue(slot, load<u32>(p, 40));
     message.setNext(slot, load<u32>(p, 44));

@@ -86,7 +86,7 @@ export function received(q: u32, deliveries: usize, count: u32, wanted: u32): u3
     // The name of the queue it came from is the host's, and so is the ID of a message that a task has moved.
     if (((wanted & FROM) != 0 && load<u32>(delivery, 52) != 0) || load<u32>(delivery, 60) != 0) return 0;
     // A digest that the host makes quicker than the core.
-    if (!stored.hasMd5(record) && load<u32>(record, 152) > CORE_DIGEST_BYTES_MAX) return 0;
+    if (!stored.hasMd5(record) && stored.bodyBytes(record) > CORE_DIGEST_BYTES_MAX) return 0;
     if (i > 0) store<u8>(to++, COMMA);
     to = message(to, q, delivery, record, wanted);
   }
@@ -97,17 +97,18 @@ const COMMA: u8 = 0x2c;
 
 function message(start: usize, q: u32, delivery: usize, record: usize, wanted: u32): usize {
   let to = text.put(start, '{"MessageId":"');
-  to = text.uuid(to, record + 88);
+  to = text.uuid(to, stored.id(record));
   to = text.put(to, '","ReceiptHandle":"');
   to = handle.write(to, q, load<u32>(delivery, 12), load<u32>(delivery, 16), load<u32>(delivery, 20));
   to = text.put(to, '","MD5OfBody":"');
   stored.bodyMd5(DIGEST, record);
   to = text.hex(to, DIGEST);
   to = text.put(to, '","Body":"');
-  const bodyBytes = load<u32>(record, 152);
-  const attributesBytes = load<u32>(record, 156);
-  const named = <u32>load<u16>(record, 160) + load<u16>(record, 162) + load<u16>(record, 164) + load<u16>(record, 166);
-  const attributes = record + SENT_FIXED_BYTES + named;
+  const base = stored.base(record);
+  const bodyBytes = load<u32>(base, 152);
+  const attributesBytes = load<u32>(base, 156);
+  const named = <u32>load<u16>(base, 160) + load<u16>(base, 162) + load<u16>(base, 164) + load<u16>(base, 166);
+  const attributes = base + SENT_FIXED_BYTES + named;
   to = json.escape(attributes + attributesBytes, bodyBytes, to);
   store<u8>(to++, QUOTE);
   if ((wanted & ~request.ALL_ATTRIBUTES) != 0) to = systemAttributes(to, q, delivery, record, wanted);
@@ -139,11 +140,12 @@ function begin(start: usize, name: string): usize {
 }
 
 function systemAttributes(start: usize, q: u32, delivery: usize, record: usize, wanted: u32): usize {
-  const groupBytes = <u32>load<u16>(record, 160);
-  const deduplicationBytes = <u32>load<u16>(record, 162);
-  const senderBytes = <u32>load<u16>(record, 164);
-  const traceBytes = <u32>load<u16>(record, 166);
-  const group = record + SENT_FIXED_BYTES;
+  const base = stored.base(record);
+  const groupBytes = <u32>load<u16>(base, 160);
+  const deduplicationBytes = <u32>load<u16>(base, 162);
+  const senderBytes = <u32>load<u16>(base, 164);
+  const traceBytes = <u32>load<u16>(base, 166);
+  const group = base + SENT_FIXED_BYTES;
   const deduplication = group + groupBytes;
   const sender = deduplication + deduplicationBytes;
   const fifo = queue.isFifo(q);
@@ -157,7 +159,7 @@ function systemAttributes(start: usize, q: u32, delivery: usize, record: usize, 
   if (fifo && wanted & DEDUPLICATION) {
     to = begin(to, "MessageDeduplicationId");
     // A redriven message must not be taken for another with the same ID, so it has its message ID instead.
-    if (load<u32>(delivery, 52) != 0) to = text.uuid(to, record + 88);
+    if (load<u32>(delivery, 52) != 0) to = text.uuid(to, stored.id(record));
     else to = json.escape(deduplication, deduplicationBytes, to);
   }
   if (wanted & GROUP && groupBytes > 0) to = json.escape(group, groupBytes, begin(to, "MessageGroupId"));

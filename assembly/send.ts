@@ -176,12 +176,14 @@ export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
 
   const grouped = !fifo && groupBytes > 0;
   if (grouped) groupKey(groupStart, groupBytes);
-  const size = r.SENT_FIXED_BYTES + groupBytes + (fifo ? idBytes : 0) + restBytes + sealBytes;
   const slot = slab.takeSlot();
   const sequence = tail.takeSequence();
   const given = load<u32>(entry, 4);
   const delayMs = fifo || given == QUEUE_DELAY ? queue.delayMs(q) : given;
   const visibleAtMs = delayMs > 0 ? nowMs + <f64>delayMs : 0;
+  const brief = !fifo && !grouped && delayMs == 0 && sealBytes == 0 && (load<u64>(bodyMd5) | load<u64>(bodyMd5, 8)) == 0;
+  const fixedBytes = brief ? r.BRIEF_FIXED_BYTES : r.SENT_FIXED_BYTES;
+  const size = fixedBytes + groupBytes + (fifo ? idBytes : 0) + restBytes + sealBytes;
 
   const p = tail.begin(size);
   store<u32>(p, slot, 24);
@@ -190,24 +192,27 @@ export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
   store<u32>(p, q, 40);
   store<u32>(p, queue.number(q), 44);
   store<f64>(p, nowMs, 48);
-  store<f64>(p, visibleAtMs, 56);
-  memory.fill(p + 64, 0, 24); // never received, never moved
-  memory.copy(p + 88, entry + 32, 16);
-  memory.copy(p + 104, bodyMd5, 16);
-  if (fifo) {
-    memory.copy(p + 120, GROUP_KEY, 16);
-    memory.copy(p + 136, DEDUP_KEY, 16);
-  } else {
-    memory.fill(p + 120, 0, 32);
-    if (grouped) memory.copy(p + 120, GROUP_KEY, 16);
+  if (brief) memory.copy(p + r.BRIEF_ID, entry + 32, 16);
+  else {
+    store<f64>(p, visibleAtMs, 56);
+    memory.fill(p + 64, 0, 24); // never received, never moved
+    memory.copy(p + 88, entry + 32, 16);
+    memory.copy(p + 104, bodyMd5, 16);
+    if (fifo) {
+      memory.copy(p + 120, GROUP_KEY, 16);
+      memory.copy(p + 136, DEDUP_KEY, 16);
+    } else {
+      memory.fill(p + 120, 0, 32);
+      if (grouped) memory.copy(p + 120, GROUP_KEY, 16);
+    }
   }
-  store<u32>(p, bodyBytes, 152);
-  store<u32>(p, attributesBytes, 156);
-  store<u16>(p, <u16>groupBytes, 160);
-  store<u16>(p, <u16>(fifo ? idBytes : 0), 162);
-  store<u16>(p, <u16>senderBytes, 164);
-  store<u16>(p, <u16>traceBytes, 166);
-  let to = p + r.SENT_FIXED_BYTES;
+  let to = p + fixedBytes;
+  store<u32>(to - 16, bodyBytes);
+  store<u32>(to - 16, attributesBytes, 4);
+  store<u16>(to - 16, <u16>groupBytes, 8);
+  store<u16>(to - 16, <u16>(fifo ? idBytes : 0), 10);
+  store<u16>(to - 16, <u16>senderBytes, 12);
+  store<u16>(to - 16, <u16>traceBytes, 14);
   memory.copy(to, groupStart, groupBytes);
   to += groupBytes;
   if (fifo) {
@@ -221,10 +226,10 @@ export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
     store<u32>(p + size - 8, sealKey);
     store<u32>(p + size - 4, (sealBytes - r.SEAL_BYTES) | (1 << 16));
   }
-  const position = tail.finish(size, r.SENT);
+  const position = tail.finish(size, brief ? r.BRIEF : r.SENT);
 
   message.setPosition(slot, position, PENDING);
-  message.setSent(slot, <u64>nowMs, size);
+  message.setSent(slot, <u64>nowMs, size, brief);
   message.setQueue(slot, q);
   message.setGroup(slot, slab.NONE);
   message.setGeneration(slot, <u32>sequence);

@@ -87,11 +87,17 @@ function row(p: usize, position: u64, size: u32): bool {
   // Flags, a first and a last receive, receives and a source: it has none of them. How far it took its producer an entry
   // of its own tells.
   if ((load<u32>(p, 28) & ~r.STEP) != 0 || (load<u64>(p, 64) | load<u64>(p, 72) | load<u64>(p, 80)) != 0) return false;
+  const visibleAtMs = load<f64>(p, 56);
+  const delayMs = visibleAtMs == 0 ? 0 : visibleAtMs - load<f64>(p, 48);
+  if (delayMs < 0 || delayMs > <f64>u32.MAX_VALUE) return false;
+  putRow(p, position, (size + 7) >> 3, <u32>delayMs);
+  return true;
+}
+
+/** @param record its size by 8, and whether it is BRIEF */
+function putRow(p: usize, position: u64, record: u32, delayMs: u32): void {
   const sequence = load<u64>(p, 32);
   const sentMs = load<f64>(p, 48);
-  const visibleAtMs = load<f64>(p, 56);
-  const delayMs = visibleAtMs == 0 ? 0 : visibleAtMs - sentMs;
-  if (delayMs < 0 || delayMs > <f64>u32.MAX_VALUE) return false;
   const follows = rows != 0
     && load<u32>(p, 40) == load<u32>(rows, 24) && load<u32>(p, 44) == load<u32>(rows, 28)
     && sequence >= load<u64>(rows, 32) && sequence - load<u64>(rows, 32) <= <u64>u32.MAX_VALUE
@@ -112,45 +118,67 @@ function row(p: usize, position: u64, size: u32): bool {
   store<u32>(to, load<u32>(p, 24));
   store<u32>(to, <u32>(sequence - load<u64>(rows, 32)), 4);
   store<u32>(to, <u32>(sentMs - load<f64>(rows, 40)), 8);
-  store<u32>(to, <u32>delayMs, 12);
+  store<u32>(to, delayMs, 12);
   store<u32>(to, <u32>(position % tail.segmentBytes) >> 3, 16);
-  store<u32>(to, (size + 7) >> 3, 20);
+  store<u32>(to, record, 20);
   store<u32>(rows, load<u32>(rows) + r.PLAIN_ROW_BYTES);
   store<u32>(rows, load<u32>(rows, 48) + 1, 48);
   indexBytes += r.PLAIN_ROW_BYTES;
-  return true;
 }
 
-/** The message's record again, with its state as it is now. */
-function rewrite(slot: u32, p: usize, size: u32): void {
+/** The message's record again, with its state as it is now; a BRIEF one stays so if there still is nothing to add. */
+function rewrite(slot: u32, p: usize, sizeBefore: u32, wasBrief: bool): void {
+  const visibleAtMs = lifecycle.loggedVisibleAtMs(slot);
+  const receives = message.receives(slot);
+  const isBrief = wasBrief && receives == 0 && message.flags(slot) == 0 && visibleAtMs <= message.sentMs(slot);
+  const expands = wasBrief && !isBrief;
+  const size = sizeBefore + (expands ? r.BRIEF_LACKS : 0);
   const to = tail.begin(size);
   const q = message.queue(slot);
-  memory.copy(to + 24, p + 24, size - 24);
+  if (expands) {
+    memory.copy(to + 24, p + 24, r.BRIEF_ID - 24);
+    memory.copy(to + 88, p + r.BRIEF_ID, 16);
+    memory.fill(to + 104, 0, 48);
+    memory.copy(to + 152, p + 72, sizeBefore - 72);
+  } else memory.copy(to + 24, p + 24, size - 24);
   const moved = message.flags(slot) & message.MOVED ? r.FLAG_MOVED : 0;
   store<u32>(to, (load<u32>(p, 28) & (r.FLAG_FIFO | r.FLAG_GROUP | r.FLAG_KEYED | r.FLAG_SEALED)) | moved | (message.reissues(slot) << r.FLAG_REISSUES_SHIFT), 28);
   store<u64>(to, lifecycle.sequenceOf(slot), 32);
   store<u32>(to, q, 40);
   store<u32>(to, queue.number(q), 44);
   store<f64>(to, <f64>message.sentMs(slot), 48);
-  const received = message.receives(slot) > 0;
-  store<f64>(to, <f64>lifecycle.loggedVisibleAtMs(slot), 56);
-  store<f64>(to, received ? <f64>message.firstReceivedMs(slot) : 0, 64);
-  store<f64>(to, received ? <f64>message.receivedMs(slot) : 0, 72);
-  store<u32>(to, message.receives(slot), 80);
-  store<u32>(to, message.source(slot), 84);
+  if (!isBrief) {
+    store<f64>(to, <f64>visibleAtMs, 56);
+    store<f64>(to, receives > 0 ? <f64>message.firstReceivedMs(slot) : 0, 64);
+    store<f64>(to, receives > 0 ? <f64>message.receivedMs(slot) : 0, 72);
+    store<u32>(to, receives, 80);
+    store<u32>(to, message.source(slot), 84);
+  }
   segments.count(message.position(slot), message.recordBytes(slot), -1);
-  const position = tail.finish(size, r.SENT);
+  const position = tail.finish(size, isBrief ? r.BRIEF : r.SENT);
+  if (expands) message.setRecord(slot, size);
   message.setPosition(slot, position, message.state(slot));
   segments.count(position, message.recordBytes(slot), 1);
+}
+
+/** Whether the record at `position` still is the one of the message in `slot`. */
+export function lives(slot: u32, position: u64): bool {
+  return slot < slab.slotBound() && message.state(slot) > PENDING && message.position(slot) == position && !queue.isDead(message.queue(slot));
+}
+
+function brief(p: usize, position: u64, size: u32): void {
+  const slot = load<u32>(p, 24);
+  if (!lives(slot, position)) return;
+  if (indexing) putRow(p, position, ((size + 7) >> 3) | message.BRIEF, 0);
+  else rewrite(slot, p, size, true);
 }
 
 function sent(p: usize, position: u64, size: u32): void {
   const slot = load<u32>(p, 24);
   const flags = load<u32>(p, 28);
   const fifo = (flags & r.FLAG_FIFO) != 0;
-  const here = slot < slab.slotBound() && message.state(slot) > PENDING && message.position(slot) == position && !queue.isDead(message.queue(slot));
-  if (here) {
-    if (!indexing) rewrite(slot, p, size);
+  if (lives(slot, position)) {
+    if (!indexing) rewrite(slot, p, size, false);
     else if (!row(p, position, size)) {
       const grouped = fifo ? r.ENTRY_SENT_FIFO_BYTES : flags & r.FLAG_GROUP ? r.ENTRY_SENT_GROUP_BYTES : r.ENTRY_SENT_BYTES;
       const to = entry(r.SENT, p, position, (size + 7) & ~7, grouped);
@@ -263,7 +291,8 @@ function moved(p: usize, position: u64, size: u32): void {
 
 /** What is needed of a record, or of an index entry that is no message's. */
 export function keep(kind: u32, p: usize, position: u64, size: u32): void {
-  if (kind == r.SENT) sent(p, position, size);
+  if (kind == r.BRIEF) brief(p, position, size);
+  else if (kind == r.SENT) sent(p, position, size);
   else if (kind == r.RECEIVED || kind == r.VISIBILITY || kind == r.ATTEMPT) received(kind, p, position, size);
   else if (kind == r.DELETED) deleted(p, position, size);
   else if (kind == r.STATE) {
@@ -313,7 +342,7 @@ export function survey(inputBytes: u32, position: f64, forIndex: bool): u32 {
     if (size == 0) return 2;
     const kind = <u32>load<u8>(p, 7);
     if (kind != r.SEAL && kind != r.MARK) {
-      // What is written again is never larger than what was read, but for the states of a record's rows.
+      // What is written again is hardly larger than what was read, but for the states of a record's rows.
       if (!forIndex && !tail.hasRoom(size * 5 + 256)) return 3;
       keep(kind, p, place, size);
     }

@@ -107,7 +107,7 @@ export class Reclaimer {
   }
 
   async #giveUp(segment: number): Promise<void> {
-    const room = this.#core.liveBytes(segment) + this.#needed;
+    const room = 2 * this.#core.liveBytes(segment) + this.#needed; // the smallest records grow when state is added
     if (!this.#log.hasSpare && this.#core.segmentRoomBytes < room) return; // no space to begin
     if (!this.#begun.has(segment)) this.#begun.set(segment, Math.floor(this.#core.headPosition / this.#segmentBytes));
     const outline = this.#core.liveCount(segment) <= READ_SINGLY_MAX ? this.#outlines.of(segment) : undefined;

@@ -2,6 +2,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";
+import { readStoredBody } from "../core/stored-message.ts";
 import type { CoreStreams } from "../core/streams.ts";
 import type { QueueEntry } from "./queue-entry.ts";
 import type { BrokerWatch, QueueActivity, WatchEvent, WatchListener } from "./stream-types.ts";
@@ -108,7 +109,7 @@ export class Watches {
           const record =
             watch.wantsBodies && event.kind === SENT ? core.record(place.position, place.recordBytes) : undefined;
           const given = event.kind === RETURNED || event.kind === DEAD_LETTERED ? reason : "";
-          const told: WatchEvent = { ...event, timeMs, body: record && bodyOf(record), reason: given };
+          const told: WatchEvent = { ...event, timeMs, body: record && readStoredBody(record), reason: given };
           watch.listener.event(told);
         }
       }
@@ -139,12 +140,4 @@ export class Watches {
     this.#forget(entry);
     for (const { listener } of watches) listener.ended();
   }
-}
-
-/** A copy of the body of a message's record. */
-function bodyOf(record: Buffer): Uint8Array {
-  const names =
-    record.readUInt16LE(160) + record.readUInt16LE(162) + record.readUInt16LE(164) + record.readUInt16LE(166);
-  const start = 168 + names + record.readUInt32LE(156);
-  return Uint8Array.prototype.slice.call(record, start, start + record.readUInt32LE(152));
 }

@@ -18,7 +18,6 @@ const RUN_COUNT = Number(process.env["WASQ_MODEL_RUNS"] ?? 60);
 const SEED = process.env["WASQ_MODEL_SEED"];
 const COMMAND_COUNT = 150; // of a run
 const ATTRIBUTES_BYTES = 1_500; // with which a run fills several segments of the log
-const SENT_FIXED_BYTES = 168; // of a record, besides what counts as its message's size
 const LIVE_COUNT_MAX = 30;
 /** With dead letters: so few that one receive of 10 sees all of them. */
 const FEW_COUNT_MAX = 9;
@@ -208,7 +207,7 @@ class Pair {
 
   #measure(): void {
     for (const queue of ["main", "dead"]) {
-      for (const [body, bytes] of this.#driver.recordSizes(queue)) this.#sizes.set(body, bytes - SENT_FIXED_BYTES);
+      for (const [body, bytes] of this.#driver.payloadSizes(queue)) this.#sizes.set(body, bytes);
     }
   }
 
@@ -256,7 +255,7 @@ class Pair {
   #judge(nowMs: number): void {
     const { spec } = this.#main;
     if (spec.deadLetters !== undefined) {
-      const there = new Set(this.#driver.recordSizes("dead").keys());
+      const there = new Set(this.#driver.payloadSizes("dead").keys());
       const problem = this.#main.deadLettered(
         this.#main.bodies.filter((body) => there.has(body)),
         nowMs,

@@ -15,6 +15,7 @@ import type { Delivered, Outgoing, Queue, QueueSettings } from "../../src/broker
 import { type GeneratedKey, KeyError, type KeyProvider } from "../../src/keys/provider.ts";
 import { openLog } from "../../src/log/local-log.ts";
 import { NodeDisk } from "../../src/log/node-disk.ts";
+import { PublishType } from "../../src/stream/schema.ts";
 import { changeMasterKey } from "../../src/vault/master-key-change.ts";
 import { encryptionIn, keyringIn } from "../support/log-key.ts";
 import { create, find, outgoing, purge, receive, remove, STANDARD, send } from "../support/open-broker.ts";
@@ -134,6 +135,24 @@ async function write(directory: string): Promise<Expected> {
   const deleteAll = async (name: string, messages: readonly Delivered[]): Promise<void> => {
     for (const { receiptHandle } of messages) await remove(opened.broker, queueOf(name), [receiptHandle]);
   };
+  /** Over a stream, whose messages have records of their own. The numbers of a producer go on. */
+  const publish = (name: string, first: number, count: number): Promise<void> =>
+    new Promise((done, fail) => {
+      const { streams } = opened;
+      const wrong = (what: string) => () => fail(new Error(`${name}: the publisher is ${what}`));
+      const options = { producerId: Buffer.alloc(16, 7), wantsIds: false, senderId: "sender" };
+      const publisher = streams.openPublisher(queueOf(name), options, {
+        confirmed: () => done(),
+        failing: () => {},
+        refused: wrong("refused"),
+        malformed: wrong("not understood"),
+        ended: wrong("ended"),
+      });
+      const messages = Array.from({ length: count }, (_, i) => ({ text: bodyOf(name, first + i) }));
+      const bytes = PublishType.encode({ publisher: 1, first, messages }).finish();
+      if (!streams.takeFrame(bytes)) fail(new Error("no memory"));
+      publisher?.publish(0, bytes.byteLength, first);
+    });
   const many = (name: string, first: number, count: number): Outgoing[] =>
     Array.from({ length: count }, (_, i) => outgoing(bodyOf(name, first + i)));
   const hour = 3_600_000;
@@ -148,6 +167,7 @@ async function write(directory: string): Promise<Expected> {
   await create(opened.broker, "orders.fifo", { ...STANDARD, fifo: true, contentBasedDeduplication: true });
   await create(opened.broker, "purged");
   await create(opened.broker, "sealed", { ...STANDARD, kmsMasterKeyId: "alias/aws/sqs", sqsManagedSse: false });
+  await create(opened.broker, "streamed");
 
   // The standard queue: attributes, text beyond ASCII, a delay, receives, a deletion, a changed visibility.
   const special: Outgoing = {
@@ -167,6 +187,9 @@ async function write(directory: string): Promise<Expected> {
     );
   }
   await sendAll("plain", [{ ...outgoing("later"), delayMs: 900_000 }]);
+
+  await publish("streamed", 1, 30);
+  await take("streamed", 6, 11 * hour);
 
   // Dead letters, of messages received twice.
   await sendAll("failing", many("failing", 0, 3));
@@ -211,6 +234,7 @@ async function write(directory: string): Promise<Expected> {
   await sendAll("sealed", many("sealed", 3, 2));
   // Segments that stay, most of them indexed; then a restart, and a last write.
   await sendAll("plain", many("plain", 100, 120));
+  await publish("streamed", 31, 80);
   const [heldOrder] = await take("orders.fifo", 1, 11 * hour);
   if (heldOrder === undefined) throw new Error("no order");
   await new Promise((resolve) => setTimeout(resolve, QUIET_MS));

@@ -23,6 +23,8 @@ const SIZES = {
   segmentHeaderBytes: SEGMENT_HEADER_BYTES,
 };
 export type CoreSizes = typeof SIZES;
+const KIND_OFFSET = 7; // of a record
+const BRIEF = 13;
 /** How far behind the log's end outlines are made. */
 const OUTLINE_LAG_BYTES = 8 * 1024;
 /** When every test begins: 0 s on its own clock. */
@@ -385,11 +387,12 @@ export class CoreDriver {
     return this.#core.peeks.visible(this.#index(queue), from, countMax, MiB, this.#instant());
   }
 
-  /** The bytes of every message's record, by body. */
-  recordSizes(queue: string): Map<string, number> {
+  /** The bytes of every message's record besides its fixed part, by body. */
+  payloadSizes(queue: string): Map<string, number> {
     const places = ["visible", "held", "delayed"] as const;
     const rows = places.flatMap((what) => this.#rows(queue, what, 100, MiB).flat());
-    return new Map(rows.map((row) => [this.#bodyOf(row), row.recordBytes]));
+    const fixedBytes = (row: PeekedRow) => (this.#record(row)[KIND_OFFSET] === BRIEF ? 88 : 168);
+    return new Map(rows.map((row) => [this.#bodyOf(row), row.recordBytes - fixedBytes(row)]));
   }
 
   #bodyOf(row: PeekedRow): string {
