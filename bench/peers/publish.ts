@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ROOT } from "../support.ts";
 import { plots } from "./plots.ts";
 import { goalsMarkdown, markdown, provenance } from "./report.ts";
-import type { Results } from "./results.ts";
+import { medians, type Results } from "./results.ts";
 
 const FIGURES = join(ROOT, "bench", "figures");
 const README = join(ROOT, "README.md");
@@ -18,6 +18,46 @@ const SHOWN = [
 ];
 const BEGIN = "<!-- figures: npm run bench:peers -- --publish -->";
 const END = "<!-- /figures -->";
+
+/** Of the README's table: what of which case, and whether more of it is better. */
+const COLUMNS = [
+  { head: "published/s, 1 in flight", name: "publish", shape: "256 B, 1 in flight", field: "perSecond" },
+  { head: "64", name: "publish", shape: "256 B, 64 in flight", field: "perSecond" },
+  { head: "1,000", name: "publish", shape: "256 B, 1,000 in flight", field: "perSecond" },
+  { head: "with delivery and ack", name: "both", shape: "256 B, 1,000 in flight", field: "perSecond" },
+  { head: "ms to delivery at 5,000/s: p50", name: "latency", shape: "256 B, 5,000/s", field: "p50" },
+  { head: "p99", name: "latency", shape: "256 B, 5,000/s", field: "p99" },
+  { head: "p99.9", name: "latency", shape: "256 B, 5,000/s", field: "p999" },
+] as const;
+
+/** One line for each server; the best of those that are durable is bold. */
+function table({ peers, rows }: Results): string {
+  const figureOf = (peer: string, { name, shape, field }: (typeof COLUMNS)[number]): number =>
+    medians(rows.filter((row) => row.case === name && row.shape === shape && row.peer === peer))?.[field] ?? Number.NaN;
+  const lines = peers.map((peer) => ({ peer, values: COLUMNS.map((column) => figureOf(peer.name, column)) }));
+  const best = COLUMNS.map(({ field }, i) => {
+    const own = lines
+      .filter(({ peer }) => peer.isDurable && peer.role !== "bare")
+      .map(({ values }) => values[i] ?? Number.NaN)
+      .filter((value) => !Number.isNaN(value));
+    return field === "perSecond" ? Math.max(...own) : Math.min(...own);
+  });
+  const cell = (value: number, i: number, isBare: boolean): string => {
+    if (Number.isNaN(value)) return "";
+    const digits = COLUMNS[i]?.field === "perSecond" ? Math.round(value) : Number(value.toPrecision(3));
+    const text = digits.toLocaleString("en-US");
+    return value === best[i] && !isBare ? `**${text}**` : text;
+  };
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [
+    line(["256 bytes", ...COLUMNS.map(({ head }) => head)]),
+    line(["---", ...COLUMNS.map(() => "---:")]),
+    ...lines.map(({ peer, values }) => {
+      const title = `${peer.title}${peer.role === "peer" ? ` ${peer.version}` : ""}${peer.isDurable ? "" : " `*`"}`;
+      return line([title, ...values.map((value, i) => cell(value, i, peer.role === "bare"))]);
+    }),
+  ].join("\n");
+}
 
 export function publish(jsonFile: string, titleOf: (name: string) => string): void {
   const results: Results = JSON.parse(readFileSync(jsonFile, "utf8"));
@@ -41,7 +81,13 @@ export function publish(jsonFile: string, titleOf: (name: string) => string): vo
   ];
   writeFileSync(join(FIGURES, "README.md"), `${about.join("\n\n")}\n`);
   const shown = SHOWN.flatMap((name) => made.filter((plot) => plot.name === name));
-  const block = [BEGIN, provenance(results), ...shown.map((plot) => image(plot, "bench/figures/")), END].join("\n\n");
+  const block = [
+    BEGIN,
+    provenance(results),
+    table(results),
+    ...shown.map((plot) => image(plot, "bench/figures/")),
+    END,
+  ].join("\n\n");
   const text = readFileSync(README, "utf8");
   const [before, after] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (before === -1 || after < before) throw new Error(`README.md has no place for figures: ${BEGIN} ... ${END}`);

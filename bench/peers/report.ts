@@ -59,7 +59,7 @@ const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 /** Where the figures come from. */
 export function provenance({ machine, startedAt, rounds, seconds, command }: Results): string {
   const when = startedAt.slice(0, 10);
-  return `${machine}. ${when}, medians of ${rounds} interleaved rounds of ${seconds} s: \`${command}\`.`;
+  return `${machine}.\n${when}, medians of ${rounds} interleaved rounds of ${seconds} s: \`${command}\`.`;
 }
 
 /** The goals as Markdown. */
