@@ -245,7 +245,11 @@ function takeHeld(q: u32, nowMs: u64): void {
     const after = held.nextReady(g);
     takeOfGroup(q, g, nowMs);
     if (taken > before) held.place(g);
-    else if (starved || moves >= MOVES_MAX || load<u32>(queue.at(q), queue.IN_FLIGHT_COUNT) >= queue.inFlightMax(q)) break;
+    else if (starved || moves >= MOVES_MAX) break;
+    else if (queue.isAtLimit(q)) {
+      queue.setLimited(q, true);
+      break;
+    }
     g = after;
   }
 }
@@ -412,18 +416,33 @@ export function dismissAll(q: u32, gone: bool): bool {
   return false;
 }
 
+/** There is room in flight again: those who wait and hold groups go on with them, for nobody else can. */
+function primeHolders(q: u32): void {
+  queue.setLimited(q, false);
+  for (let waiter = load<u32>(queue.at(q) + queue.WAITERS); waiter != NONE; waiter = load<u32>(at(waiter), 48)) {
+    if (load<u8>(at(waiter), 7) != SUBSCRIPTION) continue;
+    if (load<u32>(subscription.body(waiter) + subscription.READY_GROUPS) != NONE) subscription.prime(waiter);
+  }
+  lifecycle.serveAgain(q);
+}
+
 /** Hands what has become visible to those who wait for it. @returns false when effects or the tail are full: call again */
 export function serve(nowMs: u64): bool {
   fair.setNow(nowMs);
-  while (subscription.hasPrimed()) {
-    if (!tail.hasRoom(SUBSCRIBER_LOG_BYTES)) return false;
-    const cell = subscription.takePrimed();
-    if (receiveInto(cell, nowMs, true) > 0) continue;
-    if (moves >= MOVES_MAX) subscription.prime(cell);
-    else if (starved && subscription.isWaiting(cell)) subscription.rest(cell, nowMs);
-  }
-  while (lifecycle.hasReady()) {
+  while (subscription.hasPrimed() || lifecycle.hasReady()) {
+    if (subscription.hasPrimed()) {
+      if (!tail.hasRoom(SUBSCRIBER_LOG_BYTES)) return false;
+      const cell = subscription.takePrimed();
+      if (receiveInto(cell, nowMs, true) > 0) continue;
+      if (moves >= MOVES_MAX) subscription.prime(cell);
+      else if (starved && subscription.isWaiting(cell)) subscription.rest(cell, nowMs);
+      continue;
+    }
     const q = lifecycle.takeReady();
+    if (queue.isLimited(q) && !queue.isAtLimit(q)) {
+      primeHolders(q);
+      continue;
+    }
     while (true) {
       const waiter = load<u32>(queue.at(q) + queue.WAITERS);
       if (waiter == NONE) break;

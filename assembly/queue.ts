@@ -24,6 +24,7 @@
 //       96     4  movedCount     at a start: messages that a task moved away since the newest QUEUE record
 //      100     4  messageBytesMax   bodies (and attributes) beyond it are refused
 //      104     4  watch         cell of what is counted and noted for those who watch it, 0: nobody does
+//      108     4  limited       1: what is in flight came to its limit while a subscription could have gone on with a group
 //
 // A purge gives the name a new queue and drops the old one, whose messages are swept in the background.
 import { CHUNK_BYTES, reserve, reserveChunk } from "./memory";
@@ -58,6 +59,12 @@ export function open(): void {
 @inline export function at(queue: u32): usize {
   return <usize>load<u32>(directory + ((<usize>queue >> 13) << 2)) + ((<usize>queue & (CHUNK_QUEUES - 1)) << 7);
 }
+
+// @ts-ignore: decorator
+@inline export function isAtLimit(queue: u32): bool { return load<u32>(at(queue), IN_FLIGHT_COUNT) >= inFlightMax(queue); }
+// @ts-ignore: decorator
+@inline export function isLimited(queue: u32): bool { return load<u32>(at(queue), 108) != 0; }
+export function setLimited(queue: u32, value: bool): void { store<u32>(at(queue), value ? 1 : 0, 108); }
 
 /** Makes sure that `queue` has memory. */
 export function ensure(queue: u32): bool {

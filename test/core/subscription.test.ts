@@ -256,6 +256,21 @@ test("a FIFO group belongs to one subscription at a time", () => {
   expect(`${d.got("s")},${d.got("t")}`).toMatch(/^(2:2#1,|,2:2#1)$/);
 });
 
+test("who holds a group goes on with it when there is room in flight again, whoever stands in front", () => {
+  const d = driver({ fifo: true, inFlightMax: 2 });
+  send(d, "other/a");
+  expect(d.receive("main", 1, 30_000)).toEqual(["a#1"]);
+  d.subscribe("t", { queue: "main", group: 10 });
+  d.subscribe("s", { queue: "main" });
+  d.credit("t", 10);
+  d.credit("s", 10);
+  send(d, "held/b");
+  send(d, "held/c");
+  expect(d.got("t")).toBe("1:b#1"); // now two are in flight, and s stands in front of t
+  expect(d.delete("main", "a#1")).toBe("ok");
+  expect([d.got("s"), d.got("t")]).toEqual(["", "2:c#1"]);
+});
+
 test("so many messages of a group go out in order, and more as they are settled", () => {
   const d = driver({ fifo: true });
   d.subscribe("s", { queue: "main", group: 3 });
