@@ -51,7 +51,7 @@ export const goaws: Peer = {
 export const moto: Peer = {
   ...common,
   name: "moto",
-  quickCases: ["publish", "both"],
+  quickCases: ["publish"],
   backlogMax: 200,
   title: "moto's server",
   protocol: "http",
