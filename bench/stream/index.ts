@@ -56,9 +56,9 @@ async function onBroker(shape: Shape, ...jobs: readonly Wanted[]): Promise<LoadR
   }
 }
 
-async function onCeiling(shape: Shape, job: Wanted): Promise<LoadResult> {
+async function onCeiling(shape: Shape, job: Wanted, keeps: boolean): Promise<LoadResult> {
   const directory = temporaryDirectory();
-  const ceiling: CeilingJob = { filePath: join(directory.path, "log"), bodyBytes: shape.bodyBytes };
+  const ceiling: CeilingJob = { filePath: join(directory.path, "log"), bodyBytes: shape.bodyBytes, keeps };
   const server = await startServer([join(import.meta.dirname, "ceiling.ts"), JSON.stringify(ceiling)]);
   try {
     const port = Number(new URL(server.endpoint).port);
@@ -96,7 +96,8 @@ export async function stream(): Promise<void> {
   const backlog: string[][] = [];
   const together: string[][] = [];
   for (const shape of SHAPES) {
-    const bare = await onCeiling(shape, PUBLISH);
+    const bare = await onCeiling(shape, PUBLISH, false);
+    const keeping = await onCeiling(shape, PUBLISH, true);
     const [own] = (await onBroker(shape, PUBLISH)) as [LoadResult];
     const peer = await redis(shape, SECONDS, "publish");
     published.push([
@@ -104,6 +105,8 @@ export async function stream(): Promise<void> {
       whole(own.published),
       percent(own.published / bare.published),
       whole(bare.published),
+      percent(own.published / keeping.published),
+      whole(keeping.published),
       peer === undefined ? "" : whole(peer.perSecond),
       cores(own),
       cores(bare),
@@ -113,7 +116,8 @@ export async function stream(): Promise<void> {
     const filled = { ...PUBLISH, countMax };
     const [, drained] = (await onBroker(shape, filled, { publishes: false, consumes: true, countMax })) as LoadResult[];
     if (drained !== undefined) backlog.push([nameOf(shape), whole(drained.delivered), cores(drained)]);
-    const bareBoth = await onCeiling(shape, BOTH);
+    const bareBoth = await onCeiling(shape, BOTH, false);
+    const keepingBoth = await onCeiling(shape, BOTH, true);
     const [both] = (await onBroker(shape, BOTH)) as [LoadResult];
     const peerBoth = await redis(shape, SECONDS, "both");
     together.push([
@@ -121,12 +125,24 @@ export async function stream(): Promise<void> {
       whole(both.settled),
       percent(both.settled / bareBoth.settled),
       whole(bareBoth.settled),
+      percent(both.settled / keepingBoth.settled),
+      whole(keepingBoth.settled),
       peerBoth === undefined ? "" : whole(peerBoth.perSecond),
       cores(both),
       cores(bareBoth),
     ]);
   }
-  const head = ["", "wasq", "share of bare", "bare", "Redis", "cores: server / load", "bare's"];
+  const head = [
+    "",
+    "wasq",
+    "share of bare",
+    "bare",
+    "share of one that keeps",
+    "that one",
+    "Redis",
+    "cores: server / load",
+    "bare's",
+  ];
   table("Published, confirmed from disk, messages/s", head, published);
   table("Backlog delivered and acknowledged, messages/s", ["", "wasq", "cores: server / load"], backlog);
   table("Published, delivered and acknowledged, messages/s", head, together);
@@ -134,7 +150,7 @@ export async function stream(): Promise<void> {
   const shape = { bodyBytes: 256, perFrame: 1, inFlight: 1_000 };
   const paced = { ...BOTH, perSecond: 5_000 };
   const [own] = (await onBroker(shape, paced)) as [LoadResult];
-  const bare = await onCeiling(shape, paced);
+  const bare = await onCeiling(shape, paced, false);
   const peer = await redis({ ...shape, perSecond: 5_000 }, SECONDS, "both");
   const sync = syncMs();
   const ms = (value: number | null | undefined) => value?.toFixed(2) ?? "";
