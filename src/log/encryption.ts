@@ -68,14 +68,17 @@ export class Encryption {
     this.#epochs = epochs;
   }
 
-  /** Encrypts, in place, what will be written at `position`: once, and behind everything that was encrypted before. */
-  encrypt(bytes: Uint8Array, position: number): void {
+  /** Puts `bytes` into `into` as they are to be written at `position`: once, and behind all that was written before. */
+  encrypt(bytes: Uint8Array, position: number, into: Uint8Array): void {
     const salt = this.#epochs.at(-1)?.salt;
-    if (salt === undefined) return;
+    if (salt === undefined) {
+      into.set(bytes);
+      return;
+    }
     assert(position >= this.#writtenTo && position >= this.knownEnd, "no byte of a keystream is used twice");
     if (this.#writing === undefined || position !== this.#writtenTo) this.#writing = this.#keystreamOf(salt)(position);
     this.#writtenTo = position + bytes.byteLength;
-    apply(this.#writing, bytes);
+    apply(this.#writing, bytes, into);
   }
 
   /** Makes what was read at `position` readable, in place. */
@@ -136,9 +139,8 @@ export class Encryption {
   }
 }
 
-function apply(keystream: Keystream, bytes: Uint8Array): void {
+function apply(keystream: Keystream, bytes: Uint8Array, into = bytes): void {
   for (let start = 0; start < bytes.byteLength; start += STEP_BYTES) {
-    const piece = bytes.subarray(start, start + STEP_BYTES);
-    piece.set(keystream(piece));
+    into.set(keystream(bytes.subarray(start, start + STEP_BYTES)), start);
   }
 }

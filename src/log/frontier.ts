@@ -13,6 +13,8 @@
 //     one, the log can be written to as far as zeroedTo, and no further.
 //   - A write that finds no block waits, with its acknowledgement: what the log keeps for that is given up, then it is
 //     tried again, whole, whenever there may be space. Sends are refused meanwhile, by whoever asks writableEnd.
+//   - A long write is several pieces at once. None of it is acknowledged until all are there: like the pages of one write
+//     they may be torn in any order.
 //   - Zeros never go where an append is under way, or was.
 import { assert } from "../base/assert.ts";
 import { SEGMENT_HEADER_BYTES } from "../limits.ts";
@@ -36,6 +38,8 @@ const ZEROED_BYTES = 4 * 1024 * 1024;
 const ZEROED_STEP_BYTES = 256 * 1024; // an append waits for one at most
 /** Writes that are longer on average find holes. */
 const SMALL_WRITE_BYTES = 64 * 1024;
+/** Writes of twice that and more are written in pieces. */
+const PIECE_BYTES = 512 * 1024;
 const REMOVED_KEPT_MAX = 2; // files
 const FREE_BYTES_MIN = 1024 * 1024; // left to the manifest, and to others, when a file is made
 
@@ -166,7 +170,7 @@ export class Frontier {
     if (this.#zeroing !== undefined && this.#zeroing.from < end) await this.#zeroing.done;
     for (;;) {
       try {
-        await file.write(bytes, position % this.#segmentBytes);
+        await writePieces(file, bytes, position % this.#segmentBytes);
         break;
       } catch (cause) {
         const errorOf = (consequence?: string) =>
@@ -468,6 +472,20 @@ export class Frontier {
     const file = await attempt("open a segment for writing", name, () => this.#disk.open(name, "durable"));
     return { segment, file, isZeroed };
   }
+}
+
+/** A long write is several at once: a disk does more that way, and the system copies in more than one thread. */
+async function writePieces(file: DiskFile, bytes: Uint8Array, offset: number): Promise<void> {
+  if (bytes.byteLength < 2 * PIECE_BYTES) return file.write(bytes, offset);
+  const writes: Promise<void>[] = [];
+  let start = 0;
+  while (start < bytes.byteLength) {
+    const end = Math.min(bytes.byteLength, start + PIECE_BYTES - ((offset + start) % PIECE_BYTES)); // no page is in two
+    writes.push(file.write(bytes.subarray(start, end), offset + start));
+    start = end;
+  }
+  // All of them have come to their end before any is told of: nothing is written behind the back of whoever goes on.
+  for (const result of await Promise.allSettled(writes)) if (result.status === "rejected") throw result.reason;
 }
 
 async function attempt<T>(what: string, file: string, work: () => Promise<T>): Promise<T> {

@@ -222,7 +222,7 @@ export class LocalLog implements Log {
   }
 
   /**
-   * Copies the bytes, neighbours in one segment joined to one write, and encrypts them. All before anything is awaited: a
+   * Copies the bytes, encrypted, neighbours in one segment joined to one write. All before anything is awaited: a
    * view on WebAssembly memory is detached when that memory grows, even while it is being written.
    */
   #stage(extents: readonly Extent[]): Extent[] {
@@ -245,14 +245,13 @@ export class LocalLog implements Log {
         (position % this.#segmentBytes) + bytes.byteLength <= this.#segmentBytes,
         "an extent stays in its segment",
       );
-      staging.set(bytes, stagedBytes);
+      this.#encryption.encrypt(bytes, position, staging.subarray(stagedBytes, stagedBytes + bytes.byteLength));
       stagedBytes += bytes.byteLength;
       end += bytes.byteLength;
       if (begins || writes.length === 0) writeStart = stagedBytes - bytes.byteLength;
       else writes.pop();
       writes.push({ position: end - (stagedBytes - writeStart), bytes: staging.subarray(writeStart, stagedBytes) });
     }
-    for (const { position, bytes } of writes) this.#encryption.encrypt(bytes, position);
     return writes;
   }
 

@@ -1,7 +1,9 @@
-import { expect, test } from "vitest";
+import { isDeepStrictEqual } from "node:util";
+import { describe, expect, test } from "vitest";
 import { LogError } from "../../src/log/errors.ts";
+import { segmentName } from "../../src/log/segment.ts";
 import { FakeDisk, randomOf } from "../support/fake-disk.ts";
-import { commit, open, Workload } from "../support/log-workload.ts";
+import { commit, open, settle, Workload } from "../support/log-workload.ts";
 
 const BATCH_COUNT = 24;
 
@@ -110,6 +112,111 @@ test("every call failing once during a start after a crash", async () => {
     if (verdict !== "") wrong.push(`call ${call}: ${verdict}`);
   }
   expect(wrong).toEqual([]);
+});
+
+describe("a long append, which is written in pieces at once", () => {
+  const MiB = 1024 * 1024;
+  const BODY = "x".repeat(60_000);
+
+  /** The files before such an append, acknowledged, and after it; and the calls that wrote it. */
+  async function longAppend() {
+    const disk = new FakeDisk();
+    const opened = await open(disk, 2 * MiB);
+    await settle(opened.log);
+    opened.writer.add("acknowledged");
+    await commit(opened);
+    await settle(opened.log);
+    const before = disk.files();
+    const acknowledgedCount = opened.writer.written.length;
+    for (let i = 0; i < 22; i++) opened.writer.add(`${i}${BODY}`);
+    const from = disk.calls.length;
+    await commit(opened);
+    const after = disk.files();
+    const name = segmentName(1);
+    const pieces = disk.calls.slice(from).flatMap((call) => {
+      const [what, file, offset, sizeBytes] = call.split(" ");
+      return what === "write" && file === name ? [{ offset: Number(offset), sizeBytes: Number(sizeBytes) }] : [];
+    });
+    await opened.log.close();
+    return { before, after, name, pieces, written: opened.writer.written, acknowledgedCount };
+  }
+
+  type Long = Awaited<ReturnType<typeof longAppend>>;
+
+  /** Starts on the files with these bytes of the append; twice. @returns what is wrong, or "" */
+  async function startOn(long: Long, parts: readonly { offset: number; sizeBytes: number }[]): Promise<string> {
+    const { before, after, name, written, acknowledgedCount } = long;
+    const bytes = (before.get(name) as Uint8Array).slice();
+    for (const { offset, sizeBytes } of parts) {
+      bytes.set((after.get(name) as Uint8Array).subarray(offset, offset + sizeBytes), offset);
+    }
+    const disk = FakeDisk.of(new Map(before).set(name, bytes));
+    try {
+      const first = await open(disk, 2 * MiB);
+      const { seen } = first.codec;
+      await first.log.close();
+      if (seen.length < acknowledgedCount) return "what was acknowledged is lost";
+      if (!isDeepStrictEqual(seen, written.slice(0, seen.length))) return "not what was written";
+      const isWhole = parts.length === 0 || seen.length === written.length;
+      if (!isWhole && !first.notes.some((note) => note.includes(name))) return "cut without a word";
+      const second = await open(disk, 2 * MiB);
+      await second.log.close();
+      return second.codec.seen.length === seen.length && second.notes.length === 0
+        ? ""
+        : "the next start sees another log";
+    } catch (error) {
+      return String(error);
+    }
+  }
+
+  test("any of the pieces missing: cut, told of, and never half back", async () => {
+    const long = await longAppend();
+    const { pieces } = long;
+    expect(pieces.length).toBeGreaterThan(2);
+    const wrong: string[] = [];
+    for (let kept = 0; kept < 2 ** pieces.length; kept++) {
+      const verdict = await startOn(
+        long,
+        pieces.filter((_, i) => kept & (1 << i)),
+      );
+      if (verdict !== "") wrong.push(`pieces ${kept.toString(2)}: ${verdict}`);
+    }
+    expect(wrong).toEqual([]);
+  }, 60_000);
+
+  test("any of their sectors missing", async () => {
+    const long = await longAppend();
+    const random = randomOf(11);
+    const wrong: string[] = [];
+    for (let state = 0; state < 3; state++) {
+      const share = state === 0 ? 1 : random() ** 0.1; // most of it is there
+      const sectors = long.pieces.flatMap(({ offset, sizeBytes }) => {
+        if (random() < 0.3) return []; // the whole piece is missing
+        const first = Math.floor(offset / 512);
+        const count = Math.ceil((offset + sizeBytes) / 512) - first;
+        const all = Array.from({ length: count }, (_, i) => ({ offset: (first + i) * 512, sizeBytes: 512 }));
+        return all.filter(() => random() < share);
+      });
+      const verdict = await startOn(long, sectors);
+      if (verdict !== "") wrong.push(`state ${state}: ${verdict}`);
+    }
+    expect(wrong).toEqual([]);
+  }, 60_000);
+
+  test("one of them failing is the end of the log, and only when the others have ended", async () => {
+    const disk = new FakeDisk();
+    const opened = await open(disk, 2 * MiB);
+    await settle(opened.log);
+    for (let i = 0; i < 22; i++) opened.writer.add(`${i}${BODY}`);
+    disk.fault = { call: disk.calls.length + 2, code: "EIO" };
+    await expect(commit(opened)).rejects.toMatchObject({ code: "io", file: segmentName(1) });
+    const callCount = disk.calls.length;
+    for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+    expect(disk.calls.slice(callCount).filter((call) => call.startsWith("write"))).toEqual([]);
+    await expect(opened.log.append([])).rejects.toThrow("Cannot append to the log");
+    await opened.log.close();
+    expect(disk.openCount).toBe(0);
+  });
 });
 
 test("short writes are completed", async () => {
