@@ -145,7 +145,7 @@ class Pair {
   readonly #numbers = Array.from({ length: PRODUCERS }, () => ({ last: 0, untilMs: 0 }));
   #nextBody = 1;
   /** What the core has said since the last command, in order. */
-  #said: (() => string | undefined)[] = [];
+  #said: { readonly name: string; readonly judge: () => string | undefined }[] = [];
   #frame: Delivered[] = [];
   #events: string[] = [];
   readonly counts = { delivered: 0, revoked: 0, resumed: 0, polled: 0, moved: 0, indexed: 0, reclaimed: 0, again: 0 };
@@ -166,11 +166,11 @@ class Pair {
     this.#driver.onDeliver = (name, first) => {
       const messages = this.#frame.splice(0);
       this.counts.delivered += messages.length;
-      this.#said.push(() => this.#delivered(name, first, messages));
+      this.#said.push({ name, judge: () => this.#delivered(name, first, messages) });
     };
     this.#driver.onRevoke = (name, number, reason) => {
       this.counts.revoked++;
-      this.#said.push(() => this.#of(name)?.revoked(number, reason));
+      this.#said.push({ name, judge: () => this.#of(name)?.revoked(number, reason) });
     };
     this.#begin();
   }
@@ -253,16 +253,16 @@ class Pair {
 
   /** What the core has said and done since, against the rules. */
   #judge(nowMs: number): void {
-    const { spec } = this.#main;
-    if (spec.deadLetters !== undefined) {
-      const there = new Set(this.#driver.payloadSizes("dead").keys());
-      const problem = this.#main.deadLettered(
-        this.#main.bodies.filter((body) => there.has(body)),
-        nowMs,
-      );
-      expect(problem, "dead letters").toBeUndefined();
-    }
-    for (const say of this.#said.splice(0)) expect(say()).toBeUndefined();
+    const said = this.#said.splice(0);
+    const hear = (queue: ModelQueue): void => {
+      for (const { name, judge } of said) if (this.#of(name)?.queue === queue) expect(judge()).toBeUndefined();
+    };
+    const there = new Set(this.#main.spec.deadLetters === undefined ? [] : this.#driver.payloadSizes("dead").keys());
+    expect(this.#main.deadLettered(there, nowMs, false), "dead letters").toBeUndefined();
+    hear(this.#main);
+    expect(this.#main.deadLettered(there, nowMs, true), "dead letters").toBeUndefined();
+    hear(this.#dead);
+    expect(said.filter(({ name }) => this.#of(name) === undefined)).toEqual([]);
     for (const poll of [...this.#polls]) {
       const answer = this.#driver.answer(poll.token);
       if (answer === undefined) {

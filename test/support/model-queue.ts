@@ -67,6 +67,7 @@ export class ModelQueue {
   readonly #sent = new Map<string, number>(); // deduplication key -> when its window ends
   readonly #attempts = new Map<string, Attempt>();
   readonly #fair = new ModelFair(); // standard queues
+  #going: ReadonlySet<string> = new Set(); // to the dead-letter queue, as is known before why
   /** Told of what a watch is told of, if time goes from one instant at which something is due to the next. */
   onEvent: (kind: EventKind, message: ModelMessage) => void = () => {};
 
@@ -168,7 +169,7 @@ export class ModelQueue {
     if (!this.#isVisible(message, nowMs) || this.counts(nowMs).inFlight >= this.spec.inFlightMax) return false;
     if (!this.spec.fifo) return true;
     const group = this.#messages.filter(({ groupId }) => groupId === message.groupId);
-    const inFront = group.slice(0, group.indexOf(message));
+    const inFront = group.slice(0, group.indexOf(message)).filter(({ body }) => !this.#going.has(body));
     const out = group.filter((each) => each.holder === holder);
     return inFront.every((each) => each.holder === holder) && out.length < holder.groupMax;
   }
@@ -199,14 +200,18 @@ export class ModelQueue {
     return message;
   }
 
-  /** Messages that had their receives have gone to the dead-letter queue. @returns why one must not have */
-  deadLettered(bodies: readonly string[], nowMs: number): string | undefined {
-    for (const message of this.#messages.filter((each) => bodies.includes(each.body))) {
+  /**
+   * Messages that had their receives have gone to the dead-letter queue; those that stand behind others of their group
+   * only once it is `isOver` who was given what. @returns why one must not have
+   */
+  deadLettered(bodies: ReadonlySet<string>, nowMs: number, isOver: boolean): string | undefined {
+    this.#going = isOver ? new Set() : bodies;
+    for (const message of this.#messages.filter((each) => bodies.has(each.body))) {
       const inFront = this.#messages.slice(0, this.#messages.indexOf(message));
       const isBlocked = inFront.some((each) => each.groupId === message.groupId && each.holder === undefined);
       if (!this.#hasFailed(message) || !this.#isVisible(message, nowMs)) return `${message.body} had not failed`;
-      if (this.spec.fifo && isBlocked) return `${message.body} was not its group's first`;
-      this.#toDeadLetters(message, nowMs);
+      if (this.spec.fifo && isBlocked && isOver) return `${message.body} was not its group's first`;
+      if (!this.spec.fifo || !isBlocked) this.#toDeadLetters(message, nowMs);
     }
     return undefined;
   }
