@@ -53,7 +53,12 @@ export function cpuSeconds(pid: number | "self"): number {
 
 export function temporaryDirectory(): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), "wasq-bench-"));
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+  const remove = (): void => {
+    process.off("exit", remove);
+    rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+  };
+  process.once("exit", remove);
+  return { path, remove };
 }
 
 export interface Process {

@@ -46,7 +46,10 @@ function depthsOf(peer: Peer, isFull: boolean): readonly Depth[] {
 
 /** What it takes, as far as one can say: a quick server a millionth of it for each message. */
 export function backlogSeconds(peer: Peer, isFull: boolean): number {
-  return depthsOf(peer, isFull).reduce((sum, { count, drains }) => sum + 8 + (count / COUNT) * (drains ? 20 : 5), 0);
+  return depthsOf(peer, isFull).reduce(
+    (sum, { count, drains }) => sum + 8 + (count / COUNT) * (drains ? 16 : 6) + (peer.backlogExtraSeconds ?? 0),
+    0,
+  );
 }
 
 export async function backlog(peer: Peer, isFull: boolean, progress: (text: string) => void): Promise<Row[]> {

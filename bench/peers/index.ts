@@ -140,6 +140,8 @@ function keep(results: Results): void {
   writeFileSync(JSON_FILE, `${JSON.stringify(results, undefined, 1)}\n`);
 }
 
+// An end like any other: servers that run are ended, and their directories go.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 mkdirSync(dirname(JSON_FILE), { recursive: true });
 if (flags.publish && positionals.length === 0) publish(JSON_FILE, titleOf);
 else {

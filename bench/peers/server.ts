@@ -36,6 +36,8 @@ export interface Peer {
   readonly settings: string;
   /** Messages of a backlog at most, of one that takes a few thousand a second or fewer. */
   readonly backlogMax?: number;
+  /** How much longer than others it takes for a deep backlog, seconds. */
+  readonly backlogExtraSeconds?: number;
   readonly hasFifo?: boolean;
   /** Something of every queued message is in its memory. */
   readonly hasIndexInMemory?: boolean;
@@ -128,7 +130,7 @@ export function serverOf(child: ChildProcess, port: number, alsoEnd: readonly Ch
   const endAll = (): void => {
     for (const each of ours) if (each.exitCode === null) for (const one of treePids(each.pid ?? 0)) endOne(one);
   };
-  process.once("exit", endAll);
+  process.prependOnceListener("exit", endAll); // before their directory goes
   return {
     port,
     pid,

@@ -11,7 +11,7 @@ import type { Peer, Server } from "./server.ts";
 const WARM_MS = 600;
 const FILL_IN_FLIGHT = 1_000;
 const START_SECONDS = 3;
-const SHAPE_SECONDS = 1.2; // besides what is measured
+const SHAPE_SECONDS = 0.6; // besides what is measured
 
 /** What a round of it takes, as far as one can say. */
 export const sessionSeconds = (shapeCount: number, seconds: number): number =>

@@ -21,7 +21,7 @@ const ANSWERS_MIN = 3;
 /** wasq's next segment, which is filled ahead with zeros: those writes confirm nothing. */
 const PREPARED = "/spare>";
 
-export const syncsSeconds = (peer: Peer): number => (hasPart(peer) ? 12 : 0);
+export const syncsSeconds = (peer: Peer): number => (hasPart(peer) ? 6 : 0);
 
 /** Those that keep nothing on disk need no proof. */
 const hasPart = ({ role, isDurable, protocol }: Peer): boolean => role !== "bare" && (isDurable || protocol === "nats");
