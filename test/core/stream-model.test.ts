@@ -14,8 +14,8 @@ import { StreamDriver } from "../support/stream-driver.ts";
 
 /** A larger number for a long run. */
 const RUN_COUNT = Number(process.env["WASQ_MODEL_RUNS"] ?? 60);
-/** That of a failure, to play it again. */
-const SEED = process.env["WASQ_MODEL_SEED"];
+/** The same in every run, another one in every long run; that of a failure plays it again. */
+const SEED = process.env["WASQ_MODEL_SEED"] ?? (process.env["WASQ_MODEL_RUNS"] === undefined ? "1" : undefined);
 const COMMAND_COUNT = 150; // of a run
 const ATTRIBUTES_BYTES = 1_500; // with which a run fills several segments of the log
 const LIVE_COUNT_MAX = 30;
