@@ -126,10 +126,12 @@ export class PlainCodec implements RecordCodec {
 
   findLater(bytes: Uint8Array, position: number): number {
     const segment = Math.floor(position / this.segmentBytes);
+    const view = viewOf(bytes);
     let found = -1;
     for (let offset = 0; offset + HEADER_BYTES <= bytes.byteLength; offset += 8) {
+      if (view.getUint32(offset + 16, true) !== segment) continue; // the quick look: the rest of it takes a checksum
       const record = this.#decode(bytes.subarray(offset), segment);
-      if (!record || record === "short" || record.segment !== segment || record.number <= this.lastNumber) continue;
+      if (!record || record === "short" || record.number <= this.lastNumber) continue;
       found = Math.max(found, segment * this.segmentBytes + record.writeOffset);
     }
     return found;
