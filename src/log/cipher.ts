@@ -16,5 +16,8 @@ export interface LogKey {
 
 export type KeystreamAt = (position: number) => Keystream;
 
-/** @returns `bytes` with the keystream laid over them, in a place of their own; the next call goes on where this one ended */
+/**
+ * @returns `bytes` with the keystream laid over them, in a place of their own, which the caller may free; the next call goes
+ * on where this one ended
+ */
 export type Keystream = (bytes: Uint8Array) => Uint8Array;
