@@ -83,6 +83,8 @@ test("a task at its rate goes on after every kill, from the message at which it 
   for (let cycle = 0; cycle < 5; cycle++) {
     await sleep(100 + cycle * 23);
     movedCount = (await newestTask()).ApproximateNumberOfMessagesMoved;
+    // To list is to look, and may see what the disk has not; an acknowledgement after it says that it has.
+    await ok("TagQueue", { QueueUrl: "main", Tags: { cycle: `${cycle}` } });
     await killAndRestart();
     // It moves on while it is looked at: what is in the queue lies between what it tells before and after.
     const before = await newestTask();
