@@ -3,8 +3,5 @@
 
 /** Zeros; given back to the system as soon as nobody has it. */
 export function pages(byteLength: number): ArrayBuffer {
-  const resizable: ArrayBufferConstructor & {
-    new (byteLength: number, options: { maxByteLength: number }): ArrayBuffer;
-  } = ArrayBuffer;
-  return new resizable(byteLength, { maxByteLength: byteLength });
+  return new ArrayBuffer(byteLength, { maxByteLength: byteLength });
 }
