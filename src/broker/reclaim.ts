@@ -115,9 +115,10 @@ export class Reclaimer {
     if (!(await isDone)) return; // no space to do it now
     await this.#flushed();
     this.#outlines.forget(segment);
+    // As long as it is there, so must be what tells of the end of its messages: a disk may have no room for it to go.
+    await this.#log.remove(segment);
     this.#core.removeSegment(segment);
     this.#indexed.delete(segment);
-    await this.#log.remove(segment);
     this.#begun.delete(segment);
   }
 
