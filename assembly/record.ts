@@ -6,8 +6,8 @@
 //        7     1  kind      below; a retired value is never given out again
 //        8     8  number    previous + 1, through the whole log
 //       16     4  segment   the segment it was written to: a recycled file's old bytes do not pass for new ones
-//       20     4  write     offset in its segment at which the write that carried it began: whatever lies before it
-//                           had been synced, so a hole there is damage and not a torn tail
+//       20     4  write     offset in its segment before which all was on disk when the record was made, so a hole there is
+//                           damage and not a torn tail
 //       24     n  payload
 //     24+n   0-7  zeros
 //

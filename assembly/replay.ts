@@ -299,7 +299,7 @@ export function replayIndex(inputBytes: u32, segment: u32): u32 {
   return MORE;
 }
 
-/** The latest start of a write that carried a valid record later than all that was replayed, -1 when there is none. */
+/** How far the log was on disk when a valid record later than all that was replayed was made, at most; -1: there is none. */
 export function findLater(inputBytes: u32, position: f64): f64 {
   const start = inputStart();
   const segment = segments.segmentOf(<u64>position);

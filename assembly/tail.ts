@@ -27,7 +27,6 @@ let started: u64 = 0; // nothing before this is in the ring
 let taken: u64 = 0; // handed out for writing up to here
 export let durable: u64 = 0;
 let wrappedAt: u64 = 0; // the last record boundary at which the ring started over
-let writeStart: u64 = 0; // where the write being gathered begins
 export let nextNumber: u64 = 1;
 export let nextSequence: u64 = 1;
 let writableEnd: u64 = u64.MAX_VALUE; // beyond it the host has no segment to write to
@@ -42,7 +41,7 @@ export function open(tail: u32, segment: u32, segmentHeader: u32): bool {
 
 /** The log ends at `position`, everything before it on disk. */
 export function startAt(position: u64): void {
-  head = taken = durable = started = writeStart = wrappedAt = position;
+  head = taken = durable = started = wrappedAt = position;
 }
 
 export function setNextNumber(number: u64): void {
@@ -88,7 +87,7 @@ function seal(start: u64, size: u32, kind: u32): void {
   store<u32>(p, size | (kind << 24), 4);
   store<u64>(p, nextNumber++, 8);
   store<u32>(p, segment, 16);
-  store<u32>(p, <u32>((writeStart > segmentStart ? writeStart : segmentStart) % segmentBytes), 20);
+  store<u32>(p, <u32>((durable > segmentStart ? durable : segmentStart) % segmentBytes), 20);
   store<u32>(p, crc32c(p + 4, size - 4, seedOf(segment)));
   head = start + ((<u64>size + 7) & ~7);
   // The record ran past the end of the ring: the next one starts at the front.
@@ -133,10 +132,7 @@ export let extentAddress: usize = 0;
 /** The next piece to write: one segment's bytes, in one piece of memory. @returns its size, 0 when all is taken */
 export function takeExtent(): u32 {
   if (taken % segmentBytes == 0 && taken != 0 && taken < head) taken += segmentHeaderBytes;
-  if (taken >= head) {
-    writeStart = head;
-    return 0;
-  }
+  if (taken >= head) return 0;
   let end = (taken / segmentBytes + 1) * segmentBytes;
   if (end > head) end = head;
   if (taken < wrappedAt && wrappedAt < end) end = wrappedAt;

@@ -2,10 +2,12 @@
 //
 //   requests of this loop pass ─► core ─► records in the tail ─► one append ─► answers, in log order
 //
-// While an append is under way the next one gathers. Nothing here waits for a message; everything waits for a position.
+// While an append is under way the next one gathers. When that has become long it is begun beside the other, in the midst
+// of a pass, too: or else the disk would wait while a long pass goes on, and whoever sent all that for the disk.
+// Nothing here waits for a message; everything waits for a position.
 import type { Clock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";
-import type { Log } from "../log/log.ts";
+import { APPENDS_MAX, type Log } from "../log/log.ts";
 import type { Seals } from "./seals.ts";
 
 /**
@@ -19,6 +21,9 @@ const TICK_AGAIN_MS = 20;
 const TIMER_MS_MAX = 60_000;
 /** So much has come meanwhile that it goes to disk before what has got there is handed out: the disk is the bottleneck. */
 const AT_ONCE_BYTES = 32 * 1024;
+/** So much goes to disk beside what is on its way there, and while more is still being read. */
+const BESIDE_BYTES = 512 * 1024;
+const BESIDE_SHARE = 1 / 32; // of a segment, at most
 const RELEASED_KEPT_MAX = 1024;
 const FILLING_BYTES_MAX = 1024 * 1024; // of nothing, at a time
 
@@ -34,6 +39,7 @@ export class Turn {
   readonly #seals: Seals;
   readonly #clock: Clock;
   readonly #segmentBytes: number;
+  readonly #besideBytes: number;
   readonly #onFatal: (error: Error) => void;
   readonly #onFault: (error: unknown) => void;
   /** Hands on what commands and deadlines have decided: the core's effects. */
@@ -41,7 +47,8 @@ export class Turn {
   readonly #onCommitted: () => void;
 
   #durable: number;
-  #appending = false;
+  #taken: number; // up to here it is on disk, or on its way there
+  #appendCount = 0; // under way
   #scheduled = false;
   #stopped = false;
   #failure: Error | undefined; // of the log: nothing gets there any more
@@ -75,7 +82,9 @@ export class Turn {
     this.#seals = parts.seals;
     this.#clock = parts.clock;
     this.#segmentBytes = parts.segmentBytes;
+    this.#besideBytes = Math.min(BESIDE_BYTES, parts.segmentBytes * BESIDE_SHARE);
     this.#durable = parts.durablePosition;
+    this.#taken = parts.durablePosition;
     this.#marked = parts.durablePosition;
     this.#drain = parts.drain;
     this.#onCommitted = parts.onCommitted;
@@ -164,26 +173,39 @@ export class Turn {
   // --- the log --------------------------------------------------------------------------------------------------
 
   #schedule(): void {
-    if (this.#scheduled || this.#appending || this.#stopped) return;
-    if (this.#core.headPosition === this.#durable && this.#blocked.length === 0) return;
+    if (this.#stopped) return;
+    const gatheredBytes = this.#core.headPosition - this.#taken;
+    if (gatheredBytes >= this.#besideBytes && this.#appendCount < APPENDS_MAX) this.#append();
+    else if (gatheredBytes > 0 || this.#blocked.length > 0) this.#appendSoon();
+  }
+
+  /** After this pass over the sockets: everything that came in it goes to disk together. */
+  #appendSoon(): void {
+    if (this.#scheduled || this.#appendCount > 0) return;
     this.#scheduled = true;
-    // After this pass over the sockets: everything that came in it goes to disk together.
     setImmediate(() => {
       this.#scheduled = false;
-      this.#append();
+      if (this.#mayAppend) this.#append();
     });
   }
 
+  /** Whether what has been gathered is worth a write of its own now, and does not wait for one that is under way. */
+  get #mayAppend(): boolean {
+    if (this.#appendCount === 0) return true;
+    return this.#appendCount < APPENDS_MAX && this.#core.headPosition - this.#taken >= this.#besideBytes;
+  }
+
   #append(): void {
-    if (this.#appending || this.#stopped) return;
+    if (this.#stopped) return;
     const extents = this.#core.takeExtents();
     if (extents.length === 0) {
       this.#retryBlocked();
-      if (this.#core.headPosition !== this.#durable) this.#schedule(); // some got through
+      if (this.#core.headPosition !== this.#taken) this.#schedule(); // some got through
       return;
     }
     const end = this.#core.headPosition;
-    this.#appending = true;
+    this.#taken = end;
+    this.#appendCount++;
     let appended: Promise<void>;
     try {
       appended = this.#log.append(this.#seals.sealed(extents));
@@ -192,10 +214,11 @@ export class Turn {
     }
     appended.then(
       () => {
-        this.#appending = false;
+        this.#appendCount--;
         this.#committed(end);
       },
       (error: Error) => {
+        if (this.#failure !== undefined) return; // it is the same one
         this.#failure = error;
         this.stop();
         // What was asked gets no answer; whoever waits for the disk alone, to close it, is not to wait for ever.
@@ -210,12 +233,12 @@ export class Turn {
     this.#durable = position;
     const nowMs = this.#clock.nowMs();
     this.#boundLog();
-    if (this.#core.headPosition - position >= AT_ONCE_BYTES) this.#append();
+    if (this.#core.headPosition - this.#taken >= AT_ONCE_BYTES && this.#mayAppend) this.#append();
     if (!this.#core.commit(position, nowMs)) setImmediate(() => this.tick());
     this.#drain();
     this.#release();
     this.#retryBlocked();
-    this.#append();
+    if (this.#mayAppend) this.#append();
     this.#onCommitted();
     this.#armTimer();
   }
@@ -283,7 +306,7 @@ export class Turn {
 
   /** A log that has gone quiet gets a last record, so that damage to what came before is never taken for a torn tail. */
   markQuiet(): void {
-    if (this.#appending || this.#durable === this.#marked || this.#core.headPosition !== this.#durable) return;
+    if (this.#appendCount > 0 || this.#durable === this.#marked || this.#core.headPosition !== this.#durable) return;
     this.#boundLog();
     if (!this.#core.hasRoom(64)) return;
     this.#core.mark();

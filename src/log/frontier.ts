@@ -16,10 +16,13 @@
 //   - A long write is several pieces at once. None of it is acknowledged until all are there: like the pages of one write
 //     they may be torn in any order.
 //   - Zeros never go where an append is under way, or was.
+//   - Writes that are under way beside one another have files of their own: the system tells of a page that it could not
+//     write once for each time a file was opened, to whoever asks first. With one file, that might be another append.
 import { assert } from "../base/assert.ts";
 import { SEGMENT_HEADER_BYTES } from "../limits.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { ioError, LogError } from "./errors.ts";
+import { APPENDS_MAX } from "./log.ts";
 import type { ManifestFile } from "./manifest.ts";
 import { SPARE_CHECKED_BYTES } from "./recovery.ts";
 import { Reserve } from "./reserve.ts";
@@ -29,7 +32,8 @@ import { fillWithZeros, ZEROS } from "./zeros.ts";
 
 export interface Writable {
   readonly segment: number;
-  readonly file: DiskFile;
+  readonly file: DiskFile; // for zeros
+  readonly lanes: DiskFile[]; // for appends, each for one at a time; those that are free
   readonly isZeroed: boolean; // it has all its blocks
 }
 
@@ -123,7 +127,7 @@ export class Frontier {
     } catch (error) {
       this.#isStopped = true;
       this.#onFailure(error);
-      await spare.file.close().catch(() => {});
+      await closeWritable(spare);
     } finally {
       this.#providing = undefined;
     }
@@ -162,24 +166,36 @@ export class Frontier {
     this.#meanWriteBytes += (sizeBytes - this.#meanWriteBytes) / 8;
   }
 
+  /** Whether a write at `position` may begin now, beside those that are under way. */
+  canBegin(position: number): boolean {
+    const current = this.#current;
+    return current !== undefined && current.lanes.length > 0 && this.#segmentOf(position) === current.segment;
+  }
+
   /** Writes to the segment being written; waits for space as long as it takes. @throws what the disk says; LogError "noSpace" when closing */
   async write(bytes: Uint8Array, position: number): Promise<void> {
-    const { segment, file } = this.#current as Writable;
+    const { segment, lanes } = this.#current as Writable;
     assert(segment === this.#segmentOf(position), "the segment being written is the one the append goes to");
+    const lane = lanes.pop();
+    assert(lane !== undefined, "as many appends at once as there are lanes");
     const end = position + bytes.byteLength;
-    if (this.#zeroing !== undefined && this.#zeroing.from < end) await this.#zeroing.done;
-    for (;;) {
-      try {
-        await writePieces(file, bytes, position % this.#segmentBytes);
-        break;
-      } catch (cause) {
-        const errorOf = (consequence?: string) =>
-          ioError(cause, "append to the log", segmentName(segment), position % this.#segmentBytes, consequence);
-        // Nothing of it has been acknowledged, and all of it is written again: a page that the disk had no room for may
-        // count as clean in memory.
-        if (errorOf().code !== "noSpace" || !(await this.#waitForSpace(errorOf())))
-          throw errorOf("nothing more is written");
+    try {
+      if (this.#zeroing !== undefined && this.#zeroing.from < end) await this.#zeroing.done;
+      for (;;) {
+        try {
+          await writePieces(lane, bytes, position % this.#segmentBytes);
+          break;
+        } catch (cause) {
+          const errorOf = (consequence?: string) =>
+            ioError(cause, "append to the log", segmentName(segment), position % this.#segmentBytes, consequence);
+          // Nothing of it has been acknowledged, and all of it is written again: a page that the disk had no room for may
+          // count as clean in memory.
+          if (errorOf().code !== "noSpace" || !(await this.#waitForSpace(errorOf())))
+            throw errorOf("nothing more is written");
+        }
       }
+    } finally {
+      lanes.push(lane);
     }
     this.#zeroedTo = Math.max(this.#zeroedTo, end);
   }
@@ -195,7 +211,7 @@ export class Frontier {
     this.#current = this.#spare;
     this.#spare = undefined;
     this.#provide(true);
-    await full?.file.close().catch(() => {}); // every write to it has been synced
+    if (full !== undefined) await closeWritable(full); // every write to it has been synced
   }
 
   /** Resolves when all is ready that can be. */
@@ -377,7 +393,7 @@ export class Frontier {
       writable = await this.#openWritable(segment, recycled !== undefined);
       await this.#manifest.change(({ segments }) => ({ segments: [...segments, segment] }));
     } catch (error) {
-      await writable?.file.close().catch(() => {});
+      if (writable !== undefined) await closeWritable(writable);
       // What the manifest may name stays; anything else gives its space back.
       if (!this.#manifest.uncertain) {
         for (const leftover of [SPARE, name]) await this.#disk.unlink(leftover).catch(() => {});
@@ -459,8 +475,8 @@ export class Frontier {
     this.#isStopped = true;
     await this.prepared();
     await this.#givingBack;
-    await this.#current?.file.close().catch(() => {}); // all that was promised has been synced
-    await this.#spare?.file.close().catch(() => {});
+    // All that was promised has been synced.
+    for (const writable of [this.#current, this.#spare]) if (writable !== undefined) await closeWritable(writable);
   }
 
   #segmentOf(position: number): number {
@@ -469,9 +485,22 @@ export class Frontier {
 
   async #openWritable(segment: number, isZeroed: boolean): Promise<Writable> {
     const name = segmentName(segment);
-    const file = await attempt("open a segment for writing", name, () => this.#disk.open(name, "durable"));
-    return { segment, file, isZeroed };
+    const files: DiskFile[] = [];
+    try {
+      for (let i = 0; i <= APPENDS_MAX; i++) {
+        files.push(await attempt("open a segment for writing", name, () => this.#disk.open(name, "durable")));
+      }
+    } catch (error) {
+      for (const file of files) await file.close().catch(() => {});
+      throw error;
+    }
+    const [file, ...lanes] = files as [DiskFile, ...DiskFile[]];
+    return { segment, file, lanes, isZeroed };
   }
+}
+
+async function closeWritable({ file, lanes }: Writable): Promise<void> {
+  for (const open of [file, ...lanes]) await open.close().catch(() => {});
 }
 
 /** A long write is several at once: a disk does more that way, and the system copies in more than one thread. */

@@ -5,7 +5,9 @@
 //                                                             └ frontier.ts
 //
 // Invariants
-//   - append() resolves after its bytes are on disk; pieces are written in order, each durable before the next begins.
+//   - append() resolves after its bytes are on disk, and all that was appended before. Several may be under way in one
+//     segment: like the pages of one write they may be torn in any order. Into the next segment goes nothing before all of
+//     this one is on disk.
 //   - What lies behind the end, and all of the spare, is zeros: recovery tells the end from damage by it.
 //   - After a failed write or sync of the log nothing more is accepted, not even on another descriptor. A write that found
 //     no space is none of these: it waits.
@@ -15,7 +17,7 @@ import type { Disk, DiskLock } from "./disk.ts";
 import { Encryption, type EncryptionOptions } from "./encryption.ts";
 import { damaged, ioError, LogError } from "./errors.ts";
 import { Frontier } from "./frontier.ts";
-import type { Extent, Log, RecordCodec } from "./log.ts";
+import { APPENDS_MAX, type Extent, type Log, type RecordCodec } from "./log.ts";
 import { MANIFEST, type Manifest, ManifestFile, readManifest } from "./manifest.ts";
 import { ReadFiles } from "./read-files.ts";
 import { expectUnused, recover } from "./recovery.ts";
@@ -40,7 +42,8 @@ export interface OpenedLog {
   readonly recordSeed: number;
 }
 
-const STAGING_KEPT_BYTES_MAX = 8 * 1024 * 1024;
+const STAGING_BYTES_MIN = 64 * 1024;
+const STAGING_KEPT_BYTES_MAX = 4 * 1024 * 1024; // each
 
 /** Opens the log in `disk`'s directory, or makes one there; its records go through `options.codec` meanwhile. */
 export async function openLog(disk: Disk, options: LogOptions): Promise<OpenedLog> {
@@ -121,8 +124,9 @@ export class LocalLog implements Log {
   readonly #readFiles: ReadFiles;
   readonly #frontier: Frontier;
   #endPosition: number; // where the next append begins
-  #appending: Promise<void> | undefined;
-  #staging = new Uint8Array(64 * 1024);
+  #appended: Promise<void> | undefined; // when all appends that are under way have come to their end
+  #aloneCount = 0; // appends that are under way, or wait, with nothing beside them
+  readonly #stagings: Uint8Array[] = []; // to be used again
   #failure: unknown;
   #isClosing = false; // accepts nothing new
 
@@ -209,30 +213,43 @@ export class LocalLog implements Log {
   // The copy is made before the first await, so that the bytes may change from then on.
   async append(extents: readonly Extent[]): Promise<void> {
     this.#checkUsable();
-    assert(this.#appending === undefined, "one append at a time");
-    const appended = this.#write(this.#stage(extents)).catch((error: unknown) => {
+    const staging = this.#takeStaging(extents);
+    const writes = this.#stage(extents, staging);
+    const before = this.#appended;
+    const [write] = writes;
+    if (write === undefined) return before;
+    const isBeside = writes.length === 1 && this.#aloneCount === 0 && this.#frontier.canBegin(write.position);
+    const appended = isBeside ? this.#writeBeside(write, before) : this.#writeAlone(writes, before);
+    this.#appended = appended;
+    try {
+      await appended;
+    } catch (error) {
       this.#failure ??= error;
       throw error;
-    });
-    const settled = () => {
-      this.#appending = undefined;
-    };
-    this.#appending = appended.then(settled, settled);
-    return appended;
+    }
+    if (this.#appended === appended) this.#appended = undefined;
+    this.#keepStaging(staging);
+  }
+
+  #takeStaging(extents: readonly Extent[]): Uint8Array {
+    let sizeBytes = STAGING_BYTES_MIN;
+    for (const { bytes } of extents) sizeBytes += bytes.byteLength;
+    const kept = this.#stagings.findIndex(({ byteLength }) => byteLength >= sizeBytes);
+    if (kept >= 0) return this.#stagings.splice(kept, 1)[0] as Uint8Array;
+    return new Uint8Array(2 ** Math.ceil(Math.log2(sizeBytes)));
+  }
+
+  #keepStaging(staging: Uint8Array): void {
+    if (staging.byteLength > STAGING_KEPT_BYTES_MAX) return;
+    if (this.#stagings.length >= APPENDS_MAX) this.#stagings.shift();
+    this.#stagings.push(staging);
   }
 
   /**
    * Copies the bytes, encrypted, neighbours in one segment joined to one write. All before anything is awaited: a
    * view on WebAssembly memory is detached when that memory grows, even while it is being written.
    */
-  #stage(extents: readonly Extent[]): Extent[] {
-    let sizeBytes = 0;
-    for (const { bytes } of extents) sizeBytes += bytes.byteLength;
-    let staging = this.#staging;
-    if (sizeBytes > staging.byteLength) {
-      staging = new Uint8Array(2 ** Math.ceil(Math.log2(sizeBytes)));
-      if (staging.byteLength <= STAGING_KEPT_BYTES_MAX) this.#staging = staging;
-    }
+  #stage(extents: readonly Extent[], staging: Uint8Array): Extent[] {
     const writes: Extent[] = [];
     let end = this.#endPosition;
     let writeStart = 0; // in staging
@@ -252,25 +269,46 @@ export class LocalLog implements Log {
       else writes.pop();
       writes.push({ position: end - (stagedBytes - writeStart), bytes: staging.subarray(writeStart, stagedBytes) });
     }
+    this.#endPosition = end;
     return writes;
   }
 
-  async #write(writes: readonly Extent[]): Promise<void> {
-    const last = writes.at(-1);
-    if (last === undefined) return;
-    const frontier = this.#frontier;
-    frontier.beginAppend(last.position + last.bytes.byteLength, last.bytes.byteLength);
-    // A batch that cannot be written to its end is not begun.
-    if (this.#segmentOf(last.position) !== frontier.current?.segment) await frontier.awaitSpare();
-    for (const { position, bytes } of writes) {
-      if (this.#segmentOf(position) !== frontier.current?.segment) {
-        await frontier.roll();
-        this.#sawCurrent();
+  /** In the segment being written, at once. @param before when all appends before this one have come to their end */
+  async #writeBeside({ position, bytes }: Extent, before: Promise<void> | undefined): Promise<void> {
+    this.#frontier.beginAppend(position + bytes.byteLength, bytes.byteLength);
+    const written = this.#frontier.write(bytes, position).catch((error: unknown) => {
+      this.#failure ??= error; // before those that were begun earlier have come to their end
+      throw error;
+    });
+    if (before !== undefined) {
+      // Whatever comes of those before it, its own write has ended when this has.
+      for (const result of await Promise.allSettled([before, written]))
+        if (result.status === "rejected") throw result.reason;
+    } else await written;
+    this.#frontier.appended();
+  }
+
+  /** When all before it is on disk; what comes after waits for it. It may go on in the next segment. */
+  async #writeAlone(writes: readonly Extent[], before: Promise<void> | undefined): Promise<void> {
+    this.#aloneCount++;
+    try {
+      await before;
+      const frontier = this.#frontier;
+      const { position, bytes } = writes.at(-1) as Extent;
+      frontier.beginAppend(position + bytes.byteLength, bytes.byteLength);
+      // A batch that cannot be written to its end is not begun.
+      if (this.#segmentOf(position) !== frontier.current?.segment) await frontier.awaitSpare();
+      for (const piece of writes) {
+        if (this.#segmentOf(piece.position) !== frontier.current?.segment) {
+          await frontier.roll();
+          this.#sawCurrent();
+        }
+        await frontier.write(piece.bytes, piece.position);
       }
-      await frontier.write(bytes, position);
-      this.#endPosition = position + bytes.byteLength;
+      frontier.appended();
+    } finally {
+      this.#aloneCount--;
     }
-    frontier.appended();
   }
 
   /** The segment stays until the read that was begun is done, whatever is removed meanwhile. */
@@ -342,7 +380,7 @@ export class LocalLog implements Log {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.#frontier.stopWaiting();
-    await this.#appending;
+    await this.#appended?.catch(() => {});
     await this.#frontier.giveBackAll();
     await this.abandon();
   }

@@ -26,7 +26,7 @@ export interface RecordCodec {
   /**
    * Looks for valid records of this segment, later than what was replayed, anywhere in `bytes` (8-byte steps).
    * All of them: one that belongs to a torn write may lie before one that proves the tear to be damage.
-   * @returns the greatest position at which such a record's write began (everything before it had been synced), or -1
+   * @returns the greatest position up to which all had been synced when such a record was made, or -1
    */
   findLater(bytes: Uint8Array, position: number): number;
   /** Applies whole index entries of a sealed segment, in order, instead of its records; at most 2 MiB per call. */
@@ -35,8 +35,14 @@ export interface RecordCodec {
 
 export const REPLAY_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024;
 
+/** Appends that may be under way beside one another; any more wait for one that was begun before. */
+export const APPENDS_MAX = 4;
+
 export interface Log {
-  /** Resolves when the bytes are on disk. One append at a time. A rejection is fatal: the log accepts nothing after it. */
+  /**
+   * Resolves when the bytes are on disk, and all that was appended before. A rejection is fatal: what was appended after it
+   * is rejected, too, and the log accepts nothing more.
+   */
   append(extents: readonly Extent[]): Promise<void>;
   /** Bytes that were appended and not removed. @throws LogError "damaged" | "removed" */
   read(position: number, size: number): Promise<Uint8Array>;

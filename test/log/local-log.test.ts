@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { segmentName } from "../../src/log/segment.ts";
-import { FakeDisk } from "../support/fake-disk.ts";
+import { FakeDisk, randomOf } from "../support/fake-disk.ts";
 import { commit, type Opened, open, SEGMENT_BYTES, settle } from "../support/log-workload.ts";
 import { encodeIndexOf } from "../support/plain-codec.ts";
 
@@ -52,6 +52,94 @@ test("the bytes are copied before append returns: a WebAssembly memory may grow 
   expect(view.byteLength).toBe(0);
   await appended;
   expect(await log.read(extent.position, extent.bytes.byteLength)).toEqual(new Uint8Array(extent.bytes));
+});
+
+describe("appends beside one another", () => {
+  /** Says which writes were under way together, and on which of the files that were opened. */
+  function watched(): { readonly disk: FakeDisk; readonly together: { file: number; offset: number }[][] } {
+    const disk = new FakeDisk();
+    const together: { file: number; offset: number }[][] = [];
+    const underWay: { file: number; offset: number }[] = [];
+    const open = disk.open.bind(disk);
+    let fileCount = 0;
+    disk.open = async (name, mode) => {
+      const opened = await open(name, mode);
+      const file = fileCount++;
+      const write = async (bytes: Uint8Array, offset: number) => {
+        const one = { file, offset };
+        underWay.push(one);
+        if (name === segmentName(1) && offset >= 4096) together.push([...underWay]);
+        await opened.write(bytes, offset);
+        underWay.splice(underWay.indexOf(one), 1);
+      };
+      return { ...opened, write };
+    };
+    return { disk, together };
+  }
+
+  test("are written at once, each by a file of its own, and resolve in order whichever ends first", async () => {
+    const { disk, together } = watched();
+    const { log, writer } = await open(disk);
+    await settle(log);
+    together.length = 0;
+    const turns = [50, 30, 10, 0];
+    disk.turnsOfWrite = () => turns.shift() ?? 0;
+    const ended: number[] = [];
+    const appends = [0, 1, 2, 3].map((i) => {
+      writer.add(`${i}`.repeat(300));
+      return log.append(writer.take()).then(() => ended.push(i));
+    });
+    await Promise.all(appends);
+    expect(ended).toEqual([0, 1, 2, 3]);
+    const most = together.at(-1) ?? [];
+    expect(most).toHaveLength(4);
+    expect(new Set(most.map(({ file }) => file)).size).toBe(4);
+  });
+
+  test("more than there may be wait; nothing goes to the next segment before all of this one is on disk", async () => {
+    const { disk } = watched();
+    const { log, writer } = await open(disk);
+    await settle(log);
+    const random = randomOf(1);
+    disk.turnsOfWrite = () => Math.floor(random() * 50);
+    let durablePosition = 0;
+    const appends: Promise<void>[] = [];
+    const tooEarly: string[] = [];
+    const from = disk.calls.length;
+    for (let i = 0; i < 12; i++) {
+      writer.add(`${i}`.padEnd(600, "x"));
+      const extents = writer.take();
+      const end = writer.position;
+      appends.push(
+        log.append(extents).then(() => {
+          durablePosition = end;
+        }),
+      );
+    }
+    const begun = () => disk.calls.slice(from).some((call) => call.startsWith(`write ${segmentName(2)} 4096`));
+    while (durablePosition < SEGMENT_BYTES * 2) {
+      if (begun() && durablePosition < SEGMENT_BYTES + 4096) tooEarly.push(`${durablePosition}`);
+      await Promise.resolve();
+    }
+    await Promise.all(appends);
+    expect(tooEarly).toEqual([]);
+    const { codec } = await open(disk.cutPower(() => 0)); // nothing that was not synced is left
+    expect(codec.seen).toEqual(writer.written);
+  });
+
+  test("one that fails takes those after it along, and none before it", async () => {
+    const disk = new FakeDisk();
+    const { log, writer } = await open(disk);
+    await settle(log);
+    disk.fault = { call: disk.calls.length + 1, code: "EIO" };
+    const appends = [0, 1, 2].map((i) => {
+      writer.add(`${i}`);
+      return log.append(writer.take());
+    });
+    const outcomes = await Promise.allSettled(appends);
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+    await expect(log.append([])).rejects.toThrow("Cannot append to the log");
+  });
 });
 
 test("appends leave no gap, and stay in their segment", async () => {

@@ -87,6 +87,8 @@ export class FakeDisk implements Disk {
   capacityBytes = Number.POSITIVE_INFINITY;
   writeBytesMax = Number.POSITIVE_INFINITY; // of one write call of the operating system
   fault: Fault | undefined;
+  /** How many turns a write takes, if any: then writes that are under way together end in another order. */
+  turnsOfWrite: (() => number) | undefined;
   openCount = 0;
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
@@ -267,6 +269,7 @@ export class FakeDisk implements Disk {
         }),
       write: async (bytes, offset) => {
         if (mode === "read") throw failure("EBADF", `not open for writing: ${name}`);
+        for (let turns = this.turnsOfWrite?.() ?? 0; turns > 0; turns--) await Promise.resolve();
         await writeFully(bytes, offset, writeSome);
         if (mode === "durable") inode.sync();
       },

@@ -46,12 +46,15 @@ export async function settle(log: LocalLog): Promise<void> {
 }
 
 /** Appends the batch added to the writer. An append that waits for space is helped by the log's owner, now and then. */
-export async function commit({ log, writer }: Opened): Promise<void> {
+export async function commit(opened: Opened): Promise<void> {
+  return helped(opened, opened.log.append(opened.writer.take()));
+}
+
+async function helped({ log }: Opened, appended: Promise<void>): Promise<void> {
   let isSettled = false;
   const settled = () => {
     isSettled = true;
   };
-  const appended = log.append(writer.take());
   appended.then(settled, settled);
   for (let turn = 1; turn <= 20_000 && !isSettled; turn++) {
     await Promise.resolve();
@@ -66,8 +69,8 @@ export class Workload {
   acknowledgedCount = 0;
   failures: unknown[] = [];
 
-  /** Goes on through failures as a broker would: until an append fails. */
-  async run(disk: Disk, random: () => number, batchCount: number): Promise<void> {
+  /** Goes on through failures as a broker would: until an append fails. @param besideMax appends under way at once */
+  async run(disk: Disk, random: () => number, batchCount: number, besideMax = 1): Promise<void> {
     let opened: Opened;
     try {
       opened = await open(disk);
@@ -76,17 +79,28 @@ export class Workload {
       return;
     }
     const { log, writer } = opened;
+    const start = writer.position;
+    const underWay: Promise<void>[] = [];
     try {
       for (let batch = 0; batch < batchCount; batch++) {
         const recordCount = 1 + Math.floor(random() * 4);
         const before = writer.written.length;
         for (let i = 0; i < recordCount; i++) writer.add(`${writer.nextNumber}:`.padEnd(20 + random() * 600, "x"));
         this.written.push(...writer.written.slice(before));
-        await commit(opened);
-        this.acknowledgedCount = this.written.length;
+        const count = this.written.length;
+        const { position } = writer;
+        if (besideMax > 1) writer.durablePosition ??= start;
+        const appended = log.append(writer.take()).then(() => {
+          this.acknowledgedCount = Math.max(this.acknowledgedCount, count);
+          if (besideMax > 1) writer.durablePosition = position;
+        });
+        appended.catch(() => {}); // met when its turn comes
+        underWay.push(appended);
+        while (underWay.length >= besideMax) await helped(opened, underWay.shift() as Promise<void>);
         log.maintain();
         if (batch === Math.floor(batchCount / 2)) await this.#tidy(log);
       }
+      for (const appended of underWay) await helped(opened, appended);
     } catch (error) {
       this.failures.push(error);
     }

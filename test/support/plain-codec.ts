@@ -22,6 +22,8 @@ export class PlainWriter {
   readonly segmentBytes: number;
   position: number;
   nextNumber: number;
+  /** Up to here all is known to be on disk; absent: up to where the batch begins. */
+  durablePosition: number | undefined;
   readonly written: Seen[] = [];
   readonly #seed: number;
   #extents: { position: number; parts: Uint8Array[]; sizeBytes: number }[] = [];
@@ -68,7 +70,9 @@ export class PlainWriter {
     view.setUint32(4, sizeBytes + kind * 2 ** 24, true);
     view.setBigUint64(8, BigInt(this.nextNumber++), true);
     view.setUint32(16, segment, true);
-    view.setUint32(20, extent.position % this.segmentBytes, true);
+    const segmentStart = segment * this.segmentBytes + SEGMENT_HEADER_BYTES;
+    const writeStart = Math.max(this.durablePosition ?? extent.position, segmentStart);
+    view.setUint32(20, writeStart % this.segmentBytes, true);
     bytes.set(payload, HEADER_BYTES);
     view.setUint32(0, crc32c(bytes.subarray(4, sizeBytes), this.#seed), true);
     extent.parts.push(bytes);
