@@ -25,13 +25,11 @@ export function reserve(bytes: usize): usize {
   if (end < start || end > endMax) return 0;
   const have = <usize>memory.size() << 16;
   if (end > have) {
-    // Grown in steps of 4 MiB, so that growing stays rare.
-    let pages = <i32>((end - have + 65535) >> 16);
-    if (pages < 64) pages = 64;
-    if (memory.grow(pages) < 0) {
-      pages = <i32>((end - have + 65535) >> 16);
-      if (memory.grow(pages) < 0) return 0;
-    }
+    // By an eighth of what there is, 4 to 64 MiB: pages that nobody has touched cost nothing, and each step a collection in
+    // the host, to which all of this memory is new then.
+    const needed = <u32>((end - have + 65535) >> 16);
+    const pages = max(needed, min(max(<u32>(have >> 19), 64), 1024));
+    if (memory.grow(pages) < 0 && memory.grow(needed) < 0) return 0;
   }
   top = end;
   return start;
