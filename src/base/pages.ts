@@ -5,3 +5,8 @@
 export function pages(byteLength: number): ArrayBuffer {
   return new ArrayBuffer(byteLength, { maxByteLength: byteLength });
 }
+
+/** Gives pages back at once: what waits for the collector counts as memory in use, and brings a collection on. */
+export function giveBack(buffer: ArrayBufferLike): void {
+  if (buffer instanceof ArrayBuffer) buffer.transferToFixedLength(0);
+}

@@ -5,7 +5,7 @@
 //
 // What cannot be followed (a log that was there at the start, or more on its way to disk than the tail has room for) has
 // no outline, and its segment is read.
-import { pages } from "../base/pages.ts";
+import { giveBack, pages } from "../base/pages.ts";
 import type { Core } from "../core/core.ts";
 
 const PIECE_BYTES = 1024 * 1024;
@@ -63,7 +63,7 @@ export class Outlines {
         this.#complete.set(Math.floor(this.#position / this.#segmentBytes), this.#pieces);
         this.#pieces = [];
         this.#position = this.#startBehind(this.#position);
-        if (this.#complete.size > KEPT_MAX) this.forget(this.#complete.keys().next().value as number);
+        if (this.#complete.size > KEPT_MAX) this.#complete.delete(this.#complete.keys().next().value as number);
       } else {
         if (consumedBytes === 0) return; // not on disk yet
         this.#position += consumedBytes;
@@ -91,7 +91,9 @@ export class Outlines {
     return this.#complete.get(segment);
   }
 
-  forget(segment: number): void {
+  /** Nobody reads what of() has returned any more. */
+  release(segment: number): void {
+    for (const { buffer } of this.#complete.get(segment) ?? []) giveBack(buffer);
     this.#complete.delete(segment);
   }
 }

@@ -1,6 +1,6 @@
 // Gives disk back: a sealed segment gets its index once, and one with little left in it is written again at the tail
 // and removed. One step at a time, and none before what it relies on is on disk.
-import { pages } from "../base/pages.ts";
+import { giveBack, pages } from "../base/pages.ts";
 import type { Core } from "../core/core.ts";
 import { LogError } from "../log/errors.ts";
 import type { Log } from "../log/log.ts";
@@ -92,13 +92,18 @@ export class Reclaimer {
 
   async #index(segment: number): Promise<void> {
     const outline = this.#outlines.of(segment);
-    const pieces: Uint8Array[] = [];
-    if (outline === undefined) await this.#survey(segment, true, (index) => pieces.push(index));
-    else for (const part of outline) pieces.push(this.#core.indexOutline(part, segment));
-    await this.#flushed(); // what the index leaves out is gone for good only now
-    await this.#log.writeIndex(segment, joined(pieces));
+    const outlineBytes = outline?.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const index = new Gathered(outlineBytes ?? PIECE_BYTES);
+    try {
+      if (outline === undefined) await this.#survey(segment, true, (entries) => index.add(entries));
+      else for (const part of outline) index.add(this.#core.indexOutline(part, segment));
+      await this.#flushed(); // what the index leaves out is gone for good only now
+      await this.#log.writeIndex(segment, index.bytes);
+    } finally {
+      index.giveBack();
+    }
     this.#indexed.add(segment);
-    this.#outlines.forget(segment);
+    this.#outlines.release(segment);
   }
 
   #mayHaveCopies(segment: number): boolean {
@@ -114,7 +119,7 @@ export class Reclaimer {
     const isDone = outline === undefined ? this.#survey(segment, false, () => {}) : this.#rewrite(segment, outline);
     if (!(await isDone)) return; // no space to do it now
     await this.#flushed();
-    this.#outlines.forget(segment);
+    this.#outlines.release(segment);
     // As long as it is there, so must be what tells of the end of its messages: a disk may have no room for it to go.
     await this.#log.remove(segment);
     this.#core.removeSegment(segment);
@@ -183,12 +188,33 @@ export class Reclaimer {
   }
 }
 
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(pages(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.byteLength;
+/** Bytes that come in pieces, in one buffer. */
+class Gathered {
+  #all: Uint8Array;
+  #sizeBytes = 0;
+
+  constructor(expectedBytes: number) {
+    this.#all = new Uint8Array(pages(expectedBytes));
   }
-  return all;
+
+  add(piece: Uint8Array): void {
+    const neededBytes = this.#sizeBytes + piece.byteLength;
+    if (neededBytes > this.#all.byteLength) {
+      const all = new Uint8Array(pages(2 * neededBytes));
+      all.set(this.bytes);
+      giveBack(this.#all.buffer);
+      this.#all = all;
+    }
+    this.#all.set(piece, this.#sizeBytes);
+    this.#sizeBytes = neededBytes;
+  }
+
+  /** A view: not after giveBack(). */
+  get bytes(): Uint8Array {
+    return this.#all.subarray(0, this.#sizeBytes);
+  }
+
+  giveBack(): void {
+    giveBack(this.#all.buffer);
+  }
 }

@@ -2,7 +2,6 @@
 // values, or as bytes that are valid until the next call.
 
 import { assert } from "../base/assert.ts";
-import { pages } from "../base/pages.ts";
 import { CoreMemory } from "./core-memory.ts";
 import { Effects } from "./effects.ts";
 import type { CoreExports } from "./exports.ts";
@@ -16,7 +15,6 @@ const SEND_RESULT_BYTES = 48;
 const ROW_BYTES = 24;
 const NOTICE_BYTES = 16;
 const QUEUE_DELAY = 0xffff_ffff;
-const PAGES_BYTES_MIN = 64 * 1024; // of a copy that has pages of its own
 /** Above this many bytes the host's digests are quicker than the core's, the crossing included. */
 export const CORE_DIGEST_BYTES_MAX = 256;
 
@@ -548,16 +546,12 @@ export class Core {
   }
 
   #surveyed(): Uint8Array {
-    const end = this.#output + this.#wasm.surveyIndexBytes();
-    const found = this.#memory().subarray(this.#output, end);
-    const copy =
-      found.byteLength < PAGES_BYTES_MIN ? Buffer.alloc(found.byteLength) : Buffer.from(pages(found.byteLength));
-    copy.set(found);
-    return copy;
+    return this.#memory().subarray(this.#output, this.#output + this.#wasm.surveyIndexBytes());
   }
 
   /**
-   * Index entries of records that are on disk and still in the tail, from `position` to `end`, some at a time.
+   * Index entries of records that are on disk and still in the tail, from `position` to `end`, some at a time: a view, as
+   * all index entries that come from here.
    * "gone": one has left the tail, and the segment must be surveyed some day
    */
   outline(

@@ -24,7 +24,7 @@ export interface EncryptionOptions {
 }
 
 const STEP_BYTES = 64 * 1024; // of one result of the cipher: small ones stay in the processor's cache
-const SALT_BYTES = 16;
+export const SALT_BYTES = 16;
 const KEPT_KEYSTREAMS_MAX = 64;
 
 export class Encryption {
@@ -105,14 +105,11 @@ export class Encryption {
     return this.#epochs.at(-1)?.salt !== undefined || this.#epochs.some(isEncrypted);
   }
 
-  sealIndex(index: Uint8Array): Uint8Array {
+  /** @param sealed the index behind room for the salt */
+  sealIndex(sealed: Uint8Array): void {
     const salt = this.#openedKey.newSalt();
-    const sealed = new Uint8Array(SALT_BYTES + index.byteLength);
     for (let i = 0; i < SALT_BYTES; i++) sealed[i] = Number.parseInt(salt.slice(2 * i, 2 * i + 2), 16);
-    const bytes = sealed.subarray(SALT_BYTES);
-    bytes.set(index);
-    apply(this.#openedKey.keystream(salt)(0), bytes);
-    return sealed;
+    apply(this.#openedKey.keystream(salt)(0), sealed.subarray(SALT_BYTES));
   }
 
   /** @returns the index, in the place of what is given; undefined when that is too short to be one */

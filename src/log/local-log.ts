@@ -12,16 +12,17 @@
 //   - After a failed write or sync of the log nothing more is accepted, not even on another descriptor. A write that found
 //     no space is none of these: it waits.
 import { assert } from "../base/assert.ts";
+import { giveBack, pages } from "../base/pages.ts";
 import { SEGMENT_HEADER_BYTES } from "../limits.ts";
 import type { Disk, DiskLock } from "./disk.ts";
-import { Encryption, type EncryptionOptions } from "./encryption.ts";
+import { Encryption, type EncryptionOptions, SALT_BYTES } from "./encryption.ts";
 import { damaged, ioError, LogError } from "./errors.ts";
 import { Frontier } from "./frontier.ts";
 import { APPENDS_MAX, type Extent, type Log, type RecordCodec } from "./log.ts";
 import { MANIFEST, type Manifest, ManifestFile, readManifest } from "./manifest.ts";
 import { ReadFiles } from "./read-files.ts";
 import { expectUnused, recover } from "./recovery.ts";
-import { encodeIndex, loadIndex, recordSeed, segmentName, segmentOfName } from "./segment.ts";
+import { FOOTER_BYTES, loadIndex, putFooter, recordSeed, segmentName, segmentOfName } from "./segment.ts";
 
 export interface LogOptions {
   readonly segmentBytes: number; // header page included; fixed when the log is made
@@ -336,7 +337,11 @@ export class LocalLog implements Log {
     this.#checkExists(segment, "write the index of");
     assert(segment < this.#segmentOf(this.#endPosition), "a segment has an index once it is sealed");
     const isEncrypted = this.#encryption.coversIndex(segment * this.#segmentBytes, (segment + 1) * this.#segmentBytes);
-    const bytes = encodeIndex(segment, isEncrypted ? this.#encryption.sealIndex(index) : index, isEncrypted);
+    const leadBytes = isEncrypted ? SALT_BYTES : 0;
+    const bytes = new Uint8Array(pages(leadBytes + index.byteLength + FOOTER_BYTES));
+    bytes.set(index, leadBytes);
+    if (isEncrypted) this.#encryption.sealIndex(bytes.subarray(0, leadBytes + index.byteLength));
+    putFooter(segment, bytes, isEncrypted);
     const name = segmentName(segment);
     await this.#readFiles.use(segment, async () => {
       const file = await attempt("write an index", name, () => this.#disk.open(name, "durable"));
@@ -350,6 +355,7 @@ export class LocalLog implements Log {
         throw error;
       } finally {
         await file.close().catch(() => {});
+        giveBack(bytes.buffer);
       }
     });
   }

@@ -32,7 +32,7 @@ import type { Manifest } from "./manifest.ts";
 
 const VERSION = 3;
 const SEEDED_VERSION = 2;
-const FOOTER_BYTES = 32;
+export const FOOTER_BYTES = 32;
 const HEADER_MAGIC = "WASQSEG1";
 const FOOTER_MAGIC = "WASQIDX2";
 const FOOTER_MAGIC_ENCRYPTED = "WASQIDX3";
@@ -110,13 +110,9 @@ export async function checkHeader(file: DiskFile, segment: number, log: Manifest
   return version < SEEDED_VERSION ? 0 : recordSeed(log);
 }
 
-/**
- * The index and its footer, as they stand behind the data.
- * @param index encrypted already, if it is to be
- */
-export function encodeIndex(segment: number, index: Uint8Array, isEncrypted: boolean): Uint8Array {
-  const bytes = new Uint8Array(index.byteLength + FOOTER_BYTES);
-  bytes.set(index);
+/** @param bytes the index, encrypted if it is to be, and behind it the room for its footer, which this fills */
+export function putFooter(segment: number, bytes: Uint8Array, isEncrypted: boolean): void {
+  const index = bytes.subarray(0, bytes.byteLength - FOOTER_BYTES);
   const footer = bytes.subarray(index.byteLength);
   const view = viewOf(footer);
   footer.set(new TextEncoder().encode(isEncrypted ? FOOTER_MAGIC_ENCRYPTED : FOOTER_MAGIC));
@@ -124,7 +120,6 @@ export function encodeIndex(segment: number, index: Uint8Array, isEncrypted: boo
   view.setUint32(16, segment, true);
   view.setUint32(20, crc32(index), true);
   view.setUint32(28, crc32c(footer.subarray(0, 28)), true);
-  return bytes;
 }
 
 /**

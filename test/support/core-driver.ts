@@ -507,8 +507,9 @@ export class CoreDriver {
     const bare = sealed.filter((segment) => this.#log.get(segment)?.index === undefined);
     for (const segment of bare) {
       const outline = this.#outline(segment);
-      const index = outline?.map((part) => this.#core.indexOutline(part, segment)) ?? [this.#survey(segment, true)];
-      (this.#log.get(segment) as { index?: Buffer }).index = Buffer.concat(index);
+      const index = outline?.map((part) => Buffer.from(this.#core.indexOutline(part, segment)));
+
+      (this.#log.get(segment) as { index?: Buffer }).index = Buffer.concat(index ?? [this.#survey(segment, true)]);
     }
     return bare.length;
   }
