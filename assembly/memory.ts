@@ -74,3 +74,17 @@ export function openRegions(): void {
 @inline export function inputStart(): usize { return input; }
 // @ts-ignore: decorator
 @inline export function outputStart(): usize { return output; }
+
+const COPY_BYTES_MAX: u32 = 2048;
+
+/** memory.copy for what is mostly some hundred bytes, apart from one another: its call leaves the module, and costs more than they. */
+// @ts-ignore: decorator
+@inline export function copyShort(to: usize, from: usize, bytes: u32): void {
+  if (bytes < 16 || bytes > COPY_BYTES_MAX) {
+    memory.copy(to, from, bytes);
+    return;
+  }
+  const last = <usize>bytes - 16;
+  for (let i: usize = 0; i < last; i += 16) v128.store(to + i, v128.load(from + i));
+  v128.store(to + last, v128.load(from + last)); // beside the one before it, or over its end
+}

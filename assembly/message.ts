@@ -65,6 +65,16 @@ export function setApart(slot: u32, apart: bool): void {
 @inline export function setSent(slot: u32, ms: u64, bytes: u32, brief: bool): void {
   store<u64>(at(slot), ms | (<u64>(((bytes + 7) >> 3) | (brief ? BRIEF : 0)) << SIZE_SHIFT), 8);
 }
+/** A message that was just sent, in a slot that was free: in no group, never received. */
+export function begin(slot: u32, position: u64, kind: u8, ms: u64, bytes: u32, brief: bool, q: u32, sequence: u32): void {
+  const p = at(slot);
+  store<u64>(p, position | (<u64>kind << 56));
+  store<u64>(p, ms | (<u64>(((bytes + 7) >> 3) | (brief ? BRIEF : 0)) << SIZE_SHIFT), 8);
+  store<u64>(p, <u64>q, 16);
+  store<u64>(p, <u64>sequence, 24);
+  store<u64>(p, 0, 32);
+  store<u64>(p, 0, 40);
+}
 /** It counts as sent then; its record stays. */
 export function setSentMs(slot: u32, ms: u64): void { store<u64>(at(slot), (load<u64>(at(slot), 8) & RECORD) | ms, 8); }
 /** It has another record, not a BRIEF one. */

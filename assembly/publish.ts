@@ -130,7 +130,9 @@ export function scan(offset: u32, bytes: u32): bool {
   scannedPublisher = 0;
   scannedFirst = 0;
   scannedCount = 0;
-  while (wire.readField(end)) {
+  while (true) {
+    scannedCount += wire.skipSized(0x1a, end); // messages follow one another
+    if (!wire.readField(end)) break;
     if (wire.field == 1 && wire.wireType == wire.VARINT) scannedPublisher = <u32>wire.value;
     else if (wire.field == 2 && wire.wireType == wire.VARINT) scannedFirst = wire.value;
     else if (wire.field == 3 && wire.wireType == wire.SIZED) scannedCount++;
@@ -185,6 +187,28 @@ function read(start: usize, bytes: u32): u32 {
       hasDelay = true;
     }
   }
+}
+
+/** The message, if it is nothing but a body, as most are. @returns false when it is another one, for read() */
+function readPlain(start: usize, bytes: u32): bool {
+  if (bytes < 3) return false;
+  const tag = <u32>load<u8>(start);
+  if (tag != 0x0a && tag != 0x12) return false; // fields 1 and 2
+  let size = <u32>load<u8>(start, 1);
+  let headBytes: u32 = 2;
+  if (size >= 128) {
+    const high = <u32>load<u8>(start, 2);
+    if (high >= 128) return false;
+    size = (size & 127) | (high << 7);
+    headBytes = 3;
+  }
+  if (headBytes + size != bytes) return false;
+  body = start + headBytes;
+  bodyBytes = size;
+  groupBytes = dedupBytes = traceBytes = 0;
+  hasDelay = false;
+  attributes.begin();
+  return true;
 }
 
 function check(q: u32): u32 {
@@ -274,7 +298,11 @@ export function publish(
   const end = incoming + offset + bytes;
   const wantsIds = has(cell, WANTS_IDS);
   const isFifo = queue.isFifo(q);
+  const isBrief = sending.isBriefIn(q);
   const hasProducer = has(cell, HAS_PRODUCER);
+  const sender = <usize>load<u32>(at(cell), 40);
+  const senderBytes = load<u32>(at(cell), 28);
+  memory.fill(RESULT, 0, 16); // sent, without a sequence number
   told = false;
   let published = out + PUBLISHED_OFFSET;
   let failures: u32 = 0;
@@ -304,7 +332,8 @@ export function publish(
       code = MORE;
       break;
     }
-    let wrong = read(wire.start, <u32>wire.value);
+    const isPlain = readPlain(wire.start, <u32>wire.value);
+    let wrong = isPlain ? 0 : read(wire.start, <u32>wire.value);
     if (wrong == attributes.MALFORMED) {
       code = MALFORMED;
       break;
@@ -321,7 +350,7 @@ export function publish(
       if (next > last) last = next;
     } else if (next > last) {
       const size = r.SENT_FIXED_BYTES + bodyBytes + attributes.blockBytes + groupBytes + dedupBytes + traceBytes
-        + load<u32>(at(cell), 28) + HEX_BYTES + 8 + sending.sealRoom();
+        + senderBytes + HEX_BYTES + 8 + sending.sealRoom();
       if (!tail.hasRoom(size + 2 * r.REMEMBERED_BYTES)) {
         code = BUSY;
         break;
@@ -335,8 +364,13 @@ export function publish(
         tell(cell, q, last, size, nowMs);
         step = <u32>(next - toldLast);
       }
-      putEntry(cell, step);
-      sending.sendOne(q, inputStart(), RESULT, nowMs);
+      if (isPlain && isBrief) {
+        putId(RESULT + 16);
+        sending.sendBrief(q, step << r.STEP_SHIFT, RESULT + 16, sender, senderBytes, body, bodyBytes, nowMs);
+      } else {
+        putEntry(cell, step);
+        sending.sendOne(q, inputStart(), RESULT, nowMs);
+      }
       last = next;
       // A duplicate has no record.
       if (load<u32>(RESULT) == 0) loggedLast = next;

@@ -21,7 +21,7 @@ import * as group from "./group";
 import * as lifecycle from "./lifecycle";
 import { md5 } from "./md5";
 import * as lanes from "./md5-lanes";
-import { inputStart, outputStart } from "./memory";
+import { copyShort, inputStart, outputStart } from "./memory";
 import * as message from "./message";
 import * as queue from "./queue";
 import * as r from "./record";
@@ -228,16 +228,8 @@ export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
   }
   const position = tail.finish(size, brief ? r.BRIEF : r.SENT);
 
-  message.setPosition(slot, position, PENDING);
-  message.setSent(slot, <u64>nowMs, size, brief);
-  message.setQueue(slot, q);
-  message.setGroup(slot, slab.NONE);
-  message.setGeneration(slot, <u32>sequence);
-  message.setReceives(slot, 0, 0);
-  message.setVisibleAtMs(slot, <u64>visibleAtMs);
-  message.setReceivedMs(slot, <u64>nowMs);
-  message.setFirstReceivedMs(slot, <u64>nowMs);
-  message.setSource(slot, 0);
+  message.begin(slot, position, PENDING, <u64>nowMs, size, brief, q, <u32>sequence);
+  if (delayMs > 0) message.setVisibleAtMs(slot, <u64>visibleAtMs);
   segments.count(position, message.recordBytes(slot), 1);
   if (grouped) {
     fair.setNow(<u64>nowMs);
@@ -251,4 +243,37 @@ export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
   store<u32>(result, 0);
   store<f64>(result, <f64>sequence, 8);
   memory.copy(result + 16, entry + 32, 16);
+}
+
+/** Whether a message of nothing but a body has a BRIEF record there. */
+export function isBriefIn(q: u32): bool {
+  return !queue.isFifo(q) && queue.delayMs(q) == 0 && sealBytes == 0;
+}
+
+/**
+ * sendOne() of a message of nothing but a body, of which nobody computes anything, to a queue where that isBriefIn();
+ * straight from where it came in. `flags`: r.STEP of its producer
+ */
+export function sendBrief(
+  q: u32, flags: u32, id: usize, sender: usize, senderBytes: u32, body: usize, bodyBytes: u32, nowMs: f64,
+): void {
+  const slot = slab.takeSlot();
+  const sequence = tail.takeSequence();
+  const size = r.BRIEF_FIXED_BYTES + senderBytes + bodyBytes;
+  const p = tail.begin(size);
+  store<u32>(p, slot, 24);
+  store<u32>(p, flags, 28);
+  store<u64>(p, sequence, 32);
+  store<u32>(p, q, 40);
+  store<u32>(p, queue.number(q), 44);
+  store<f64>(p, nowMs, 48);
+  v128.store(p + r.BRIEF_ID, v128.load(id));
+  store<u64>(p, <u64>bodyBytes, 72);
+  store<u64>(p, <u64>senderBytes << 32, 80);
+  copyShort(p + r.BRIEF_FIXED_BYTES, sender, senderBytes);
+  copyShort(p + r.BRIEF_FIXED_BYTES + senderBytes, body, bodyBytes);
+  const position = tail.finish(size, r.BRIEF);
+  message.begin(slot, position, PENDING, <u64>nowMs, size, true, q, <u32>sequence);
+  segments.count(position, message.recordBytes(slot), 1);
+  lifecycle.addPending(slot);
 }

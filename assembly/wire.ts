@@ -75,6 +75,27 @@ function readVarint(end: usize): u64 {
   return 0;
 }
 
+/** Goes over fields of bytes that follow one another under one tag of one byte, as long as they are shorter than 16 KiB. @returns how many */
+export function skipSized(tag: u32, end: usize): u32 {
+  let count: u32 = 0;
+  let p = cursor;
+  while (p + 3 <= end && <u32>load<u8>(p) == tag) {
+    let size = <u32>load<u8>(p, 1);
+    let headBytes: usize = 2;
+    if (size >= 128) {
+      const high = <u32>load<u8>(p, 2);
+      if (high >= 128) break;
+      size = (size & 127) | (high << 7);
+      headBytes = 3;
+    }
+    if (<usize>size > end - p - headBytes) break;
+    p += headBytes + size;
+    count++;
+  }
+  cursor = p;
+  return count;
+}
+
 /** The next field before `end`. @returns false at the end, or when there is nothing readable (`broken`) */
 export function readField(end: usize): bool {
   if (cursor >= end) return false;

@@ -1,6 +1,7 @@
 // Publish messages as protobufjs writes them, read by the core; and what the core writes, read by protobufjs.
 import { createHash } from "node:crypto";
 import fc from "fast-check";
+import { type Type, Writer } from "protobufjs";
 import { describe, expect, test } from "vitest";
 import { readReceiptHandle } from "../../src/broker/receipt-handle.ts";
 import { withoutForbiddenCharacters } from "../../src/sqs/characters.ts";
@@ -141,6 +142,97 @@ describe("what is published is delivered as it was", () => {
         }
       }),
       { numRuns: Math.ceil(RUNS / 3) },
+    );
+  });
+});
+
+describe("a message of nothing but a body, which has a way of its own", () => {
+  const MessageType = PublishType.fields["messages"]?.resolve().resolvedType as Type;
+  const UNKNOWN = Buffer.from("7800", "hex"); // a varint, which no version has had
+
+  /** The same messages, as they are or each with a field that says nothing. */
+  function encoded(first: number, bodies: readonly NewMessage[], hasMore: boolean): Buffer {
+    const head = PublishType.encode(PublishType.fromObject({ publisher: 1, first })).finish();
+    const messages = bodies.map((each) => {
+      const alone = Buffer.from(MessageType.encode(MessageType.fromObject(each)).finish());
+      const bytes = hasMore ? Buffer.concat([alone, UNKNOWN]) : alone;
+      return Writer.create().uint32(0x1a).bytes(bytes).finish();
+    });
+    return Buffer.concat([head, ...messages]);
+  }
+
+  const sizeBytes = fc.oneof(
+    fc.integer({ min: 0, max: 40 }),
+    fc.constantFrom(
+      126,
+      127,
+      128,
+      129,
+      1023,
+      1024,
+      2047,
+      2048,
+      2049,
+      9000,
+      16_382,
+      16_383,
+      16_384,
+      16_385,
+      17_000,
+      17_001,
+    ),
+  );
+  const plain = fc.record({
+    sizeBytes,
+    /** What stands somewhere in it: text, halves of characters, what no text has. */
+    marks: fc.array(
+      fc.record({
+        at: fc.nat(),
+        bytes: fc.constantFrom("61", "0a", "00", "1f", "c3a9", "c3", "e282ac", "efbfbe", "f09f9880", "ff"),
+      }),
+      { maxLength: 2 },
+    ),
+    isText: fc.boolean(),
+  });
+  function bodyOf({
+    sizeBytes,
+    marks,
+    isText,
+  }: {
+    sizeBytes: number;
+    marks: readonly { at: number; bytes: string }[];
+    isText: boolean;
+  }): NewMessage {
+    const body = Buffer.alloc(sizeBytes, "what is in it ");
+    for (const { at, bytes } of marks) if (sizeBytes > 0) body.write(bytes, at % sizeBytes, "hex");
+    const text = body.toString();
+    return isText && Buffer.from(text).equals(body) ? { text } : { body };
+  }
+
+  test.each([
+    ["to a standard queue", {}],
+    ["to one with a delay", { delayMs: 1000 }],
+  ])("%s is what the general way makes of it, to the byte", (_, queue) => {
+    const frames = fc.array(fc.array(plain, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(frames, fc.boolean(), fc.boolean(), (frames, hasProducer, wantsIds) => {
+        const ways = [false, true].map((hasMore) => {
+          const d = driver({ messageBytesMax: 17_000, ...queue });
+          const publisher = d.openPublisher(hasProducer ? Buffer.alloc(16, 7) : undefined, wantsIds);
+          let first = 1;
+          let seeds = 0;
+          const outcomes = frames.map((each) => {
+            const bytes = encoded(first, each.map(bodyOf), hasMore);
+            first += each.length;
+            return d.publish(publisher, "main", bytes, () => Buffer.alloc(16, ++seeds));
+          });
+          const log = d.logBytes;
+          d.restart();
+          return { outcomes, log: createHash("sha256").update(log).digest("hex"), live: d.liveMessages };
+        });
+        expect(ways[0]).toEqual(ways[1]);
+      }),
+      { numRuns: RUNS },
     );
   });
 });

@@ -155,6 +155,11 @@ export class CoreDriver {
     assert(this.#core.logQueue(queue.index, payload), "the log has room for a queue");
   }
 
+  /** All that is on disk. */
+  get logBytes(): Buffer {
+    return Buffer.concat([...this.#log.values()].map(({ bytes, endOffset }) => bytes.subarray(0, endOffset)));
+  }
+
   spec(queue: string): QueueSpec {
     return this.#specs[this.#index(queue) - 1] as QueueSpec;
   }

@@ -196,8 +196,13 @@ export class StreamDriver extends CoreDriver {
     return this.streams.lastPublished(publisher, this.indexOf(queue), this.instantMs);
   }
 
-  /** The bytes of a Publish message, the envelope's part of that name. */
-  publish(publisher: number, queue: string, bytes: Uint8Array): PublishOutcome {
+  /** The bytes of a Publish message, the envelope's part of that name. `seed`: of each call's message IDs */
+  publish(
+    publisher: number,
+    queue: string,
+    bytes: Uint8Array,
+    seed: () => Uint8Array = () => randomBytes(16),
+  ): PublishOutcome {
     assert(this.streams.takeIncoming(bytes), "the core has room");
     const scanned = this.streams.scanPublish(0, bytes.byteLength);
     if (scanned === undefined) return { code: "malformed", number: 0, failures: [], published: [] };
@@ -212,7 +217,7 @@ export class StreamDriver extends CoreDriver {
         offset,
         bytes.byteLength - offset,
         number,
-        randomBytes(16),
+        seed(),
         0,
         this.instantMs,
       );
