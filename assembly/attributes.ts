@@ -4,6 +4,7 @@
 //                                    4 value size · value
 //   wire:                            Attribute { 1 name, 2 type, 3 text or 4 binary }
 import * as characters from "./characters";
+import { copy } from "./memory";
 import * as wire from "./wire";
 
 const COUNT_MAX: u32 = 10;
@@ -110,7 +111,7 @@ function check(p: usize): u32 {
 
 function putSized(p: usize, start: usize, bytes: u32): usize {
   store<u32>(p, bswap<u32>(bytes));
-  memory.copy(p + 4, start, bytes);
+  copy(p + 4, start, bytes);
   return p + 4 + bytes;
 }
 

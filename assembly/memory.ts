@@ -9,6 +9,8 @@ export const CHUNK_BYTES: u32 = 1 << 20;
 export const INPUT_BYTES: u32 = (2 << 20) + (64 << 10); // a full batch, or a piece of the log to replay
 export const OUTPUT_BYTES: u32 = INPUT_BYTES + (64 << 10); // an index of as much log, and results
 
+const COPIED_HERE_MAX: u32 = 1024;
+
 let top: usize = 0;
 let endMax: usize = 0;
 
@@ -75,16 +77,28 @@ export function openRegions(): void {
 // @ts-ignore: decorator
 @inline export function outputStart(): usize { return output; }
 
-const COPY_BYTES_MAX: u32 = 2048;
-
-/** memory.copy for what is mostly some hundred bytes, apart from one another: its call leaves the module, and costs more than they. */
-// @ts-ignore: decorator
-@inline export function copyShort(to: usize, from: usize, bytes: u32): void {
-  if (bytes < 16 || bytes > COPY_BYTES_MAX) {
+/**
+ * Copies as memory.copy does, for areas that do not overlap: that one is a call of the host, which costs more than most of
+ * what is copied here. Long ones leave it at that.
+ */
+export function copy(to: usize, from: usize, bytes: u32): void {
+  if (bytes > COPIED_HERE_MAX) {
     memory.copy(to, from, bytes);
     return;
   }
-  const last = <usize>bytes - 16;
-  for (let i: usize = 0; i < last; i += 16) v128.store(to + i, v128.load(from + i));
-  v128.store(to + last, v128.load(from + last)); // beside the one before it, or over its end
+  if (bytes >= 16) {
+    const last = bytes - 16; // the rest overlaps what was copied before
+    for (let i: usize = 0; i < last; i += 16) v128.store(to + i, v128.load(from + i));
+    v128.store(to + last, v128.load(from + last));
+  } else if (bytes >= 8) {
+    const rest = load<u64>(from + bytes - 8);
+    store<u64>(to, load<u64>(from));
+    store<u64>(to + bytes - 8, rest);
+  } else if (bytes >= 4) {
+    const rest = load<u32>(from + bytes - 4);
+    store<u32>(to, load<u32>(from));
+    store<u32>(to + bytes - 4, rest);
+  } else {
+    for (let i: usize = 0; i < bytes; i++) store<u8>(to + i, load<u8>(from + i));
+  }
 }

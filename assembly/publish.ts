@@ -16,7 +16,7 @@ import * as blocks from "./blocks";
 import * as characters from "./characters";
 import * as dedup from "./dedup";
 import * as journal from "./journal";
-import { INPUT_BYTES, inputStart, outputStart } from "./memory";
+import { copy, INPUT_BYTES, inputStart, outputStart } from "./memory";
 import * as queue from "./queue";
 import * as r from "./record";
 import * as sending from "./send";
@@ -262,13 +262,13 @@ function putEntry(cell: u32, step: u32): void {
   putId(entry + 32);
   memory.fill(entry + 48, 0, 16);
   let p = entry + sending.ENTRY_FIXED_BYTES;
-  memory.copy(p, group, groupBytes);
+  copy(p, group, groupBytes);
   p += groupBytes;
-  memory.copy(p, dedupId, dedupBytes);
+  copy(p, dedupId, dedupBytes);
   p += dedupBytes;
-  memory.copy(p, sender, senderBytes);
+  copy(p, sender, senderBytes);
   p += senderBytes;
-  memory.copy(p, trace, traceBytes);
+  copy(p, trace, traceBytes);
   p += traceBytes;
   attributes.putBlock(p);
 }

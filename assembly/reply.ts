@@ -3,7 +3,7 @@
 import * as cache from "./cache";
 import * as json from "./json";
 import { md5 } from "./md5";
-import { outputStart, reserve } from "./memory";
+import { copy, outputStart, reserve } from "./memory";
 import * as queue from "./queue";
 import * as handle from "./receipt-handle";
 import { SENT_FIXED_BYTES } from "./record";
@@ -36,7 +36,7 @@ export function sentBatch(q: u32): u32 {
   let to = text.put(region, '{"Successful":[');
   for (let i: u32 = 0; i < request.count; i++) {
     to = text.put(to, i == 0 ? '{"Id":"' : ',{"Id":"');
-    memory.copy(to, request.entryId(i), request.entryIdBytes(i));
+    copy(to, request.entryId(i), request.entryIdBytes(i));
     to = text.put(to + request.entryIdBytes(i), '",');
     to = members(to, outputStart() + <usize>(i * RESULT_BYTES), fifo);
   }
@@ -60,7 +60,7 @@ export function deletedBatch(): u32 {
   let to = text.put(region, '{"Successful":[');
   for (let i: u32 = 0; i < request.count; i++) {
     to = text.put(to, i == 0 ? '{"Id":"' : ',{"Id":"');
-    memory.copy(to, request.entryId(i), request.entryIdBytes(i));
+    copy(to, request.entryId(i), request.entryIdBytes(i));
     to = text.put(to + request.entryIdBytes(i), '"}');
   }
   return <u32>(text.put(to, "]}") - region);

@@ -9,7 +9,7 @@
 //    "MessageSystemAttributeNames": [...], "AttributeNames": [...], "MessageAttributeNames": ["All"]}
 import * as ids from "./ids";
 import * as json from "./json";
-import { inputStart, reserve } from "./memory";
+import { copy, inputStart, reserve } from "./memory";
 import * as queue from "./queue";
 import * as handle from "./receipt-handle";
 import { BATCH_MAX, ENTRY_FIXED_BYTES, QUEUE_DELAY, send } from "./send";
@@ -310,15 +310,15 @@ function build(): bool {
     const groupBytes = load<u32>(span, GROUP_BYTES);
     const deduplicationBytes = load<u32>(span, DEDUPLICATION_BYTES);
     let to = entry + ENTRY_FIXED_BYTES;
-    memory.copy(to, load<u32>(span, GROUP), groupBytes);
+    copy(to, load<u32>(span, GROUP), groupBytes);
     to += groupBytes;
-    memory.copy(to, load<u32>(span, DEDUPLICATION), deduplicationBytes);
+    copy(to, load<u32>(span, DEDUPLICATION), deduplicationBytes);
     to += deduplicationBytes;
-    memory.copy(to, sender, senderBytes);
+    copy(to, sender, senderBytes);
     to += senderBytes;
     let bodyBytes = bodySpan;
     if (load<u32>(span, BODY_ESCAPES)) bodyBytes = json.copy(load<u32>(span, BODY), bodySpan, to);
-    else memory.copy(to, load<u32>(span, BODY), bodySpan);
+    else copy(to, load<u32>(span, BODY), bodySpan);
     const end = (to + bodyBytes + 7) & ~7;
     store<u32>(entry, <u32>(end - entry));
     store<u32>(entry, load<u32>(span, DELAY_MS), 4);

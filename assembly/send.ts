@@ -21,7 +21,7 @@ import * as group from "./group";
 import * as lifecycle from "./lifecycle";
 import { md5 } from "./md5";
 import * as lanes from "./md5-lanes";
-import { copyShort, inputStart, outputStart } from "./memory";
+import { copy, inputStart, outputStart } from "./memory";
 import * as message from "./message";
 import * as queue from "./queue";
 import * as r from "./record";
@@ -213,14 +213,14 @@ export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
   store<u16>(to - 16, <u16>(fifo ? idBytes : 0), 10);
   store<u16>(to - 16, <u16>senderBytes, 12);
   store<u16>(to - 16, <u16>traceBytes, 14);
-  memory.copy(to, groupStart, groupBytes);
+  copy(to, groupStart, groupBytes);
   to += groupBytes;
   if (fifo) {
-    memory.copy(to, idStart, idBytes);
+    copy(to, idStart, idBytes);
     to += idBytes;
   }
-  memory.copy(to, restStart, restBytes - bodyBytes);
-  memory.copy(to + restBytes - bodyBytes, body, bodyBytes);
+  copy(to, restStart, restBytes - bodyBytes);
+  copy(to + restBytes - bodyBytes, body, bodyBytes);
   if (sealBytes != 0) {
     memory.fill(p + size - sealBytes, 0, sealBytes);
     store<u32>(p + size - 8, sealKey);
@@ -270,8 +270,8 @@ export function sendBrief(
   v128.store(p + r.BRIEF_ID, v128.load(id));
   store<u64>(p, <u64>bodyBytes, 72);
   store<u64>(p, <u64>senderBytes << 32, 80);
-  copyShort(p + r.BRIEF_FIXED_BYTES, sender, senderBytes);
-  copyShort(p + r.BRIEF_FIXED_BYTES + senderBytes, body, bodyBytes);
+  copy(p + r.BRIEF_FIXED_BYTES, sender, senderBytes);
+  copy(p + r.BRIEF_FIXED_BYTES + senderBytes, body, bodyBytes);
   const position = tail.finish(size, r.BRIEF);
   message.begin(slot, position, PENDING, <u64>nowMs, size, true, q, <u32>sequence);
   segments.count(position, message.recordBytes(slot), 1);

@@ -1,4 +1,5 @@
 // Protobuf's wire format: varints, tags and sizes. Bytes only; what a field means is frame.ts' and publish.ts'.
+import { copy } from "./memory";
 
 // @ts-ignore: decorator
 @inline export function sizeOfVarint(value: u64): u32 {
@@ -18,7 +19,7 @@ export function putVarint(p: usize, value: u64): usize {
 /** A field of bytes or text, its tag of one or two bytes given as a varint. */
 export function putBytes(p: usize, tag: u32, start: usize, bytes: u32): usize {
   p = putVarint(putVarint(p, tag), bytes);
-  memory.copy(p, start, bytes);
+  copy(p, start, bytes);
   return p + bytes;
 }
 
