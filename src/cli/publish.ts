@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { type Client, type OutgoingMessage, PublishError, type WasqError } from "../client/index.ts";
 import type { PublishCommand } from "./command.ts";
-import { linesOf } from "./lines.ts";
+import { InputError, metBy } from "./input.ts";
+import { type Line, linesOf } from "./lines.ts";
 import { grouped, type Output, Progress } from "./progress.ts";
 
 const LINE_BYTES_MAX = 1 << 20; // the largest message there is
@@ -20,7 +21,11 @@ interface Counts {
   empty: number;
 }
 
-/** Resolves when everything that was read is on disk. @returns whether all of it is */
+/**
+ * Resolves when everything that was read is on disk.
+ * @returns whether all of it is
+ * @throws InputError when the input cannot be read, or not to its end: the lines before that have been published
+ */
 export async function publishLines(
   client: Client,
   command: PublishCommand,
@@ -46,8 +51,19 @@ export async function publishLines(
     else if (counts.refused === FAILURES_TOLD + 1) progress.say("More lines were refused");
   };
   let ended: unknown;
+  let lineCount = 0;
+  let unread: InputError | undefined;
+  /** Half a line is none: what came after the last whole one is not sent. */
+  async function* untilUnread(lines: AsyncGenerator<Line[]>): AsyncGenerator<Line[]> {
+    try {
+      yield* lines;
+    } catch (error) {
+      unread = new InputError(metBy(error), lineCount);
+    }
+  }
   try {
-    for await (const lines of linesOf(untilAborted(input, signal), LINE_BYTES_MAX)) {
+    for await (const lines of untilUnread(linesOf(untilAborted(input, signal), LINE_BYTES_MAX))) {
+      lineCount = lines.at(-1)?.number ?? lineCount;
       const numbers: number[] = [];
       const messages: OutgoingMessage[] = [];
       for (const { number, bytes } of lines) {
@@ -82,6 +98,7 @@ export async function publishLines(
     await publisher.flush();
     await publisher.close();
     if (ended !== undefined) throw ended as WasqError;
+    if (unread !== undefined) throw unread;
   } finally {
     progress.end();
   }

@@ -2,6 +2,7 @@
 // before it was done.
 import { connect, WasqError } from "../client/index.ts";
 import type { Command } from "./command.ts";
+import { InputError, standardInput } from "./input.ts";
 import { publishLines } from "./publish.ts";
 import { tail } from "./tail.ts";
 
@@ -14,7 +15,7 @@ export async function runCommand(command: Command, version: string): Promise<num
   const connecting = new AbortController(); // afterwards an interrupted command still settles and confirms
   const giveUp = (): void => connecting.abort(new WasqError("CLOSED", "Interrupted"));
   controller.signal.addEventListener("abort", giveUp);
-  const { stdin, stdout, stderr } = process;
+  const { stdout, stderr } = process;
   stdout.on("error", () => {}); // nobody reads: the write that met it says so
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
@@ -36,7 +37,7 @@ export async function runCommand(command: Command, version: string): Promise<num
     let isDone = true;
     try {
       if (command.name === "tail") await tail(client, command, { output: stdout, errors: stderr }, controller.signal);
-      else isDone = await publishLines(client, command, { input: stdin, errors: stderr }, controller.signal);
+      else isDone = await publishLines(client, command, { input: standardInput(), errors: stderr }, controller.signal);
     } finally {
       await client.close();
     }
@@ -44,10 +45,15 @@ export async function runCommand(command: Command, version: string): Promise<num
     return isDone ? 0 : FAILED;
   } catch (error) {
     if (connecting.signal.aborted) return INTERRUPTED;
-    stderr.write(`${error instanceof WasqError ? `${error.message} (${error.code})` : String(error)}\n`);
+    stderr.write(`${textOf(error)}\n`);
     if (error instanceof WasqError && error.code === "CONNECT_FAILED" && command.credentials === undefined) {
       stderr.write("If it checks keys, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY\n");
     }
     return FAILED;
   }
+}
+
+function textOf(error: unknown): string {
+  if (error instanceof WasqError) return `${error.message} (${error.code})`;
+  return error instanceof InputError ? error.message : String(error);
 }

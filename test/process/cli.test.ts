@@ -1,6 +1,8 @@
 // wasq tail and wasq publish, as they are run: the executable, pipes, signals, exit codes.
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -41,6 +43,19 @@ function wasq(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
   });
   const exit = new Promise<number | null>((resolve) => child.on("close", (code) => resolve(code)));
   return { child, output: () => output, errors: () => errors, exit };
+}
+
+/** Runs it to its end with this file as its standard input. */
+async function runOn(fd: number, args: readonly string[]): Promise<[number | null, string]> {
+  const [program, first] = IS_BUILT ? [BINARY, []] : [process.execPath, [BUNDLE]];
+  const env = { WASQ_ENDPOINT: broker.endpoint };
+  const child = spawn(program, [...first, ...args], { env, stdio: [fd, "ignore", "pipe"] });
+  closeSync(fd);
+  let errors = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
+  return [await new Promise<number | null>((resolve) => child.on("close", (code) => resolve(code))), errors];
 }
 
 /** Runs it to its end with this input. */
@@ -93,6 +108,34 @@ describe("wasq publish", () => {
     const delayed = await newQueue("delayed");
     await run(["publish", "delayed", "--delay", "900"], "x\n");
     expect(await counts(delayed)).toEqual([0, 0, 1]);
+  });
+
+  test("input that cannot be read is not an empty one", async () => {
+    await newQueue("unread");
+    const [code, errors] = await runOn(openSync(directory, "r"), ["publish", "unread"]);
+    expect(errors).toContain("Cannot read standard input: it is a directory\n");
+    expect(code).toBe(1);
+    const [closed, told] = await runOn(openSync(join(directory, "written"), "w"), ["publish", "unread"]);
+    expect(told).toContain("Cannot read standard input: it is not open for reading\n");
+    expect(closed).toBe(1);
+    const [empty, nothing] = await runOn(openSync("/dev/null", "r"), ["publish", "unread"]);
+    expect([empty, nothing]).toEqual([0, expect.stringContaining("0 published")]);
+  });
+
+  test("a line is what SQS allows in a body: no NUL, nothing that is not UTF-8, at most 1 MiB", async () => {
+    const QueueUrl = await newQueue("contents");
+    const mib = "m".repeat(1 << 20);
+    const lines = ["a\0b", Buffer.from([0x61, 0xff, 0xfe]), mib, `${mib}m`, "fine"].map((line) => Buffer.from(line));
+    const [code, , errors] = await run(
+      ["publish", QueueUrl],
+      Buffer.concat(lines.flatMap((line) => [line, Buffer.from("\n")])),
+    );
+    expect(code).toBe(1);
+    expect(errors).toContain("Line 1 was refused: INVALID_MESSAGE_CONTENTS");
+    expect(errors).toContain("Line 2 was refused: INVALID_MESSAGE_CONTENTS");
+    expect(errors).toContain("Line 4 was refused: it has more than 1048576 bytes");
+    expect(errors).toContain("2 published, 3 refused");
+    expect(await counts(QueueUrl)).toEqual([2, 0, 0]);
   });
 
   test("interrupted: what was read is confirmed, and the exit code says that it was not the end", async () => {
@@ -172,6 +215,24 @@ describe("exit codes", () => {
     const [exit, output, errors] = await run(args);
     expect([exit, output]).toEqual([code, ""]);
     expect(errors).toContain(text);
+  });
+
+  test("what answers, and is no broker", async () => {
+    const web = createServer((_request, response) => response.end("hello"));
+    const other = createTcpServer((socket) => {
+      socket.on("error", () => {});
+      socket.end("SSH-2.0-other\r\n");
+    });
+    for (const server of [web, other]) {
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      for (const command of ["publish", "tail"]) {
+        const [exit, output, errors] = await run([command, "x", "--endpoint", endpoint], "a line\n");
+        expect([exit, output]).toEqual([1, ""]);
+        expect(errors).toContain("cannot be reached, or refuses the upgrade (CONNECT_FAILED)");
+      }
+      server.close();
+    }
   });
 
   test("--help tells of both", async () => {
