@@ -195,6 +195,9 @@ export function queueQuietSentMs(index: u32): f64 { return <f64>fair.firstQuietS
 
 // --- messages ------------------------------------------------------------------------------------------------------
 /** Whether there is memory for another batch. */
+/** Changes nothing that counts: makes ready what the next commands are likely to need. */
+export function prepare(): void { slab.prepareSlots(); }
+
 export function hasSendMemory(): bool { return slab.couldHaveSlots(sending.BATCH_MAX); }
 
 /** `count` entries in the input region. @returns send.ts: OK, BUSY or FULL */

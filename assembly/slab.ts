@@ -13,12 +13,15 @@ export const CELL_BYTES: u32 = 64;
 export const AUX_FIRST: u32 = 1 << 27;
 const CHUNK_CELLS: u32 = CHUNK_BYTES / CELL_BYTES;
 const DIRECTORY_COUNT: u32 = 1 << 14;
+const PAGE_CELLS: u32 = 4096 / CELL_BYTES;
 const FREE_LINK: usize = 48;
 
 let directory: usize = 0;
 let slotEnd: u32 = 0; // first slot number without memory
 let slotFresh: u32 = 1; // first slot number never used
 let slotFree: u32 = NONE;
+let slotTouched: u32 = 1; // first slot number whose memory nobody has written to
+let slotPrepared: u32 = 1; // slotFresh when memory was last prepared
 let slotCount: u32 = 0;
 let auxEnd: u32 = AUX_FIRST;
 let auxFresh: u32 = AUX_FIRST;
@@ -75,6 +78,20 @@ function hasCells(free: u32, freshCount: u32, count: u32): bool {
   let have = freshCount;
   for (let cell = free; have < count && cell != NONE; cell = load<u32>(at(cell), FREE_LINK)) have++;
   return have >= count;
+}
+
+/**
+ * Touches the memory of as many slots more as were used for the first time since this was called last, at most a chunk of
+ * them. The system gives memory with the first touch, a page at a time, and slowly: better while nobody waits for it.
+ */
+export function prepareSlots(): void {
+  let count = slotFresh - slotPrepared;
+  if (count > CHUNK_CELLS) count = CHUNK_CELLS;
+  slotPrepared = slotFresh;
+  const end = slotFresh + count;
+  if (end > slotEnd && slotEnd < AUX_FIRST && addChunk(slotEnd)) slotEnd += CHUNK_CELLS;
+  if (slotTouched < slotFresh) slotTouched = slotFresh;
+  for (; slotTouched < end && slotTouched < slotEnd; slotTouched += PAGE_CELLS) store<u8>(at(slotTouched), 0, 7);
 }
 
 export function giveSlot(cell: u32): void {

@@ -61,7 +61,7 @@ export class LocalBroker implements Broker {
     catalogue: Catalogue;
     durablePosition: number;
     segmentBytes: number;
-    onCommitted: () => void;
+    onWriting: () => void;
     onFatal: (error: Error) => void;
     onFault: (error: unknown) => void;
   }) {

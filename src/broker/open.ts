@@ -130,7 +130,7 @@ async function run(
     catalogue,
     durablePosition: endPosition,
     segmentBytes,
-    onCommitted: () => outlines.follow(),
+    onWriting: () => outlines.follow(),
     // Whoever asks after the end, or still reads a message, meets a closed log, and gets no answer.
     onFatal: (error) => {
       if (!closed) fail(error);

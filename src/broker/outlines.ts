@@ -44,7 +44,7 @@ export class Outlines {
     return (Math.floor(position / this.#segmentBytes) + 1) * this.#segmentBytes + this.#headerBytes;
   }
 
-  /** To be called when something has come to disk: goes on behind what is written now. */
+  /** To be called again and again while there is something to follow: goes on behind what is written now. */
   follow(): void {
     if (this.#core.headPosition - this.#position <= this.#lagBytes) return;
     this.#goTo(this.#core.headPosition - this.#lagBytes);

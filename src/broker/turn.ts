@@ -44,12 +44,13 @@ export class Turn {
   readonly #onFault: (error: unknown) => void;
   /** Hands on what commands and deadlines have decided: the core's effects. */
   readonly #drain: () => void;
-  readonly #onCommitted: () => void;
+  readonly #onWriting: () => void;
 
   #durable: number;
   #taken: number; // up to here it is on disk, or on its way there
   #appendCount = 0; // under way
   #scheduled = false;
+  #isTidying = false;
   #stopped = false;
   #failure: Error | undefined; // of the log: nothing gets there any more
   readonly #flushing = new Set<(failure: Error) => void>();
@@ -72,8 +73,8 @@ export class Turn {
     segmentBytes: number;
     durablePosition: number;
     drain: () => void;
-    /** More is on disk, and who waited for it has been told. */
-    onCommitted: () => void;
+    /** Something is on its way to disk, and this pass over the sockets is done: the time for what nobody waits for. */
+    onWriting: () => void;
     onFatal: (error: Error) => void;
     onFault: (error: unknown) => void;
   }) {
@@ -87,7 +88,7 @@ export class Turn {
     this.#taken = parts.durablePosition;
     this.#marked = parts.durablePosition;
     this.#drain = parts.drain;
-    this.#onCommitted = parts.onCommitted;
+    this.#onWriting = parts.onWriting;
     this.#onFatal = parts.onFatal;
     this.#onFault = parts.onFault;
     this.#boundLog(); // before anything is written: a start may find a full disk
@@ -212,6 +213,7 @@ export class Turn {
     } catch (error) {
       appended = Promise.reject(error);
     }
+    this.#tidySoon();
     appended.then(
       () => {
         this.#appendCount--;
@@ -229,6 +231,17 @@ export class Turn {
     );
   }
 
+  #tidySoon(): void {
+    if (this.#isTidying) return;
+    this.#isTidying = true;
+    setImmediate(() => {
+      this.#isTidying = false;
+      if (this.#stopped) return;
+      this.#core.prepare();
+      this.#onWriting();
+    });
+  }
+
   #committed(position: number): void {
     this.#durable = position;
     const nowMs = this.#clock.nowMs();
@@ -239,7 +252,6 @@ export class Turn {
     this.#release();
     this.#retryBlocked();
     if (this.#mayAppend) this.#append();
-    this.#onCommitted();
     this.#armTimer();
   }
 

@@ -140,6 +140,10 @@ export class Core {
   // --- send ---
 
   /** Whether there is memory for another batch of messages. */
+  /** Makes ready what the next sends are likely to need, for a moment at which nobody waits. */
+  prepare(): void {
+    this.#wasm.prepare();
+  }
   get hasSendMemory(): boolean {
     return this.#wasm.hasSendMemory() !== 0;
   }

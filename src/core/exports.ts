@@ -78,6 +78,7 @@ export interface CoreExports extends StreamExports {
   queueQuietInFlight(index: number): number;
   queueQuietDelayed(index: number): number;
   queueQuietSentMs(index: number): number;
+  prepare(): void;
   hasSendMemory(): number;
   send(index: number, count: number, bytes: number, nowMs: number): number;
   receive(
