@@ -96,7 +96,12 @@ export class Reclaimer {
     const index = new Gathered(outlineBytes ?? PIECE_BYTES);
     try {
       if (outline === undefined) await this.#survey(segment, true, (entries) => index.add(entries));
-      else for (const part of outline) index.add(this.#core.indexOutline(part, segment));
+      else {
+        for (const part of outline) {
+          index.add(this.#core.indexOutline(part, segment));
+          await new Promise((others) => setImmediate(others)); // a part takes a millisecond or two
+        }
+      }
       await this.#flushed(); // what the index leaves out is gone for good only now
       await this.#log.writeIndex(segment, index.bytes);
     } finally {

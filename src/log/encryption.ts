@@ -105,11 +105,12 @@ export class Encryption {
     return this.#epochs.at(-1)?.salt !== undefined || this.#epochs.some(isEncrypted);
   }
 
-  /** @param sealed the index behind room for the salt */
-  sealIndex(sealed: Uint8Array): void {
-    const salt = this.#openedKey.newSalt();
-    for (let i = 0; i < SALT_BYTES; i++) sealed[i] = Number.parseInt(salt.slice(2 * i, 2 * i + 2), 16);
-    apply(this.#openedKey.keystream(salt)(0), sealed.subarray(SALT_BYTES));
+  /** Encrypts an index in place, piece after piece. @param salt gets what stands before the index */
+  beginIndex(salt: Uint8Array): (piece: Uint8Array) => void {
+    const digits = this.#openedKey.newSalt();
+    for (let i = 0; i < SALT_BYTES; i++) salt[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
+    const keystream = this.#openedKey.keystream(digits)(0);
+    return (piece) => apply(keystream, piece);
   }
 
   /** @returns the index, in the place of what is given; undefined when that is too short to be one */

@@ -12,9 +12,8 @@
 //   - After a failed write or sync of the log nothing more is accepted, not even on another descriptor. A write that found
 //     no space is none of these: it waits.
 import { assert } from "../base/assert.ts";
-import { giveBack, pages } from "../base/pages.ts";
 import { SEGMENT_HEADER_BYTES } from "../limits.ts";
-import type { Disk, DiskLock } from "./disk.ts";
+import type { Disk, DiskFile, DiskLock } from "./disk.ts";
 import { Encryption, type EncryptionOptions, SALT_BYTES } from "./encryption.ts";
 import { damaged, ioError, LogError } from "./errors.ts";
 import { Frontier } from "./frontier.ts";
@@ -22,7 +21,15 @@ import { APPENDS_MAX, type Extent, type Log, type RecordCodec } from "./log.ts";
 import { MANIFEST, type Manifest, ManifestFile, readManifest } from "./manifest.ts";
 import { ReadFiles } from "./read-files.ts";
 import { expectUnused, recover } from "./recovery.ts";
-import { FOOTER_BYTES, loadIndex, putFooter, recordSeed, segmentName, segmentOfName } from "./segment.ts";
+import {
+  FOOTER_BYTES,
+  indexChecksum,
+  loadIndex,
+  putFooter,
+  recordSeed,
+  segmentName,
+  segmentOfName,
+} from "./segment.ts";
 
 export interface LogOptions {
   readonly segmentBytes: number; // header page included; fixed when the log is made
@@ -43,6 +50,7 @@ export interface OpenedLog {
   readonly recordSeed: number;
 }
 
+const INDEX_PIECE_BYTES = 256 * 1024;
 const STAGING_BYTES_MIN = 64 * 1024;
 const STAGING_KEPT_BYTES_MAX = 4 * 1024 * 1024; // each
 
@@ -337,16 +345,11 @@ export class LocalLog implements Log {
     this.#checkExists(segment, "write the index of");
     assert(segment < this.#segmentOf(this.#endPosition), "a segment has an index once it is sealed");
     const isEncrypted = this.#encryption.coversIndex(segment * this.#segmentBytes, (segment + 1) * this.#segmentBytes);
-    const leadBytes = isEncrypted ? SALT_BYTES : 0;
-    const bytes = new Uint8Array(pages(leadBytes + index.byteLength + FOOTER_BYTES));
-    bytes.set(index, leadBytes);
-    if (isEncrypted) this.#encryption.sealIndex(bytes.subarray(0, leadBytes + index.byteLength));
-    putFooter(segment, bytes, isEncrypted);
     const name = segmentName(segment);
     await this.#readFiles.use(segment, async () => {
       const file = await attempt("write an index", name, () => this.#disk.open(name, "durable"));
       try {
-        await file.write(bytes, this.#segmentBytes);
+        await this.#writeIndexTo(file, segment, index, isEncrypted);
       } catch (cause) {
         const error = ioError(cause, "write an index", name, this.#segmentBytes);
         // A full disk costs the index only, and what was written of it is given back.
@@ -355,9 +358,34 @@ export class LocalLog implements Log {
         throw error;
       } finally {
         await file.close().catch(() => {});
-        giveBack(bytes.buffer);
       }
     });
+  }
+
+  /** A piece at a time, and others meanwhile: some are of many megabytes. */
+  async #writeIndexTo(file: DiskFile, segment: number, index: Uint8Array, isEncrypted: boolean): Promise<void> {
+    const leadBytes = isEncrypted ? SALT_BYTES : 0;
+    const buffer = new Uint8Array(leadBytes + Math.min(index.byteLength, INDEX_PIECE_BYTES) + FOOTER_BYTES);
+    const encrypt = isEncrypted ? this.#encryption.beginIndex(buffer.subarray(0, leadBytes)) : undefined;
+    let checksum = 0;
+    let sizeBytes = 0;
+    let start = 0; // in the index
+    let at = leadBytes; // in the buffer
+    do {
+      const piece = index.subarray(start, start + INDEX_PIECE_BYTES);
+      start += piece.byteLength;
+      buffer.set(piece, at);
+      encrypt?.(buffer.subarray(at, at + piece.byteLength));
+      const endOfPiece = at + piece.byteLength;
+      checksum = indexChecksum(buffer.subarray(0, endOfPiece), checksum);
+      const offset = this.#segmentBytes + sizeBytes;
+      sizeBytes += endOfPiece;
+      const isLast = start === index.byteLength;
+      const end = isLast ? endOfPiece + FOOTER_BYTES : endOfPiece;
+      if (isLast) putFooter(buffer.subarray(endOfPiece, end), { segment, sizeBytes, checksum, isEncrypted });
+      await file.write(buffer.subarray(0, end), offset);
+      at = 0;
+    } while (start < index.byteLength);
   }
 
   async readIndex(segment: number): Promise<Uint8Array | undefined> {

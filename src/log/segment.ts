@@ -110,15 +110,27 @@ export async function checkHeader(file: DiskFile, segment: number, log: Manifest
   return version < SEEDED_VERSION ? 0 : recordSeed(log);
 }
 
-/** @param bytes the index, encrypted if it is to be, and behind it the room for its footer, which this fills */
-export function putFooter(segment: number, bytes: Uint8Array, isEncrypted: boolean): void {
-  const index = bytes.subarray(0, bytes.byteLength - FOOTER_BYTES);
-  const footer = bytes.subarray(index.byteLength);
+/** @param before of what comes before these bytes */
+export function indexChecksum(bytes: Uint8Array, before: number): number {
+  return crc32(bytes, before);
+}
+
+/** Fills the footer of an index, which is as it stands before it. @param checksum CRC-32 of that */
+export function putFooter(
+  footer: Uint8Array,
+  index: {
+    readonly segment: number;
+    readonly sizeBytes: number;
+    readonly checksum: number;
+    readonly isEncrypted: boolean;
+  },
+): void {
+  const { segment, sizeBytes, checksum, isEncrypted } = index;
   const view = viewOf(footer);
   footer.set(new TextEncoder().encode(isEncrypted ? FOOTER_MAGIC_ENCRYPTED : FOOTER_MAGIC));
-  view.setBigUint64(8, BigInt(index.byteLength), true);
+  view.setBigUint64(8, BigInt(sizeBytes), true);
   view.setUint32(16, segment, true);
-  view.setUint32(20, crc32(index), true);
+  view.setUint32(20, checksum, true);
   view.setUint32(28, crc32c(footer.subarray(0, 28)), true);
 }
 
