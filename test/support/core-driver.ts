@@ -84,7 +84,7 @@ export interface Answer {
 class DriverQueue implements MoveSource {
   readonly account = "000000000000";
   readonly region = "local";
-  readonly index: number;
+  index: number; // a purge gives it another
   isGone = false;
   moveTasks: readonly MoveTask[];
 
@@ -109,10 +109,12 @@ export class CoreDriver {
   readonly #waiters = new Map<number, number>();
   #nextToken = 1;
   #nextMessage = 1;
+  #nextNumber: number;
 
-  /** A queue's index and number are its place in `specs`, from 1. */
+  /** A queue's index and number are its place in `specs`, from 1, until it is purged. */
   constructor(specs: readonly QueueSpec[], sizes: CoreSizes = SIZES) {
     this.#specs = [...specs];
+    this.#nextNumber = specs.length + 1;
     this.#sizes = sizes;
     this.#core = Core.load(MODULE, sizes);
     this.#core.beginReplay(START_MS);
@@ -161,13 +163,17 @@ export class CoreDriver {
   }
 
   spec(queue: string): QueueSpec {
-    return this.#specs[this.#index(queue) - 1] as QueueSpec;
+    return this.#specs[this.#place(queue)] as QueueSpec;
+  }
+
+  #place(queue: string): number {
+    const found = this.#specs.findIndex((spec) => spec.name === queue);
+    assert(found >= 0, `there is a queue ${queue}`);
+    return found;
   }
 
   #index(queue: string): number {
-    const found = this.#specs.findIndex((spec) => spec.name === queue);
-    assert(found >= 0, `there is a queue ${queue}`);
-    return found + 1;
+    return (this.#queues[this.#place(queue)] as DriverQueue).index;
   }
 
   #giveRules(spec: QueueSpec): void {
@@ -181,7 +187,7 @@ export class CoreDriver {
       retentionMs: spec.retentionMs,
       receiveMax: spec.receiveMax,
       deadLetters: spec.deadLetters === undefined ? 0 : this.#index(spec.deadLetters),
-      sourceNumber: index,
+      sourceNumber: this.#place(spec.name) + 1,
       inFlightMax: spec.inFlightMax,
       messageBytesMax: spec.messageBytesMax ?? 1_048_576,
     });
@@ -189,8 +195,7 @@ export class CoreDriver {
 
   /** SetQueueAttributes. */
   set(queue: string, change: Partial<QueueSpec>): void {
-    const index = this.#index(queue);
-    this.#specs[index - 1] = { ...this.spec(queue), ...change };
+    this.#specs[this.#place(queue)] = { ...this.spec(queue), ...change };
     this.#giveRules(this.spec(queue));
     this.#tick();
   }
@@ -344,7 +349,20 @@ export class CoreDriver {
   }
 
   #queue(name: string): DriverQueue {
-    return this.#queues[this.#index(name) - 1] as DriverQueue;
+    return this.#queues[this.#place(name)] as DriverQueue;
+  }
+
+  /** PurgeQueue, where nobody polls: the queue begins anew beside its messages, which go. */
+  protected purged(name: string, onMoved: (oldIndex: number) => void): void {
+    const queue = this.#queue(name);
+    const oldIndex = queue.index;
+    queue.index = this.#core.openQueue(this.#nextNumber++);
+    assert(queue.index !== 0, "the core has room");
+    for (const spec of this.#specs) if (spec.name === name || spec.deadLetters === name) this.#giveRules(spec);
+    this.#logQueue(queue);
+    onMoved(oldIndex);
+    assert(this.#core.dropQueue(oldIndex), "the log has room");
+    this.#tick();
   }
 
   /** DeleteQueue. */
@@ -482,16 +500,21 @@ export class CoreDriver {
     core.beginReplay(this.#instant());
     let replayedTo = SEGMENT_HEADER_BYTES;
     const seen = new Map<number, DriverQueue>();
+    const numbers = new Map<number, number>();
     const onQueue = (dropped: boolean, record: Buffer): void => {
       const index = record.readUInt32LE(24);
-      if (dropped) seen.delete(index);
-      else
+      const number = record.readUInt32LE(28);
+      if (!dropped) numbers.set(index, number);
+      else if (numbers.get(index) === number) seen.delete(index); // otherwise the place is another's by now
+      if (!dropped)
         seen.set(index, new DriverQueue(index, JSON.parse(record.toString("utf8", 40, 40 + record.readUInt32LE(32)))));
     };
     for (const segment of this.#segments()) replayedTo = this.#replaySegment(core, segment, onQueue);
     this.#core = core;
-    for (const index of seen.keys()) this.#giveRules(this.#specs[index - 1] as QueueSpec);
     this.#queues = this.#queues.map((queue) => seen.get(queue.index) ?? queue);
+    this.#specs.forEach((spec, i) => {
+      if (seen.has((this.#queues[i] as DriverQueue).index)) this.#giveRules(spec);
+    });
     for (const queue of this.#queues)
       assert(seen.has(queue.index) !== queue.isGone, "what queues there are is in the log");
     assert(core.finishReplay(this.#instant(), replayedTo), "the core has room");
@@ -636,8 +659,12 @@ export class CoreDriver {
   indexOf(queue: string): number {
     return this.#index(queue);
   }
+  /** As receipt handles and messages' sources have it: it lasts through a purge. */
+  numberOf(queue: string): number {
+    return this.#place(queue) + 1;
+  }
   nameOf(index: number): string {
-    return (this.#specs[index - 1] as QueueSpec).name;
+    return (this.#specs[this.#queues.findIndex((queue) => queue.index === index)] as QueueSpec).name;
   }
   /** What was decided is written and acknowledged. */
   flush(): void {

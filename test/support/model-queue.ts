@@ -10,7 +10,7 @@ const DEDUP_WINDOW_MS = 300_000;
 const ATTEMPT_WINDOW_MS = 300_000;
 
 /** Why a subscription has lost a message: one of these. */
-export type Lost = readonly ("EXPIRED" | "GROUP_FAILED" | "SETTLED_ELSEWHERE")[];
+export type Lost = readonly ("EXPIRED" | "GROUP_FAILED" | "SETTLED_ELSEWHERE" | "PURGED")[];
 
 /** Whoever has a message that was pushed. */
 export interface Holder {
@@ -62,11 +62,13 @@ function newMessage(body: string, groupId: string | undefined, nowMs: number, de
 
 export class ModelQueue {
   readonly spec: QueueSpec;
+  /** Whether who comes first on a fair queue is judged: not where several are served at one instant, in turn. */
+  judgesTenants = true;
   readonly #deadLetters: ModelQueue | undefined;
   #messages: ModelMessage[] = []; // in the order in which they came
   readonly #sent = new Map<string, number>(); // deduplication key -> when its window ends
   readonly #attempts = new Map<string, Attempt>();
-  readonly #fair = new ModelFair(); // standard queues
+  #fair = new ModelFair(); // standard queues
   #going: ReadonlySet<string> = new Set(); // to the dead-letter queue, as is known before why
   /** Told of what a watch is told of, if time goes from one instant at which something is due to the next. */
   onEvent: (kind: EventKind, message: ModelMessage) => void = () => {};
@@ -104,6 +106,16 @@ export class ModelQueue {
       this.#lose(each, ["EXPIRED"], false, nowMs);
     }
     this.#keep(({ sentMs }) => sentMs + this.spec.retentionMs > nowMs, nowMs);
+  }
+
+  /** All of it goes, and what is known of what was sent before. */
+  purge(nowMs: number): void {
+    for (const message of this.#messages) message.holder?.lost(message, ["PURGED"]);
+    this.#messages = [];
+    this.#sent.clear();
+    this.#attempts.clear();
+    this.#fair = new ModelFair();
+    this.#fair.pass([], this.spec.retentionMs, nowMs);
   }
 
   /** Everything else goes. */
@@ -197,6 +209,7 @@ export class ModelQueue {
     message.isOut = true;
     message.holder = holder;
     this.onEvent("DELIVERED", message);
+    this.#settle(nowMs);
     return message;
   }
 
@@ -402,7 +415,7 @@ export class ModelQueue {
       }
       if (!this.spec.fifo) {
         const problem = this.#fair.take(message, available, this.#inFlight(nowMs, taken));
-        if (problem !== undefined) return problem;
+        if (problem !== undefined && this.judgesTenants) return problem;
       }
       available.splice(available.indexOf(message), 1);
       message.receiveCount++;

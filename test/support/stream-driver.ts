@@ -61,6 +61,7 @@ export interface PublishOutcome {
 interface Subscribed {
   readonly cell: number;
   readonly token: number;
+  readonly queue: string;
   readonly notes: string[];
 }
 
@@ -81,6 +82,7 @@ export class StreamDriver extends CoreDriver {
   readonly #subscriptions = new Map<string, Subscribed>();
   readonly #byToken = new Map<number, string>();
   #nextToken = 1;
+  readonly #watched = new Set<string>();
   onRevoke: (subscription: string, number: number, reason: string) => void = () => {};
   onMessage: (subscription: string, number: number, message: DeliveredMessage) => void = () => {};
   /** Told of a Deliver, after each of its messages. */
@@ -113,7 +115,7 @@ export class StreamDriver extends CoreDriver {
       groupInFlight: options.group ?? 1,
     });
     assert(cell !== 0, "the core has room");
-    this.#subscriptions.set(name, { cell, token, notes: [] });
+    this.#subscriptions.set(name, { cell, token, queue: options.queue, notes: [] });
     this.#byToken.set(token, name);
   }
 
@@ -154,6 +156,7 @@ export class StreamDriver extends CoreDriver {
   override restart(endPosition?: number): void {
     this.#subscriptions.clear();
     this.#byToken.clear();
+    this.#watched.clear();
     super.restart(endPosition);
   }
   outstanding(name: string): string {
@@ -169,10 +172,24 @@ export class StreamDriver extends CoreDriver {
     return this.#of(name).notes.splice(0).join(" | ");
   }
 
+  /** PurgeQueue, where nobody polls: subscriptions and the watch go with the queue to its new place. */
+  purge(queue: string): void {
+    this.purged(queue, (oldIndex) => {
+      for (const each of this.#subscriptions.values()) {
+        if (each.queue === queue) this.streams.move(each.cell, this.indexOf(queue));
+      }
+      if (!this.#watched.has(queue)) return;
+      this.streams.closeWatch(oldIndex);
+      assert(this.streams.openWatch(this.indexOf(queue), true), "the core has room");
+    });
+    this.#serve();
+  }
+
   // --- watches ---
 
   watch(queue: string): void {
     assert(this.streams.openWatch(this.indexOf(queue), true), "the core has room");
+    this.#watched.add(queue);
   }
 
   /** What has happened since this was asked last to messages of queues that are watched: "queue KIND body#receives". */
