@@ -38,12 +38,14 @@ function malformed(what: string): ConnectionError {
 
 let cursor = 0;
 
+const SIZE_FACTOR_MAX = 128 ** 4; // of the fifth byte
+
 /** A varint of at most 32 bits at `cursor`. */
 function readSize(bytes: Uint8Array, end: number): number {
   let value = 0;
-  for (let shift = 0; shift < 35 && cursor < end; shift += 7) {
+  for (let factor = 1; factor <= SIZE_FACTOR_MAX && cursor < end; factor *= 128) {
     const byte = bytes[cursor++] as number;
-    value += (byte & 127) * 2 ** shift;
+    value += (byte & 127) * factor;
     if (byte < 128) return value;
   }
   throw malformed("An envelope's size cannot be read");

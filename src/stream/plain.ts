@@ -19,6 +19,8 @@ const BYTES_2 = 0x12;
 const ENVELOPE_BYTES_MAX = 64;
 const UINT32_MAX = 0xffff_ffff;
 
+const FACTOR_MAX = 2 ** 49; // of the eighth byte
+
 let cursor = 0;
 
 /** A varint at `cursor`, to 2^53 - 1; NaN for others. */
@@ -28,7 +30,7 @@ function readNumber(bytes: Uint8Array, end: number): number {
     const byte = bytes[cursor++] as number;
     value += (byte & 127) * factor;
     if (byte < 128) return value <= Number.MAX_SAFE_INTEGER ? value : Number.NaN;
-    if (factor > 2 ** 49) break;
+    if (factor > FACTOR_MAX) break;
   }
   return Number.NaN;
 }
