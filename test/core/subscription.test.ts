@@ -64,6 +64,22 @@ test("automatic credit bounds what is out, and settling makes room, by whichever
   expect(d.outstanding("s")).toBe("3-4");
 });
 
+test("so it does in bytes: nothing goes out while as many are out, however many messages there is credit for", () => {
+  const d = driver();
+  d.subscribe("s", { queue: "main" });
+  for (let i = 0; i < 6; i++) d.send("main", [{ body: "x".repeat(1000) }]);
+  d.credit("s", 100, { bytes: 2500, auto: true });
+  expect(d.outstanding("s")).toBe("1-3"); // the third goes beyond it
+  expect(d.settle("s", "ack", "1")).toBe("1");
+  expect(d.outstanding("s")).toBe("2-4");
+  expect(d.settle("s", "ack", "3-4")).toBe("2");
+  expect(d.outstanding("s")).toBe("2 5-6");
+  d.credit("s", 100, { bytes: 0, auto: true });
+  d.send("main", [{ body: "y" }]);
+  expect(d.settle("s", "ack", "2 5-6")).toBe("3");
+  expect(d.outstanding("s")).toBe("");
+});
+
 test("a message stays out as long as the session lives, to the end of its processing time", () => {
   const d = driver();
   d.subscribe("s", { queue: "main", visibilityMs: 1_000, processingMs: 60_000 });
