@@ -194,10 +194,10 @@ export function queueQuietDelayed(index: u32): u32 { return fair.quietCount(inde
 export function queueQuietSentMs(index: u32): f64 { return <f64>fair.firstQuietSentMs(index); }
 
 // --- messages ------------------------------------------------------------------------------------------------------
-/** Whether there is memory for another batch. */
 /** Changes nothing that counts: makes ready what the next commands are likely to need. */
 export function prepare(): void { slab.prepareSlots(); }
 
+/** Whether there is memory for another batch. */
 export function hasSendMemory(): bool { return slab.couldHaveSlots(sending.BATCH_MAX); }
 
 /** `count` entries in the input region. @returns send.ts: OK, BUSY or FULL */

@@ -139,11 +139,11 @@ export class Core {
 
   // --- send ---
 
-  /** Whether there is memory for another batch of messages. */
   /** Makes ready what the next sends are likely to need, for a moment at which nobody waits. */
   prepare(): void {
     this.#wasm.prepare();
   }
+  /** Whether there is memory for another batch of messages. */
   get hasSendMemory(): boolean {
     return this.#wasm.hasSendMemory() !== 0;
   }
