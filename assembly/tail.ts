@@ -5,7 +5,7 @@
 //
 //   ring ├────────────────────────────────────────┤ margin ├────────┤
 //                 taken ▲        ▲ head
-//   durable <= taken <= head; what lies before head - tailBytes has been overwritten
+//   durable <= taken <= head <= reached; what lies before reached - tailBytes has been overwritten
 //
 // Records never cross a segment: when the next one does not fit, a SEAL fills the segment, and the next starts with a
 // START. It tells the sequence number to come: whatever had the numbers before may have left the log by the next start,
@@ -24,6 +24,7 @@ export let segmentHeaderBytes: u64 = 0;
 
 export let head: u64 = 0; // where the next record goes
 let started: u64 = 0; // nothing before this is in the ring
+let reached: u64 = 0; // the ring has been written to up to here: a record that is begun may end earlier, or never be
 let taken: u64 = 0; // handed out for writing up to here
 export let durable: u64 = 0;
 let wrappedAt: u64 = 0; // the last record boundary at which the ring started over
@@ -41,7 +42,7 @@ export function open(tail: u32, segment: u32, segmentHeader: u32): bool {
 
 /** The log ends at `position`, everything before it on disk. */
 export function startAt(position: u64): void {
-  head = taken = durable = started = wrappedAt = position;
+  head = taken = durable = started = reached = wrappedAt = position;
 }
 
 export function setNextNumber(number: u64): void {
@@ -77,7 +78,7 @@ export function segmentRoom(): f64 {
 
 /** Where the record at `position` is in memory; 0 when it is not any more. */
 export function find(position: u64): usize {
-  return position >= started && position < head && head <= position + tailBytes ? address(position) : 0;
+  return position >= started && position < head && reached <= position + tailBytes ? address(position) : 0;
 }
 
 function seal(start: u64, size: u32, kind: u32): void {
@@ -92,6 +93,7 @@ function seal(start: u64, size: u32, kind: u32): void {
   head = start + ((<u64>size + 7) & ~7);
   // The record ran past the end of the ring: the next one starts at the front.
   if (start / tailBytes != head / tailBytes) wrappedAt = head;
+  if (head > reached) reached = head;
 }
 
 /** Whether records of `bytes` in all fit the segment being written. A SEAL must still fit behind them. */
@@ -115,6 +117,8 @@ export function begin(size: u32): usize {
   if (!fitsSegment(size)) endSegment();
   const p = address(head);
   store<u64>(p + ((<usize>size - 1) & ~7), 0); // padding
+  const end = head + ((<u64>size + 7) & ~7);
+  if (end > reached) reached = end;
   return p;
 }
 

@@ -643,6 +643,21 @@ export class CoreDriver {
     kept.endOffset += bytes.byteLength;
   }
 
+  /** Where records are that the core has in memory still, and not as they went to the log. */
+  damagedInMemory(): number[] {
+    const damaged: number[] = [];
+    for (const [segment, { bytes, endOffset }] of this.#log) {
+      for (let offset = SEGMENT_HEADER_BYTES; offset < endOffset; ) {
+        const recordBytes = (bytes.readUIntLE(offset + 4, 3) + 7) & ~7;
+        const position = segment * SEGMENT_BYTES + offset;
+        const inMemory = this.#core.recentRecord(position, recordBytes);
+        if (inMemory?.equals(bytes.subarray(offset, offset + recordBytes)) === false) damaged.push(position);
+        offset += recordBytes;
+      }
+    }
+    return damaged;
+  }
+
   // --- for what else a test asks of the core ---
 
   /** A receipt that was come by in another way than by a receive. */

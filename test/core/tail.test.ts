@@ -1,0 +1,36 @@
+// The log's newest bytes in memory: what is read there is what went to disk, up to the far end of them.
+import { expect, test } from "vitest";
+import { CoreDriver, STANDARD } from "../support/core-driver.ts";
+
+const TAIL_BYTES = 4 * 1024 * 1024;
+const BODY = "b".repeat(700);
+
+test.each<[string, (driver: CoreDriver, receipts: string[]) => void]>([
+  ["a receive, whose record is shorter than it might have been", (driver) => driver.receive("main", 1, 30_000)],
+  ["deletes of fewer messages than were asked for", (driver, receipts) => driver.delete("main", receipts[0] as string)],
+  [
+    "a deadline, of which there might have been a thousand",
+    (driver) => {
+      driver.receive("main", 1, 10);
+      driver.advanceTo(driver.nowMs + 20);
+    },
+  ],
+])("%s: nothing that is still in memory is touched", (_, step) => {
+  const driver = new CoreDriver([STANDARD]);
+  driver.send("main", [{ body: BODY }]);
+  const receipts = driver.receive("main", 1, 600_000) as string[];
+  driver.delete("main", receipts[0] as string);
+  // Once around, so that the far end is where the next records begin.
+  for (let sentBytes = 0; sentBytes < TAIL_BYTES + 100_000; sentBytes += 8_000) {
+    driver.send(
+      "main",
+      Array.from({ length: 10 }, () => ({ body: BODY })),
+    );
+  }
+  for (let i = 0; i < 40; i++) {
+    step(driver, receipts);
+    expect(driver.damagedInMemory()).toEqual([]);
+    // Records of many lengths: their beginnings come to lie everywhere.
+    driver.send("main", [{ body: BODY.slice(0, 8 + ((i * 24) % 600)) }]);
+  }
+});
