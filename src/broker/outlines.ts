@@ -9,6 +9,8 @@ import { giveBack, pages } from "../base/pages.ts";
 import type { Core } from "../core/core.ts";
 
 const PIECE_BYTES = 1024 * 1024;
+/** Farther back it is far from the processor, too. */
+const LAG_BYTES = 4 * 1024 * 1024;
 /** Of segments that nobody has come to use: beyond it the oldest are forgotten. */
 const KEPT_MAX = 32;
 
@@ -32,7 +34,7 @@ export class Outlines {
     this.#core = parts.core;
     this.#segmentBytes = parts.segmentBytes;
     this.#headerBytes = parts.headerBytes;
-    this.#lagBytes = parts.tailBytes / 2;
+    this.#lagBytes = Math.min(LAG_BYTES, parts.tailBytes / 2);
     const { endPosition } = parts;
     const offset = endPosition % parts.segmentBytes;
     const isBegun = offset > parts.headerBytes;
