@@ -25,10 +25,18 @@ export function machine(): string {
   );
 }
 
-/** @param share 0.5 is the median */
+/**
+ * Between two values it is on the straight line from one to the other, so that the median of an even number is the mean of
+ * the middle two.
+ * @param share from 0, the least, to 1, the most; 0.5 is the median
+ * @returns NaN of no values
+ */
 export function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  const sorted = Float64Array.from(values).sort();
+  const place = (sorted.length - 1) * share;
+  const below = sorted[Math.floor(place)] ?? Number.NaN;
+  const above = sorted[Math.ceil(place)] ?? Number.NaN;
+  return below + (above - below) * (place % 1);
 }
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 

@@ -1,4 +1,5 @@
 // What a run leaves behind: a row for each measurement, and where from.
+import { median } from "../support.ts";
 import type { Role } from "./server.ts";
 
 export interface Row {
@@ -98,11 +99,8 @@ export function medians(rows: readonly Row[]): Record<string, number> | undefine
   const names = new Set(good.flatMap(({ figures }) => Object.keys(figures)));
   return Object.fromEntries(
     [...names].map((name) => {
-      const values = good
-        .map(({ figures }) => figures[name] ?? Number.NaN)
-        .filter((value) => !Number.isNaN(value))
-        .sort((a, b) => a - b);
-      return [name, values[Math.floor(values.length / 2)] ?? Number.NaN];
+      const values = good.map(({ figures }) => figures[name] ?? Number.NaN).filter((value) => !Number.isNaN(value));
+      return [name, median(values)];
     }),
   );
 }
