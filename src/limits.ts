@@ -33,7 +33,7 @@ export const PEEK_BYTES_MAX = 8 * MiB; // of their records, and one message more
 export const RECORD_BYTES_MAX = 2 * MiB; // one log record, header included
 export const SEGMENT_BYTES = 64 * MiB; // one log file, data area
 export const SEGMENT_HEADER_BYTES = 4 * KiB; // records start here in every segment
-export const TAIL_BYTES = 32 * MiB;
+export const TAIL_BYTES = 32 * MiB; // the log's newest bytes, kept in memory: write buffer and read cache
 export const READ_CACHE_BYTES = 16 * MiB; // of the log, read back: records that are received after they left the tail
 export const MEMORY_BYTES_MAX = 3584 * MiB; // the core's whole memory
 

@@ -6,7 +6,7 @@ export function pages(byteLength: number): ArrayBuffer {
   return new ArrayBuffer(byteLength, { maxByteLength: byteLength });
 }
 
-/** Gives pages back at once: what waits for the collector counts as memory in use, and brings a collection on. */
+/** Gives the memory of a buffer back at once: what waits for the collector counts as memory in use, and brings a collection on. */
 export function giveBack(buffer: ArrayBufferLike): void {
   if (buffer instanceof ArrayBuffer) buffer.transferToFixedLength(0);
 }

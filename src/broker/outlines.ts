@@ -9,7 +9,7 @@ import { giveBack, pages } from "../base/pages.ts";
 import type { Core } from "../core/core.ts";
 
 const PIECE_BYTES = 1024 * 1024;
-/** Farther back it is far from the processor, too. */
+/** Farther back, what is read once more has left the processor's caches. */
 const LAG_BYTES = 4 * 1024 * 1024;
 /** Of segments that nobody has come to use: beyond it the oldest are forgotten. */
 const KEPT_MAX = 32;

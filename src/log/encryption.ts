@@ -13,6 +13,7 @@
 //
 // A stored index that is encrypted has its own salt, for it may be written again: 16 bytes salt · n bytes ciphertext.
 import { assert } from "../base/assert.ts";
+import { giveBack } from "../base/pages.ts";
 import type { Keystream, KeystreamAt, LogCipher, LogKey } from "./cipher.ts";
 import { LogError } from "./errors.ts";
 import { type Epoch, MANIFEST, type Manifest, type ManifestFile } from "./manifest.ts";
@@ -141,14 +142,8 @@ function apply(keystream: Keystream, bytes: Uint8Array, into = bytes): void {
   for (let start = 0; start < bytes.byteLength; start += STEP_BYTES) {
     const result = keystream(bytes.subarray(start, start + STEP_BYTES));
     into.set(result, start);
-    giveBack(result);
+    // Small, and given back at once: the next one gets the same memory, still in the processor's cache. Measured: 4.6 GB/s
+    // instead of 3.1.
+    if (result.buffer.byteLength === result.byteLength) giveBack(result.buffer);
   }
-}
-
-/**
- * Frees the memory of a result at once instead of with the collector: the next one gets it again while it is in the
- * processor's cache, and nothing piles up that would bring a collection on. Measured: 4.6 GB/s instead of 3.1.
- */
-function giveBack({ buffer, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }

@@ -536,7 +536,6 @@ export class CoreDriver {
     for (const segment of bare) {
       const outline = this.#outline(segment);
       const index = outline?.map((part) => Buffer.from(this.#core.indexOutline(part, segment)));
-
       (this.#log.get(segment) as { index?: Buffer }).index = Buffer.concat(index ?? [this.#survey(segment, true)]);
     }
     return bare.length;
