@@ -406,6 +406,34 @@ test("an index is stored behind the data; a damaged one is none", async () => {
   expect(opened.notes.at(-1)).toContain("its checksum does not fit");
 });
 
+test.each([0, 1, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, 700_000])(
+  "an index of %i bytes is stored whole, in however many pieces",
+  async (sizeBytes) => {
+    const disk = new FakeDisk();
+    const opened = await open(disk);
+    await fillUpTo(opened, 2);
+    const index = Uint8Array.from({ length: sizeBytes }, (_, i) => (i * 31) ^ (i >>> 8));
+    const given = index.slice();
+    await opened.log.writeIndex(1, given);
+    expect(Buffer.compare(given, index)).toBe(0); // encrypted is a copy
+    expect(Buffer.compare((await opened.log.readIndex(1)) as Uint8Array, index)).toBe(0);
+  },
+);
+
+test("an index whose last pieces are missing is none", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  await fillUpTo(opened, 2);
+  await opened.log.writeIndex(1, new Uint8Array(600_000).fill(7));
+  const whole = disk.bytesOf(segmentName(1)).slice();
+  for (const endBytes of [256 * 1024, 512 * 1024, 599_000]) {
+    const cut = FakeDisk.of(new Map([...disk.files(), [segmentName(1), whole.slice(0, SEGMENT_BYTES + endBytes)]]));
+    const again = await open(cut);
+    expect(await again.log.readIndex(1)).toBeUndefined();
+    expect(again.codec.seen).toEqual(opened.writer.written);
+  }
+});
+
 test("a full disk costs an index, not the log", async () => {
   const disk = new FakeDisk();
   const opened = await open(disk);
