@@ -13,7 +13,7 @@ import { ModelSubscription, type SubscriptionSpec } from "../support/model-subsc
 import { StreamDriver } from "../support/stream-driver.ts";
 
 /** A larger number for a long run. */
-const RUN_COUNT = Number(process.env["WASQ_MODEL_RUNS"] ?? 45);
+const RUN_COUNT = Number(process.env["WASQ_MODEL_RUNS"] ?? 60);
 /** The same in every run, another one in every long run; that of a failure plays it again. */
 const SEED = process.env["WASQ_MODEL_SEED"] ?? (process.env["WASQ_MODEL_RUNS"] === undefined ? "1" : undefined);
 /** A failure is told as it is; a long run looks for a shorter one, which takes a minute. */
@@ -137,6 +137,19 @@ interface Poll {
   readonly endsMs: number;
 }
 
+/** How often what a run is for has happened in it. */
+const NONE_YET = {
+  delivered: 0,
+  revoked: 0,
+  resumed: 0,
+  polled: 0,
+  moved: 0,
+  indexed: 0,
+  reclaimed: 0,
+  again: 0,
+  purged: 0,
+};
+
 class Pair {
   readonly #driver: StreamDriver;
   readonly #main: ModelQueue;
@@ -152,17 +165,7 @@ class Pair {
   #said: { readonly name: string; readonly judge: () => string | undefined }[] = [];
   #frame: Delivered[] = [];
   #events: string[] = [];
-  readonly counts = {
-    delivered: 0,
-    revoked: 0,
-    resumed: 0,
-    polled: 0,
-    moved: 0,
-    indexed: 0,
-    reclaimed: 0,
-    again: 0,
-    purged: 0,
-  };
+  readonly counts = { ...NONE_YET };
 
   readonly #isGrouped: boolean;
 
@@ -540,17 +543,7 @@ test.for<[string, Partial<QueueSpec>, { isFair: boolean }?]>([
   { timeout: RUN_COUNT * 2_000 },
   ([, change, { isFair } = { isFair: false }]) => {
     const main = { ...STANDARD, retentionMs: 61_357, ...change };
-    const sums: Pair["counts"] = {
-      delivered: 0,
-      revoked: 0,
-      resumed: 0,
-      polled: 0,
-      moved: 0,
-      indexed: 0,
-      reclaimed: 0,
-      again: 0,
-      purged: 0,
-    };
+    const sums = { ...NONE_YET };
     fc.assert(
       fc.property(
         fc.array(command, { minLength: COMMAND_COUNT, maxLength: COMMAND_COUNT, size: "max" }),
