@@ -24,6 +24,8 @@ const AT_ONCE_BYTES = 32 * 1024;
 /** So much goes to disk beside what is on its way there, and while more is still being read. */
 const BESIDE_BYTES = 512 * 1024;
 const BESIDE_SHARE = 1 / 32; // of a segment, at most
+/** With every such part of that, what nobody waits for is done: it takes a turn of the loop, too much for a few messages. */
+const TIDY_SHARE = 1 / 8;
 const RELEASED_KEPT_MAX = 1024;
 const FILLING_BYTES_MAX = 1024 * 1024; // of nothing, at a time
 
@@ -51,6 +53,7 @@ export class Turn {
   #appendCount = 0; // under way
   #scheduled = false;
   #isTidying = false;
+  #tidiedTo: number; // what had been taken when that was done last
   #stopped = false;
   #failure: Error | undefined; // of the log: nothing gets there any more
   readonly #flushing = new Set<(failure: Error) => void>();
@@ -86,6 +89,7 @@ export class Turn {
     this.#besideBytes = Math.min(BESIDE_BYTES, parts.segmentBytes * BESIDE_SHARE);
     this.#durable = parts.durablePosition;
     this.#taken = parts.durablePosition;
+    this.#tidiedTo = parts.durablePosition;
     this.#marked = parts.durablePosition;
     this.#drain = parts.drain;
     this.#onWriting = parts.onWriting;
@@ -213,7 +217,7 @@ export class Turn {
     } catch (error) {
       appended = Promise.reject(error);
     }
-    this.#tidySoon();
+    if (end - this.#tidiedTo >= this.#besideBytes * TIDY_SHARE) this.#tidySoon();
     appended.then(
       () => {
         this.#appendCount--;
@@ -237,6 +241,7 @@ export class Turn {
     setImmediate(() => {
       this.#isTidying = false;
       if (this.#stopped) return;
+      this.#tidiedTo = this.#taken;
       this.#core.prepare();
       this.#onWriting();
     });
