@@ -1,0 +1,79 @@
+// The core and its model side by side: two queues in each, and whoever waits at them.
+import { type QueueSpec, STANDARD } from "../../support/core-driver.ts";
+import { ModelQueue } from "../../support/model-queue.ts";
+import type { ModelSubscription } from "../../support/model-subscription.ts";
+import { StreamDriver } from "../../support/stream-driver.ts";
+
+/** How often what a run is for has happened in it. */
+export const NONE_YET = {
+  delivered: 0,
+  revoked: 0,
+  resumed: 0,
+  polled: 0,
+  moved: 0,
+  indexed: 0,
+  reclaimed: 0,
+  again: 0,
+  purged: 0,
+};
+
+export interface Poll {
+  readonly token: number;
+  readonly queue: ModelQueue;
+  readonly count: number;
+  readonly visibilityMs: number;
+  readonly endsMs: number;
+}
+
+export class Both {
+  readonly driver: StreamDriver;
+  readonly main: ModelQueue;
+  readonly dead: ModelQueue;
+  readonly subscriptions = new Map<string, ModelSubscription>();
+  readonly polls: Poll[] = [];
+  /** That were handed out, the newest last. */
+  readonly receipts: string[] = [];
+  readonly counts = { ...NONE_YET };
+
+  constructor(main: QueueSpec) {
+    const dead = { ...STANDARD, name: "dead", fifo: main.fifo, retentionMs: 90_059 };
+    this.driver = new StreamDriver([dead, main]);
+    this.dead = new ModelQueue(dead, undefined);
+    this.main = new ModelQueue(main, main.deadLetters === undefined ? undefined : this.dead);
+    for (const queue of this.queues) queue.judgesTenants = false;
+  }
+
+  get queues(): readonly ModelQueue[] {
+    return [this.main, this.dead];
+  }
+  get nowMs(): number {
+    return this.driver.nowMs;
+  }
+  get hasDeadLetters(): boolean {
+    return this.main.spec.deadLetters !== undefined;
+  }
+  get liveCount(): number {
+    return this.main.count + this.dead.count;
+  }
+
+  state(): [unknown, unknown] {
+    const { driver, nowMs, queues } = this;
+    const names = queues.map(({ spec }) => spec.name);
+    const seen = names.map((queue) =>
+      (["visible", "held", "delayed"] as const).flatMap((what) => driver.peek(queue, what, 100)).flat(),
+    );
+    const subscriptions = [...this.subscriptions];
+    return [
+      [
+        names.map((queue) => driver.counts(queue)),
+        seen.map((each) => each.sort()),
+        subscriptions.map(([name]) => [name, driver.last(name), driver.outstanding(name)]),
+      ],
+      [
+        queues.map((queue) => queue.counts(nowMs)),
+        queues.map((queue) => queue.all(nowMs).sort()),
+        subscriptions.map(([name, { last, outstanding }]) => [name, last, outstanding]),
+      ],
+    ];
+  }
+}
