@@ -53,6 +53,10 @@ for (const name of reached) {
   writeFileSync(join(TYPES, `${name}.d.ts`), text.replaceAll(/(from "\.\/[^"]+)\.ts"/g, '$1.js"'));
 }
 rmSync(made, { recursive: true });
+// Who imports the files by their path has the declarations where a compiler looks for them: beside them.
+for (const name of ["index", "consumer"]) {
+  writeFileSync(join(TARGET, `${name}.d.ts`), `export * from "./types/${name}.js";\n`);
+}
 cpSync(join(SOURCE, "README.md"), join(TARGET, "README.md"));
 cpSync(join(ROOT, "LICENSE"), join(TARGET, "LICENSE"));
 const entry = (name) => ({ types: `./types/${name}.d.ts`, default: `./${name}.js` });

@@ -1,6 +1,6 @@
 // What people install: build/out/client, as `npm run build` leaves it.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -112,6 +112,15 @@ describe("the bundle", () => {
     const nodenext = ["--module", "nodenext", "--moduleResolution", "nodenext"];
     expect(compile("browser.ts", USER, [...browser, ...bundler])).toBe("");
     expect(compile("node.ts", USER, [...nodeTypes, ...nodenext])).toBe("");
+
+    // The folder copied beside the code, and imported by its path.
+    cpSync(CLIENT, join(project, "client"), { recursive: true });
+    const beside = USER.replace('"wasq-client"', '"./client/index.js"').replace(
+      '"wasq-client/consumer"',
+      '"./client/consumer.js"',
+    );
+    expect(compile("beside.ts", beside, [...browser, ...bundler])).toBe("");
+    expect(compile("beside-node.ts", beside, [...nodeTypes, ...nodenext])).toBe("");
 
     const wrong = MISTAKES.map(([expression]) => `  ${expression};`).join("\n");
     const header =
