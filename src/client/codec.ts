@@ -2,6 +2,7 @@
 // codec are static code, which is 13 kB gzipped for this schema, and reflection, which makes functions from text: pages
 // with a content security policy refuse that. So the table of schema.ts is interpreted here.
 import type protobuf from "protobufjs/minimal.js";
+import { WasqError } from "./errors.ts";
 import { ENUMS, FIELDS, type Messages } from "./schema.ts";
 
 type Reader = protobuf.Reader;
@@ -145,7 +146,7 @@ function writeValue(field: Field, value: unknown, writer: Writer): void {
 
 function enumNumber(field: Field, name: string): number {
   const number = field.values?.numbers[name];
-  if (number === undefined) throw new TypeError(`${field.name} has no value ${name}`);
+  if (number === undefined) throw new WasqError("INVALID_PARAMETER", `${field.name} has no value ${name}`);
   return number;
 }
 

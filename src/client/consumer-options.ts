@@ -33,7 +33,7 @@ export interface ConsumerOptions {
   readonly batchSize?: number;
   /** Seconds after which a message that was not deleted is visible again. Default: the queue's. */
   readonly visibilityTimeout?: number;
-  /** Seconds without a message after which `empty` is emitted. Default 20. */
+  /** Seconds without a message after which `empty` is emitted, at least 1. Default 20. */
   readonly waitTimeSeconds?: number;
   /** ms to wait after the queue was not found, or access was denied. Default 10,000. */
   readonly authenticationErrorTimeout?: number;
@@ -49,6 +49,7 @@ export interface ConsumerOptions {
   readonly alwaysAcknowledge?: boolean;
   /** A handler that returns null has failed. Default false. */
   readonly strictReturn?: boolean;
+  /** Before a subscription is opened, and when it is open: at the start, and after a failure or updateOption. */
   readonly preReceiveMessageCallback?: () => Promise<void>;
   readonly postReceiveMessageCallback?: () => Promise<void>;
   /** Default: that of `sqs`, AWS_REGION, or eu-west-1. */

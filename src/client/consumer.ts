@@ -80,6 +80,7 @@ interface Run {
 
 const WAIT_SECONDS = 20;
 const AUTHENTICATION_WAIT_MS = 10_000;
+const EMPTY_MS_MIN = 1_000;
 const WAITING_MS = 1_000;
 const DEFAULT_REGION = "eu-west-1"; // sqs-consumer's, so that both see the same queue
 
@@ -166,6 +167,7 @@ export class Consumer extends Emitter<ConsumerEvents> {
         this.#awaitEmpty(run);
         await (this.#options.handleMessageBatch === undefined ? this.#each(run, stream) : this.#batches(run, stream));
       } catch (error) {
+        void run.stream?.drain(); // a callback may have failed while messages came
         run.stream = undefined;
         if (run.isOver) break;
         this.#failed(error);
@@ -243,11 +245,11 @@ export class Consumer extends Emitter<ConsumerEvents> {
   async #handleOne(work: Work): Promise<void> {
     const { shaped } = work;
     try {
-      this.#tell("message_received", shaped);
+      this.#announce("message_received", shaped);
       const result = await this.#execute(shaped);
       const isOurs = this.#options.alwaysAcknowledge === true || result?.MessageId === shaped.MessageId;
       if (!isOurs) this.#leave([work]);
-      else if (await this.#delete([work])) this.#tell("message_processed", shaped);
+      else if (await this.#delete(work, shaped)) this.#tell("message_processed", shaped);
     } catch (error) {
       this.#giveBack([work]);
       if (error instanceof TimeoutError) this.#tell("timeout_error", error, shaped);
@@ -265,7 +267,7 @@ export class Consumer extends Emitter<ConsumerEvents> {
         timer = setTimeout(() => reject(new TimeoutError(text, [shaped.MessageId])), handleMessageTimeout);
       });
       const result = await Promise.race([handleMessage?.(shaped), late]);
-      if (result === null && strictReturn)
+      if (result === null && strictReturn && !this.#options.alwaysAcknowledge)
         throw new Error("strictReturn is enabled: handleMessage must not return null.");
       return result ?? undefined;
     } catch (error) {
@@ -278,10 +280,10 @@ export class Consumer extends Emitter<ConsumerEvents> {
 
   async #handleBatch(works: readonly Work[]): Promise<void> {
     const shaped = works.map((work) => work.shaped);
-    for (const message of shaped) this.#tell("message_received", message);
     let result: readonly HasMessageId[];
     try {
-      result = (await this.#options.handleMessageBatch?.(shaped)) ?? this.#nothing();
+      for (const message of shaped) this.#announce("message_received", message);
+      result = this.#namedBy(await this.#options.handleMessageBatch?.(shaped));
     } catch (error) {
       this.#giveBack(works);
       const ids = shaped.map(({ MessageId }) => MessageId);
@@ -296,50 +298,68 @@ export class Consumer extends Emitter<ConsumerEvents> {
     this.#leave(works.filter((work) => !isOurs(work)));
     await Promise.all(
       ours.map(async (work) => {
-        if (await this.#delete([work])) this.#tell("message_processed", work.shaped);
+        if (await this.#delete(work, [work.shaped])) this.#tell("message_processed", work.shaped);
       }),
     );
   }
 
-  #nothing(): readonly HasMessageId[] {
-    if (this.#options.strictReturn)
+  /** What a batch's handler has returned, where it is a list. */
+  #namedBy(result: unknown): readonly HasMessageId[] {
+    if (result === null && this.#options.strictReturn && !this.#options.alwaysAcknowledge)
       throw new Error("strictReturn is enabled: handleMessageBatch must return an array.");
-    return [];
+    return Array.isArray(result) ? result : [];
   }
 
-  /** Whether they are deleted, or are left to their handler to delete. */
-  async #delete(works: readonly Work[]): Promise<boolean> {
+  /** Whether it is deleted, or is left to its handler to delete. @param told what an error is told with */
+  async #delete(work: Work, told: SqsMessage | SqsMessage[]): Promise<boolean> {
     if (this.#options.shouldDeleteMessages === false) {
-      this.#leave(works);
+      this.#leave([work]);
       return true;
     }
     try {
-      await Promise.all(works.map(({ message }) => message.ack()));
+      await work.message.ack();
       return true;
     } catch (error) {
-      const shaped = works.map((work) => work.shaped);
-      const { queueUrl } = this.#options;
-      this.#tell("error", new SQSError(`SQS delete message failed: ${textOf(error)}`, error, queueUrl), shaped);
+      this.#giveBack([work]);
+      this.#failedAt("SQS delete message failed", error, told);
       return false;
     }
   }
 
   /** Nobody deletes them here: they are visible again when their visibility timeout, counted from the receive, is over. */
   #leave(works: readonly Work[]): void {
-    for (const { message, visibleMs } of works) {
-      void message.nack({ delayMs: Math.max(0, Math.round(visibleMs - performance.now())) });
+    for (const work of works) {
+      this.#changeVisibility(work, leftMs(work), "");
     }
   }
 
   #giveBack(works: readonly Work[]): void {
     const { terminateVisibilityTimeout: terminate = false } = this.#options;
+    const ours = works.filter(({ message }) => !message.isSettled);
     if (terminate === false) {
-      this.#leave(works);
+      this.#leave(ours);
       return;
     }
-    const seconds = typeof terminate === "function" ? terminate(works.map(({ shaped }) => shaped)) : Number(terminate);
-    const delayMs = terminate === true ? 0 : seconds * 1_000;
-    for (const { message } of works) void message.nack({ delayMs, reason: "the handler failed" });
+    let seconds: number;
+    try {
+      const shaped = ours.map((work) => work.shaped);
+      seconds = terminate === true ? 0 : typeof terminate === "function" ? terminate(shaped) : terminate;
+    } catch (error) {
+      this.#leave(ours);
+      this.#failedAt("Error changing visibility timeout", error, undefined);
+      return;
+    }
+    for (const work of ours) this.#changeVisibility(work, seconds * 1_000, "the handler failed");
+  }
+
+  /** A time that makes no sense is told, and the message is visible when its visibility timeout is over. */
+  #changeVisibility(work: Work, delayMs: number, reason: string): void {
+    const { message, shaped } = work;
+    message.nack({ delayMs, reason }).catch((error) => {
+      if (message.isSettled) return; // it is somebody else's already
+      this.#failedAt("Error changing visibility timeout", error, shaped);
+      if (reason !== "") void message.nack({ delayMs: leftMs(work) });
+    });
   }
 
   // --- the end ---
@@ -386,17 +406,29 @@ export class Consumer extends Emitter<ConsumerEvents> {
         if (run.runningCount === 0) this.#tell("empty");
         this.#awaitEmpty(run);
       },
-      (this.#options.waitTimeSeconds ?? WAIT_SECONDS) * 1_000,
+      Math.max((this.#options.waitTimeSeconds ?? WAIT_SECONDS) * 1_000, EMPTY_MS_MIN),
     );
   }
 
   #failed(error: unknown): void {
-    const { queueUrl } = this.#options;
-    this.#tell("error", new SQSError(`SQS receive message failed: ${textOf(error)}`, error, queueUrl), undefined);
+    this.#failedAt("SQS receive message failed", error, undefined);
+  }
+
+  #failedAt(what: string, error: unknown, told: SqsMessage | SqsMessage[] | undefined): void {
+    this.#tell("error", new SQSError(`${what}: ${textOf(error)}`, error, this.#options.queueUrl), told);
+  }
+
+  /** A listener that throws is told of, and stops nothing. */
+  #tell<K extends keyof ConsumerEvents>(event: K, ...args: WithoutLast<ConsumerEvents[K]>): void {
+    try {
+      this.#announce(event, ...args);
+    } catch (error) {
+      console.error(`A listener of ${event} failed:`, error);
+    }
   }
 
   /** Adds the queue to an event, as its last argument. An error that nobody listens to goes to the console. */
-  #tell<K extends keyof ConsumerEvents>(event: K, ...args: WithoutLast<ConsumerEvents[K]>): void {
+  #announce<K extends keyof ConsumerEvents>(event: K, ...args: WithoutLast<ConsumerEvents[K]>): void {
     const metadata = { queueUrl: this.#options.queueUrl };
     const hadListener = this.emit(event, ...([...args, metadata] as unknown as ConsumerEvents[K]));
     if (!hadListener && event === "error") console.error(args[0]);
@@ -409,6 +441,11 @@ type WithoutLast<A extends unknown[]> = A extends [...infer Rest, unknown] ? Res
 function environment(): Readonly<Record<string, string | undefined>> {
   const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
   return process?.env ?? {};
+}
+
+/** A message returns 12 hours after its delivery at the latest, which was somewhat before it came. */
+function leftMs({ visibleMs }: Work): number {
+  return Math.min(Math.max(0, visibleMs - performance.now()), 43_140_000);
 }
 
 function textOf(error: unknown): string {

@@ -1,5 +1,6 @@
 // One delivered message, as its consumer has it.
 import { WasqError } from "./errors.ts";
+import { milliseconds } from "./options.ts";
 import type { Attribute, Message as WireMessage } from "./schema.ts";
 
 export interface MessageAttribute {
@@ -29,6 +30,8 @@ export interface Settler {
 }
 
 const REASON_COUNT_MAX = 256;
+const AWAY_MS_MAX = 43_200_000;
+const TOUCH_MS_MIN = 1_000;
 const decoder = new TextDecoder();
 
 /**
@@ -44,6 +47,7 @@ export class Message {
   #revoked: AbortController | undefined;
   #lost: WasqError | undefined;
   #isSettled = false;
+  #settlement: Promise<void> = Promise.resolve();
 
   /** @internal */
   constructor(settler: Settler, delivery: number, wire: WireMessage) {
@@ -141,32 +145,52 @@ export class Message {
     return this.#lost;
   }
 
-  /** Whether ack, nack or deadLetter has been called. */
+  /** Whether ack, nack or deadLetter has been called, and not refused: what the server does not do leaves it as it was. */
   get isSettled(): boolean {
     return this.#isSettled;
   }
 
+  /** @internal The last ack, nack or deadLetter. */
+  get settlement(): Promise<void> {
+    return this.#settlement;
+  }
+
   /**
    * Deletes it. Resolves when that is on disk. Rejects when it was not this consumer's any more, with the reason where that
-   * is known (EXPIRED, SESSION_OVER ...), else with NOT_YOURS. Who does not wait for it need not catch it.
+   * is known (EXPIRED, SESSION_OVER ...), else with NOT_YOURS; and when the server refuses it (ACCESS_DENIED ...): then the
+   * message is out as before and can be settled again. Who does not wait for it need not catch it.
    */
   ack(): Promise<void> {
-    return this.#settle({ kind: "ack" });
+    return this.#settle(() => ({ kind: "ack" }));
   }
 
   /** Gives it back: visible at once, or after `delayMs`. */
   nack({ delayMs = 0, reason = "" }: NackOptions = {}): Promise<void> {
-    return this.#settle({ kind: "nack", delayMs, reason: reason.slice(0, REASON_COUNT_MAX) });
+    return this.#settle(() => ({
+      kind: "nack",
+      delayMs: milliseconds("delayMs", delayMs, 0, AWAY_MS_MAX),
+      reason: reason.slice(0, REASON_COUNT_MAX),
+    }));
   }
 
   /** Moves it to the dead-letter queue at once. */
   deadLetter(reason = ""): Promise<void> {
-    return this.#settle({ kind: "deadLetter", reason: reason.slice(0, REASON_COUNT_MAX) });
+    return this.#settle(() => ({ kind: "deadLetter", reason: reason.slice(0, REASON_COUNT_MAX) }));
   }
 
   /** Sets how long it stays out from now on, in ms, instead of the subscription's processing time: 1,000 to 43,200,000. */
   touch(visibilityMs: number): Promise<void> {
-    return handled(this.#settler.settle(this, { kind: "touch", visibilityMs }));
+    return handled(
+      this.#ask(() => ({
+        kind: "touch",
+        visibilityMs: milliseconds("visibilityMs", visibilityMs, TOUCH_MS_MIN, AWAY_MS_MAX),
+      })),
+    );
+  }
+
+  /** @internal Its settlement was refused: it is this consumer's as before. */
+  reopen(): void {
+    this.#isSettled = false;
   }
 
   /** @internal The subscription says that it is somebody else's. */
@@ -176,12 +200,23 @@ export class Message {
     this.#revoked?.abort(error);
   }
 
-  #settle(settlement: Settlement): Promise<void> {
+  #settle(settlementOf: () => Settlement): Promise<void> {
     if (this.#isSettled) {
       return handled(Promise.reject(new WasqError("NOT_YOURS", `message ${this.id} has been settled already`)));
     }
-    this.#isSettled = true;
-    return handled(this.#settler.settle(this, settlement));
+    this.#settlement = handled(
+      this.#ask(() => {
+        const settlement = settlementOf();
+        this.#isSettled = true;
+        return settlement;
+      }),
+    );
+    return this.#settlement;
+  }
+
+  /** Rejects with what `settlementOf` throws: a number that is out of range. */
+  async #ask(settlementOf: () => Settlement): Promise<void> {
+    await this.#settler.settle(this, settlementOf());
   }
 }
 

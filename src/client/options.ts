@@ -94,6 +94,12 @@ export function inRange(name: string, value: number, min: number, max: number): 
   throw new WasqError("INVALID_PARAMETER", `${name} is ${value}: a whole number from ${min} to ${max} is needed`);
 }
 
+/** @internal A time in ms, which may have been computed: rounded. @throws WasqError INVALID_PARAMETER */
+export function milliseconds(name: string, value: number, min: number, max: number): number {
+  if (typeof value === "number" && value >= min && value <= max) return Math.round(value);
+  throw new WasqError("INVALID_PARAMETER", `${name} is ${String(value)}: a number from ${min} to ${max} is needed`);
+}
+
 /** http and https are taken as well, and the path is /stream unless the URL has one. */
 function streamUrl(text: string, region: string | undefined): string {
   let url: URL;

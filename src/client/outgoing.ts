@@ -1,5 +1,7 @@
 // A message to publish, as its producer writes it and as the wire has it.
 import type { Parts } from "./codec.ts";
+import { WasqError } from "./errors.ts";
+import { milliseconds } from "./options.ts";
 import type { NewMessage } from "./schema.ts";
 
 export type AttributeInput =
@@ -24,16 +26,23 @@ export interface OutgoingMessage {
 /** Tags, sizes and numbers of a message or an attribute. */
 const MESSAGE_OVERHEAD = 64;
 const UTF8_BYTES_PER_UNIT_MAX = 3;
+const DELAY_MS_MAX = 900_000;
 
-/** @internal */
+/** @internal @throws WasqError INVALID_PARAMETER for what is of another type, which the server could not tell */
 export function newMessage(message: OutgoingMessage): Parts<NewMessage> {
-  const { body, attributes, ...rest } = message;
+  if (typeof message !== "object" || message === null) throw wrong("a message", "text, or an object with a body");
+  const { body, attributes, delayMs, ...texts } = message;
+  if (typeof body !== "string" && !(body instanceof Uint8Array)) throw wrong("body", "text or bytes (Uint8Array)");
+  const { groupId, deduplicationId, traceHeader } = texts;
+  for (const [name, value] of Object.entries({ groupId, deduplicationId, traceHeader })) {
+    if (value !== undefined && typeof value !== "string") throw wrong(name, "text");
+  }
   return {
     ...(typeof body === "string" ? { text: body } : { body }),
-    delayMs: rest.delayMs,
-    groupId: rest.groupId,
-    deduplicationId: rest.deduplicationId,
-    traceHeader: rest.traceHeader,
+    delayMs: delayMs === undefined ? undefined : milliseconds("delayMs", delayMs, 0, DELAY_MS_MAX),
+    groupId,
+    deduplicationId,
+    traceHeader,
     attributes: Object.entries(attributes ?? {}).map(([name, value]) => attributeOf(name, value)),
   };
 }
@@ -42,8 +51,15 @@ function attributeOf(name: string, input: AttributeInput): Parts<NewMessage["att
   if (typeof input === "string") return { name, type: "String", text: input };
   if (typeof input === "number") return { name, type: "Number", text: String(input) };
   if (input instanceof Uint8Array) return { name, type: "Binary", binary: input };
-  const { type, value } = input;
+  const { type, value }: { type?: unknown; value?: unknown } = Object(input);
+  if (typeof type !== "string" || (typeof value !== "string" && !(value instanceof Uint8Array))) {
+    throw wrong(`attribute ${name}`, "text, a number, bytes, or an object with type and value");
+  }
   return typeof value === "string" ? { name, type, text: value } : { name, type, binary: value };
+}
+
+function wrong(what: string, needed: string): WasqError {
+  return new WasqError("INVALID_PARAMETER", `${what} is none: ${needed} is needed`);
 }
 
 /** @internal What it takes on the wire, not less: exact for the body, three bytes a character for the rest. */

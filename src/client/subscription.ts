@@ -62,6 +62,10 @@ export interface MessageStream extends Subscription, AsyncIterable<Message> {
 const PREFETCH = 50;
 const PREFETCH_BYTES = 16 << 20;
 const RETRY_MS = 1_000;
+const AWAY_MS_MAX = 43_200_000;
+
+/** How a settlement fails when the message is not ours any more. After others it is out as before. */
+const GONE: ReadonlySet<string> = new Set(["NOT_YOURS", "NEVER_DELIVERED", "NOT_FOUND", "PROTOCOL_ERROR"]);
 
 /** Errors after which the same Subscribe may succeed. */
 const PASSING: ReadonlySet<string> = new Set(["CONNECTION_LOST", "GOING_AWAY", "FULL"]);
@@ -111,7 +115,13 @@ export class LiveSubscription implements MessageStream, Member, Settler {
     this.queue = queue;
     this.#options = options;
     this.#settling = new Settling(link, number);
-    this.#worker = "handler" in options ? new Worker(options, (isFree) => this.#takeFree(isFree)) : undefined;
+    checkTimes(options);
+    this.#worker = hasHandler(options)
+      ? new Worker(options, {
+          take: (isFree) => this.#takeFree(isFree),
+          letGo: (message) => this.#letGo(message),
+        })
+      : undefined;
     const prefetch = options.prefetch ?? (this.#worker === undefined ? PREFETCH : this.#worker.concurrency * 2);
     this.#prefetch = inRange("prefetch", prefetch, 1, 100_000);
     inRange("prefetchBytes", options.prefetchBytes ?? PREFETCH_BYTES, 1, 256 << 20);
@@ -147,9 +157,12 @@ export class LiveSubscription implements MessageStream, Member, Settler {
 
   async take(countMax: number): Promise<Message[]> {
     this.#refuseWithHandler();
-    const { value: first } = await this.#next();
-    if (first === undefined) return [];
-    return [first, ...this.#buffer.splice(0, countMax - 1)].filter(({ revoked }) => revoked === undefined);
+    for (;;) {
+      const { value: first } = await this.#next();
+      if (first === undefined) return [];
+      const taken = [first, ...this.#buffer.splice(0, countMax - 1)].filter(({ revoked }) => revoked === undefined);
+      if (taken.length > 0) return taken;
+    }
   }
 
   pause(): void {
@@ -194,8 +207,11 @@ export class LiveSubscription implements MessageStream, Member, Settler {
       if (isFailing) this.#bringBack(message.groupId ?? "");
       this.#checkIdle();
     };
-    return done.then(over, (error) => {
-      over();
+    return done.then(over, (error: WasqError) => {
+      if (message.revoked === undefined && this.#end === undefined && !GONE.has(error.code)) {
+        message.reopen();
+        if (isFailing) this.#bringBack(message.groupId ?? "");
+      } else over();
       throw error;
     });
   }
@@ -379,7 +395,17 @@ export class LiveSubscription implements MessageStream, Member, Settler {
     const buffer = this.#buffer;
     this.#buffer = [];
     // From the back: of a FIFO group none is then behind one that was given back.
-    for (const message of buffer.reverse()) void message.nack({ reason });
+    for (const message of buffer.reverse()) {
+      message.nack({ reason }).catch(() => {
+        if (!message.isSettled) this.#letGo(message);
+      });
+    }
+  }
+
+  /** The server takes it back from nobody here: it returns when its time is over. */
+  #letGo(message: Message): void {
+    if (this.#held.get(message.delivery) === message) this.#held.delete(message.delivery);
+    this.#checkIdle();
   }
 
   #next(): Promise<IteratorResult<Message, undefined>> {
@@ -452,6 +478,18 @@ export class LiveSubscription implements MessageStream, Member, Settler {
     if (error === undefined) this.#settleEnded.resolve();
     else this.#settleEnded.reject(error);
   }
+}
+
+/** @throws WasqError INVALID_PARAMETER for what the wire would make another number of */
+function checkTimes({ visibilityMs, processingMsMax, lingerMs, batchMessages, groupInFlight }: SubscribeOptions): void {
+  const all = { visibilityMs, processingMsMax, lingerMs, batchMessages, groupInFlight };
+  for (const [name, value] of Object.entries(all)) if (value !== undefined) inRange(name, value, 0, AWAY_MS_MAX);
+}
+
+function hasHandler(options: SubscribeOptions | HandlerOptions): options is HandlerOptions {
+  const handler: unknown = "handler" in options ? options.handler : undefined;
+  if (handler === undefined || typeof handler === "function") return handler !== undefined;
+  throw new WasqError("INVALID_PARAMETER", "handler is no function");
 }
 
 /** Whose rejection need not be caught. */

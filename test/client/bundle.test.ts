@@ -10,6 +10,7 @@ import { afterAll, describe, expect, test } from "vitest";
 const ROOT = join(import.meta.dirname, "..", "..");
 const CLIENT = join(ROOT, "build", "out", "client");
 const GZIPPED_MAX = 25_000;
+const ADAPTER_GZIPPED_MAX = 26_500; // with the client: for services, as sqs-consumer is
 
 const project = mkdtempSync(join(tmpdir(), "wasq-client-"));
 afterAll(() => rmSync(project, { recursive: true }));
@@ -89,7 +90,7 @@ const MISTAKES: readonly (readonly [string, string])[] = [
 describe("the bundle", () => {
   test("is small enough for a page", async () => {
     expect(await pageBytes("index.js")).toBeLessThan(GZIPPED_MAX);
-    expect(await pageBytes("consumer.js")).toBeLessThan(GZIPPED_MAX);
+    expect(await pageBytes("consumer.js")).toBeLessThan(ADAPTER_GZIPPED_MAX);
   });
 
   test("needs nothing, makes no code from text, and runs", async () => {

@@ -143,6 +143,24 @@ describe("a delivery", () => {
     expect(await Promise.all(acks)).toEqual(["no error", "NOT_YOURS"]);
   });
 
+  test("whose settlement is refused is out as before, and is settled in another way", async () => {
+    const { connection, stream } = await subscribed();
+    connection.send(deliver(1, "a"));
+    const [message] = await take(stream, 1);
+    if (message === undefined) throw new Error("there is one");
+    expect(await codeOf(message.nack({ delayMs: 43_200_001 }))).toBe("INVALID_PARAMETER");
+    expect(await codeOf(message.touch(999))).toBe("INVALID_PARAMETER");
+    const moving = codeOf(message.deadLetter());
+    const refused = await connection.next("deadLetter");
+    connection.send({ id: refused.id, error: { code: "NO_DEAD_LETTER_QUEUE", message: "there is none" } });
+    expect(await moving).toBe("NO_DEAD_LETTER_QUEUE");
+    expect([message.isSettled, stream.outstandingCount]).toEqual([false, 1]);
+    const acking = message.ack();
+    await settle(connection, "ack");
+    await acking;
+    expect([message.isSettled, stream.outstandingCount]).toEqual([true, 0]);
+  });
+
   test("ten thousand numbers and one go in two requests", async () => {
     const { connection, stream } = await subscribed({ prefetch: 20_000 });
     connection.send(deliver(1, ...Array.from({ length: 10_001 }, () => "x")));
@@ -174,6 +192,19 @@ describe("a subscription", () => {
     const { id } = await connection.next("subscribe");
     connection.send({ id, error: { code: "QUEUE_DOES_NOT_EXIST", message: "The specified queue does not exist." } });
     expect(await subscribing).toBe("QUEUE_DOES_NOT_EXIST");
+  });
+
+  test("is not asked for with what the wire would make another number of", async () => {
+    const { client, connection } = await connected();
+    const wrong = [
+      { visibilityMs: -1 },
+      { lingerMs: Number.NaN },
+      { processingMsMax: 2.5 },
+      { fields: ["NONSENSE" as "SENT_TIME"] },
+      { handler: 5 as never },
+    ];
+    for (const options of wrong) expect(await codeOf(client.subscribe("hello", options))).toBe("INVALID_PARAMETER");
+    expect(connection.unread).toEqual([]);
   });
 
   test("grants nothing while it is paused", async () => {
@@ -266,6 +297,69 @@ describe("a handler", () => {
     const unsubscribe = await connection.next("unsubscribe");
     connection.send({ id: unsubscribe.id, done: {} });
     await closing;
+  });
+
+  test("whose message is not settled after all hears of it, and the message goes back", async () => {
+    const { client, connection } = await connected();
+    const errors: string[] = [];
+    const subscribing = client.subscribe("hello", {
+      onError: (error) => errors.push(String(error)),
+      handler: (message) => message.deadLetter(),
+    });
+    const { id } = await connection.next("subscribe");
+    connection.send({ id, subscribed: { subscription: 1 } }, deliver(1, "a"));
+    const subscription = await subscribing;
+    const refused = await connection.next("deadLetter");
+    connection.send({ id: refused.id, error: { code: "NO_DEAD_LETTER_QUEUE", message: "there is none" } });
+    await settle(connection, "nack");
+    connection.send(deliver(2, "b"));
+    const again = await connection.next("deadLetter");
+    connection.send({ id: again.id, error: { code: "ACCESS_DENIED", message: "not you" } });
+    for (let asked = 0; asked < 2; asked++) {
+      const nack = await connection.next("nack");
+      connection.send({ id: nack.id, error: { code: "ACCESS_DENIED", message: "not you" } });
+    }
+    await expect.poll(() => errors.length).toBe(4);
+    expect(errors).toEqual(["WasqError: there is none", ...Array(3).fill("WasqError: not you")]);
+    const closing = subscription.close(); // nobody waits for a message that cannot be settled
+    await connection.next("credit");
+    const unsubscribe = await connection.next("unsubscribe");
+    connection.send({ id: unsubscribe.id, done: {} });
+    await closing;
+  });
+
+  test("waits as long as it says and the protocol can, and goes on whatever its callbacks throw", async () => {
+    const { client, connection } = await connected();
+    const waits = [1e12, 0.6, Number.NaN, -1, "throws"] as const;
+    const told: string[] = [];
+    await Promise.all([
+      client.subscribe("hello", {
+        handler: () => Promise.reject(new Error("no")),
+        retryDelayMs: ({ delivery }) => {
+          const wait = waits[delivery - 1];
+          if (typeof wait !== "number") throw new Error("no idea");
+          return wait;
+        },
+        onError: (error) => {
+          told.push(String(error));
+          throw new Error("onError is no better");
+        },
+      }),
+      connection.next("subscribe").then(({ id }) => connection.send({ id, subscribed: { subscription: 1 } })),
+    ]);
+    const delays: unknown[] = [];
+    for (const index of waits.keys()) {
+      connection.send(deliver(index + 1, "x"));
+      const { id, delayMs } = await connection.next("nack");
+      connection.send({ id, settled: { subscription: 1 } });
+      delays.push(delayMs);
+    }
+    expect(delays).toEqual([39_600_000, 1, 0, 0, 0]);
+    expect(told.filter((text) => text !== "Error: no")).toEqual([
+      "WasqError: retryDelayMs is NaN: a number from 0 to 39600000 is needed",
+      "WasqError: retryDelayMs is -1: a number from 0 to 39600000 is needed",
+      "Error: no idea",
+    ]);
   });
 
   test("never works on two messages of a group at once, nor on those behind one that failed", async () => {

@@ -148,6 +148,24 @@ describe("publishing", () => {
     expect(connection.unread).toEqual([]);
   });
 
+  test("what is no message is refused here by what is wrong with it, and blocks nobody", async () => {
+    const { connection, publisher } = await opened({ bufferBytes: 1_000 });
+    const wrong = [
+      undefined,
+      {},
+      { body: 5 },
+      { body: "x", groupId: 5 },
+      { body: "x", delayMs: -1 },
+      { body: "x", delayMs: Number.NaN },
+      { body: "x", attributes: { a: null } },
+      { body: "x", attributes: { a: true } },
+    ];
+    for (const message of wrong) expect(await codeOf(publisher.publish(message as never))).toBe("INVALID_PARAMETER");
+    expect(publisher.unconfirmedCount).toBe(0);
+    expect(connection.unread).toEqual([]);
+    await publisher.ready();
+  });
+
   test("an abort takes back what was not sent, and only stops waiting for what was", async () => {
     const { connection, publisher } = await opened({}, 1_000);
     const controller = new AbortController();

@@ -44,7 +44,8 @@ interface Options {
   readonly waitTimeSeconds?: number;
   readonly shouldDeleteMessages?: boolean;
   readonly alwaysAcknowledge?: boolean;
-  readonly terminateVisibilityTimeout?: boolean | number;
+  readonly strictReturn?: boolean;
+  readonly terminateVisibilityTimeout?: boolean | number | ((messages: Message[]) => number);
   readonly handleMessageTimeout?: number;
   readonly pollingCompleteWaitTimeMs?: number;
   readonly messageAttributeNames?: string[];
@@ -260,6 +261,49 @@ describe.each(KINDS)("%s", (_name, create) => {
     await send(queueUrl, "x");
     await expect.poll(() => seen, { timeout: 5_000 }).toEqual([["message_processed", "x", { queueUrl }]]);
     await expect.poll(() => counts(queueUrl)).toEqual([0, 0]);
+  });
+
+  test("acknowledges null as well, whatever strictReturn says of it", async () => {
+    const queueUrl = await newQueue();
+    const handleMessageBatch = async () => null as never;
+    const options = { queueUrl, handleMessageBatch, alwaysAcknowledge: true, strictReturn: true };
+    const { seen } = started(options, ["message_processed", "error"]);
+    await send(queueUrl, "x");
+    await expect.poll(() => seen, { timeout: 5_000 }).toEqual([["message_processed", "x", { queueUrl }]]);
+    await expect.poll(() => counts(queueUrl)).toEqual([0, 0]);
+  });
+
+  test("a listener that throws stops nothing", async () => {
+    const queueUrl = await newQueue();
+    const handled: string[] = [];
+    const handleMessage = async (message: Message): Promise<Message> => {
+      handled.push(message.Body ?? "");
+      throw new Error("the handler, too");
+    };
+    const consumer = started({ queueUrl, handleMessage, terminateVisibilityTimeout: 30 });
+    const fail = (): void => {
+      throw new Error("a listener");
+    };
+    for (const event of ["processing_error", "response_processed"]) consumer.on(event as never, fail as never);
+    await send(queueUrl, "a", "b", "c");
+    await expect.poll(() => handled.toSorted(), { timeout: 5_000 }).toEqual(["a", "b", "c"]);
+  });
+
+  test("says what is wrong with a wait of its own, and the message comes when its timeout is over", async () => {
+    const queueUrl = await newQueue({ VisibilityTimeout: "2" });
+    let count = 0;
+    const handleMessage = async (message: Message): Promise<Message> => {
+      count += 1;
+      if (count === 1) throw new Error("not yet");
+      return message;
+    };
+    const { seen } = started({ queueUrl, handleMessage, terminateVisibilityTimeout: () => 99_999 }, [
+      "error",
+      "message_processed",
+    ]);
+    await send(queueUrl, "x");
+    await expect.poll(() => seen.map(([event]) => event), { timeout: 8_000 }).toEqual(["error", "message_processed"]);
+    expect(seen[0]?.[1]).toMatch(/^Error changing visibility timeout: /);
   });
 
   test("says when there is nothing", async () => {
