@@ -10,7 +10,7 @@ import { restart } from "./restart.ts";
 import { streamEncryption } from "./stream/encryption.ts";
 import { streamIdle } from "./stream/idle.ts";
 import { stream } from "./stream/index.ts";
-import { machine, say } from "./support.ts";
+import { commit, machine, say } from "./support.ts";
 
 const CASES: Readonly<Record<string, () => void | Promise<void>>> = {
   http,
@@ -33,5 +33,5 @@ if (unknown.length > 0) {
   process.stderr.write(`No case "${unknown.join('", "')}": ${Object.keys(CASES).join(", ")}\n`);
   process.exit(2);
 }
-say(machine());
+say(`${machine()}; commit ${commit()}`);
 for (const name of chosen) await CASES[name]?.();

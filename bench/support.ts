@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { availableParallelism, cpus, release, tmpdir } from "node:os";
+import { availableParallelism, cpus, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -16,14 +16,25 @@ export function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** What figures depend on besides the code; without the name that somebody gave it. */
 export function machine(): string {
-  const git = (...args: string[]) => execFileSync("git", ["-C", ROOT, ...args], { encoding: "utf8" }).trim();
-  const changed = git("status", "--porcelain", "--", "src", "assembly") === "" ? "" : " with changes";
-  return (
-    `${availableParallelism()} cores, ${cpus()[0]?.model ?? "unknown CPU"}; Linux ${release()}; ` +
-    `Node ${process.version}; commit ${git("rev-parse", "--short", "HEAD")}${changed}`
-  );
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
+  const cores = `${availableParallelism()} cores, ${cpus()[0]?.model ?? "unknown CPU"}`;
+  return `${cores}; ${memory}; Linux ${release()}; Node ${process.version}`;
 }
+
+const CHANGED = " with changes";
+
+/** Of the code that is measured and of what measures it: the commit, and whether something is not in it. */
+export function commit(): string {
+  const git = (...args: string[]) => execFileSync("git", ["-C", ROOT, ...args], { encoding: "utf8" }).trim();
+  const measured = ["src", "assembly", "bench", ":!bench/figures", ":!*.md"];
+  const changed = git("status", "--porcelain", "--", ...measured) === "" ? "" : CHANGED;
+  return `${git("rev-parse", "--short=7", "HEAD")}${changed}`;
+}
+
+/** Two of those may be different code under one name. */
+export const isChanged = (commit: string): boolean => commit.endsWith(CHANGED);
 
 /**
  * Between two values it is on the straight line from one to the other, so that the median of an even number is the mean of

@@ -1,8 +1,8 @@
-// npm run bench:peers -- [cases] [--full] [--rounds N] [--seconds S] [--peers a,b], or --publish
+// npm run bench:peers -- [cases] [--full] [--rounds N] [--seconds S] [--peers a,b], or --show or --publish [files of runs]
 import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { machine, ROOT, say } from "../support.ts";
+import { commit, machine, ROOT, say } from "../support.ts";
 import { BACKLOG_TITLE, backlog, backlogSeconds } from "./backlog.ts";
 import { LOAD_CASES, shapesOf, takesPart } from "./cases.ts";
 import { idleQueues, QUEUES_TITLE, queuesSeconds } from "./idle-queues.ts";
@@ -10,14 +10,15 @@ import { PAUSES_TITLE, pauses } from "./pauses.ts";
 import { PEERS } from "./peers.ts";
 import { plots } from "./plots.ts";
 import { publish } from "./publish.ts";
-import { printTables } from "./report.ts";
-import type { Results, Row } from "./results.ts";
+import { printTables, provenance } from "./report.ts";
+import type { Results } from "./results.ts";
+import { combine, fileNameOf, keepRun, newestIn, type Run, RunError, readRun } from "./runs.ts";
 import type { Peer } from "./server.ts";
 import { type Chosen, session, sessionSeconds } from "./session.ts";
 import { SYNCS_TITLE, syncs, syncsSeconds } from "./syncs.ts";
 
 const OUT = join(ROOT, "build", "out", "peers");
-const JSON_FILE = join(OUT, "results.json");
+const RUNS = join(OUT, "runs");
 const CASES = [...LOAD_CASES.map(({ name }) => name), "backlog", "queues", "pauses", "syncs"];
 const TITLES: Readonly<Record<string, string>> = {
   ...Object.fromEntries(LOAD_CASES.map(({ name, title }) => [name, title])),
@@ -33,6 +34,7 @@ const { values: flags, positionals } = parseArgs({
   options: {
     full: { type: "boolean", default: false },
     publish: { type: "boolean", default: false },
+    show: { type: "boolean", default: false },
     rounds: { type: "string", default: "2" },
     seconds: { type: "string", default: "1.2" },
     peers: { type: "string", default: PEERS.map(({ name }) => name).join(",") },
@@ -52,9 +54,11 @@ function numberOf(flag: "rounds" | "seconds"): number {
 
 /** A minute of collector pauses, when a round of a load takes what it takes by default. */
 const PAUSES_ROUNDS = 50;
-const rounds = Math.ceil(numberOf("rounds"));
 const seconds = numberOf("seconds");
-const wanted = positionals.length > 0 ? positionals : CASES;
+const showsFiles = flags.publish || flags.show;
+const wanted = positionals.length > 0 && !showsFiles ? positionals : CASES;
+/** What takes minutes is done once. */
+const rounds = LOAD_CASES.some(({ name }) => wanted.includes(name)) ? Math.ceil(numberOf("rounds")) : 1;
 const unknown = wanted.filter((name) => !CASES.includes(name));
 if (unknown.length > 0) refuse(`No case "${unknown.join('", "')}": ${CASES.join(", ")}`);
 const names = flags.peers.split(",");
@@ -88,17 +92,21 @@ function estimatedSeconds(present: readonly Peer[]): number {
   return sum;
 }
 
-async function measure(): Promise<Results> {
+let keptFile: string | undefined;
+
+async function measure(): Promise<Run> {
   const chosen = PEERS.filter(({ name }) => names.includes(name));
   const present = chosen.filter((peer) => peer.version() !== undefined);
   const missing = chosen.filter((peer) => peer.version() === undefined).map(({ title }) => title);
   if (missing.length > 0) say(`Not installed, see bench/peers/install: ${missing.join(", ")}`);
-  const rows: Row[] = [];
-  const results: Results = {
+  let run: Run = {
     startedAt: new Date().toISOString(),
+    endedAt: null,
     machine: machine(),
+    commit: commit(),
     command: `npm run bench:peers${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""}`,
     rounds,
+    completedRounds: 0,
     seconds,
     peers: present.map((peer) => ({
       name: peer.name,
@@ -110,44 +118,69 @@ async function measure(): Promise<Results> {
       settings: peer.settings,
     })),
     missing,
-    rows,
+    rows: [],
   };
-  say(results.machine);
-  for (const { title, version, settings } of results.peers) say(`${title} ${version}: ${settings}`);
+  const file = join(RUNS, fileNameOf(run));
+  // After each measurement: a run that is broken off leaves what it has, and says so by having no end.
+  const keep = (more: Partial<Run>): void => {
+    run = { ...run, ...more };
+    keepRun(file, run);
+    keptFile = file;
+  };
+  const add = (...rows: Run["rows"]): void => keep({ rows: [...run.rows, ...rows] });
+  say(`${run.machine}; commit ${run.commit}`);
+  for (const { title, version, settings } of run.peers) say(`${title} ${version}: ${settings}`);
   say(`This takes about ${Math.ceil(estimatedSeconds(present) / 60)} minutes.`);
   for (let round = 1; round <= rounds; round++) {
     for (const peer of present) {
       const loads = loadsOf(peer);
       if (loads.length === 0) continue;
       const say = (text: string): void => progress(`round ${round}/${rounds}, ${peer.title}: ${text}`);
-      rows.push(...(await session(peer, loads, round, seconds, say)));
-      keep(results);
+      await session(peer, loads, round, seconds, say, add);
     }
+    keep({ completedRounds: round });
   }
-  // What takes minutes is done once.
   for (const peer of present) {
-    if (asksFor(peer, "backlog")) rows.push(...(await backlog(peer, flags.full, progress)));
-    if (asksFor(peer, "syncs")) rows.push(...(await syncs(peer, progress)));
-    if (asksFor(peer, "queues")) rows.push(...(await idleQueues(peer, flags.full, progress)));
-    if (asksFor(peer, "pauses") && peer.name === "wasq") rows.push(...(await pauses(pauseSeconds, progress)));
-    keep(results);
+    if (asksFor(peer, "backlog")) add(...(await backlog(peer, flags.full, progress)));
+    if (asksFor(peer, "syncs")) add(...(await syncs(peer, progress)));
+    if (asksFor(peer, "queues")) add(...(await idleQueues(peer, flags.full, progress)));
+    if (asksFor(peer, "pauses") && peer.name === "wasq") add(...(await pauses(pauseSeconds, progress)));
   }
-  return results;
+  keep({ endedAt: new Date().toISOString() });
+  return run;
 }
 
-/** After each server: a run that is broken off leaves what it has. */
-function keep(results: Results): void {
-  writeFileSync(JSON_FILE, `${JSON.stringify(results, undefined, 1)}\n`);
+/** The runs of these files as one; of none, the newest. */
+function given(files: readonly string[]): Results {
+  try {
+    const all = files.length > 0 ? files : [newestIn(RUNS)];
+    return combine(all.map(readRun), all);
+  } catch (error) {
+    if (error instanceof RunError) refuse(error.message);
+    throw error;
+  }
+}
+
+function show(results: Results): void {
+  printTables(results, titleOf);
+  for (const { name, svg } of plots(results, titleOf)) writeFileSync(join(OUT, `${name}.svg`), svg);
+  say(`\n${provenance(results)}\nPlots are in ${OUT}`);
 }
 
 // An end like any other: servers that run are ended, and their directories go.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
-mkdirSync(dirname(JSON_FILE), { recursive: true });
-if (flags.publish && positionals.length === 0) publish(JSON_FILE, titleOf);
-else {
-  const results = await measure();
-  printTables(results, titleOf);
-  for (const { name, svg } of plots(results, titleOf)) writeFileSync(join(OUT, `${name}.svg`), svg);
-  say(`\nJSON and plots are in ${OUT}`);
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => {
+    if (keptFile !== undefined) process.stderr.write(`Broken off. What was measured is in ${keptFile}\n`);
+    process.exit(1);
+  });
+}
+mkdirSync(RUNS, { recursive: true });
+if (showsFiles) {
+  const results = given(positionals);
+  show(results);
+  if (flags.publish) publish(results, titleOf);
+} else {
+  show(combine([await measure()]));
+  say(`The run is ${keptFile}`);
 }
 process.exit(0);

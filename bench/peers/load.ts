@@ -31,7 +31,8 @@ export interface LoadJob {
 export interface LoadResult {
   readonly perSecond: number; // published: confirmed; else acknowledged
   readonly doneCount: number;
-  readonly lateCount: number; // paced: planned and not delivered when the run was over
+  readonly lateCount: number; // paced: planned and not delivered some seconds after the run was over
+  readonly behindMs: number; // paced: planned and not delivered when it was over, as time of its pace; else NaN
   /** Paced: from the planned instant to the delivery. Consumed one at a time: from a message to the next, with its end. */
   readonly latencyMs: Readonly<Record<"p50" | "p99" | "p999" | "max", number>>;
   /** Consumed one at a time, where receiving is a request: that request. */
@@ -225,12 +226,14 @@ async function main(): Promise<LoadResult> {
     clientCores: (cpuSeconds("self") - start.client) / seconds,
   };
   clearTimeout(pacing);
+  const behindMs = target.isPaced ? ((planned - noted) * 1000) / (job.perSecond ?? 1) : Number.NaN;
   const drainedMs = performance.now() + DRAIN_MS;
   while (target.isPaced && noted < planned && performance.now() < drainedMs) await sleep(CHECK_MS);
   const at = (percent: number, of = latency): number => (of.count === 0 ? Number.NaN : of.percentile(percent) / 1000);
   return {
     ...result,
     lateCount: Math.max(0, planned - noted),
+    behindMs,
     firstAtMs,
     receiveP99Ms: at(99, receive),
     latencyMs: { p50: at(50), p99: at(99), p999: at(99.9), max: at(100) },

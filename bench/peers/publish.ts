@@ -1,10 +1,10 @@
-// The last run as it is shown: plots, tables and the run itself in bench/figures, and some of it in the project's README.
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// Runs as they are shown: plots, tables and all their rounds in bench/figures, and some of it in the project's README.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../support.ts";
 import { plots } from "./plots.ts";
 import { goalsMarkdown, markdown, provenance } from "./report.ts";
-import { medians, type Results } from "./results.ts";
+import { type Results, type Spread, spreads } from "./results.ts";
 
 const FIGURES = join(ROOT, "bench", "figures");
 const README = join(ROOT, "README.md");
@@ -32,21 +32,22 @@ const COLUMNS = [
 
 /** One line for each server; the best of those that are durable is bold. */
 function table({ peers, rows }: Results): string {
-  const figureOf = (peer: string, { name, shape, field }: (typeof COLUMNS)[number]): number =>
-    medians(rows.filter((row) => row.case === name && row.shape === shape && row.peer === peer))?.[field] ?? Number.NaN;
+  const figureOf = (peer: string, { name, shape, field }: (typeof COLUMNS)[number]): Spread | undefined =>
+    spreads(rows.filter((row) => row.case === name && row.shape === shape && row.peer === peer))?.[field];
   const lines = peers.map((peer) => ({ peer, values: COLUMNS.map((column) => figureOf(peer.name, column)) }));
   const best = COLUMNS.map(({ field }, i) => {
     const own = lines
       .filter(({ peer }) => peer.isDurable && peer.role !== "bare")
-      .map(({ values }) => values[i] ?? Number.NaN)
+      .map(({ values }) => values[i]?.median ?? Number.NaN)
       .filter((value) => !Number.isNaN(value));
     return field === "perSecond" ? Math.max(...own) : Math.min(...own);
   });
-  const cell = (value: number, i: number, isBare: boolean): string => {
-    if (Number.isNaN(value)) return "";
-    const digits = COLUMNS[i]?.field === "perSecond" ? Math.round(value) : Number(value.toPrecision(3));
-    const text = digits.toLocaleString("en-US");
-    return value === best[i] && !isBare ? `**${text}**` : text;
+  const cell = (spread: Spread | undefined, i: number, isBare: boolean): string => {
+    if (spread === undefined || Number.isNaN(spread.median)) return "";
+    const text = (value: number): string =>
+      (COLUMNS[i]?.field === "perSecond" ? Math.round(value) : Number(value.toPrecision(3))).toLocaleString("en-US");
+    const middle = spread.median === best[i] && !isBare ? `**${text(spread.median)}**` : text(spread.median);
+    return spread.least === spread.most ? middle : `${middle} (${text(spread.least)} to ${text(spread.most)})`;
   };
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   return [
@@ -59,17 +60,16 @@ function table({ peers, rows }: Results): string {
   ].join("\n");
 }
 
-export function publish(jsonFile: string, titleOf: (name: string) => string): void {
-  const results: Results = JSON.parse(readFileSync(jsonFile, "utf8"));
+export function publish(results: Results, titleOf: (name: string) => string): void {
   mkdirSync(FIGURES, { recursive: true });
   for (const name of readdirSync(FIGURES)) rmSync(join(FIGURES, name));
-  copyFileSync(jsonFile, join(FIGURES, "results.json"));
+  writeFileSync(join(FIGURES, "results.json"), `${JSON.stringify(results, undefined, 1)}\n`);
   const made = plots(results, titleOf);
   for (const { name, svg } of made) writeFileSync(join(FIGURES, `${name}.svg`), svg);
   const image = ({ name, title }: { name: string; title: string }, folder: string): string =>
     `![${title}](${folder}${name}.svg)`;
   const about = [
-    "# The last run that is shown",
+    "# The runs that are shown",
     "Made by `npm run bench:peers -- --publish` from `results.json`, which has every round; nothing here is written by hand.",
     "[bench/peers](../peers/README.md) says what is measured, and where it is not fair.",
     provenance(results),

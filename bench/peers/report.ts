@@ -1,18 +1,48 @@
 // Results as tables: for a terminal, and for a README.
 import { table } from "../support.ts";
 import { goalsOf, verdict } from "./goals.ts";
-import { CLIENT_CORES_MAX, type Column, columnsOf, distinct, medians, type PeerNote, type Results } from "./results.ts";
+import {
+  CLIENT_CORES_MAX,
+  type Column,
+  columnsOf,
+  counted,
+  countsOf,
+  distinct,
+  fellBehind,
+  type PeerNote,
+  type Results,
+  type Row,
+  type RunNote,
+  type RunRow,
+  type Spread,
+  spreads,
+  succeeded,
+} from "./results.ts";
 
-const number = (value: number | undefined, digits: number): string =>
-  value === undefined || Number.isNaN(value)
-    ? ""
-    : value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const number = (value: number, digits: number): string =>
+  value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-function noteOf({ isDurable, role }: PeerNote, figures: Readonly<Record<string, number>>): string {
+/** The median, and the least and the most where there are several. */
+export function spreadText(spread: Spread | undefined, digits: number): string {
+  if (spread === undefined || spread.count === 0) return "";
+  const [middle = "", least, most] = [spread.median, spread.least, spread.most].map((value) => number(value, digits));
+  return least === most ? middle : `${middle} (${least} to ${most})`;
+}
+
+/** @param roundCount of the others in the same table */
+function noteOf({ isDurable, role }: PeerNote, rows: readonly Row[], roundCount: number): string {
   const notes = isDurable ? [] : ["not durable"];
   if (role === "bare") notes.push("no queue");
-  if ((figures["clientCores"] ?? 0) > CLIENT_CORES_MAX) notes.push("the client was the limit");
-  if ((figures["lateCount"] ?? 0) > 0) notes.push("did not keep the pace");
+  const good = succeeded(rows);
+  const some = (isSo: (row: Row) => boolean, text: string): void => {
+    const count = good.filter(isSo).length;
+    if (count > 0) notes.push(good.length === 1 ? text : `${text} in ${count} of ${good.length} rounds`);
+  };
+  some(({ figures }) => (figures["clientCores"] ?? 0) > CLIENT_CORES_MAX, "the client was the limit");
+  some(fellBehind, "did not keep the pace");
+  const failed = rows.length - good.length;
+  if (failed > 0) notes.push(`failed in ${counted(failed, "round")}`);
+  if (good.length < roundCount) notes.push(`of ${counted(good.length, "round")}`);
   return notes.join("; ");
 }
 
@@ -21,19 +51,40 @@ interface Line {
   readonly isOurs: boolean;
 }
 
-function linesOf(results: Results, name: string, shape: string, columns: readonly Column[]): Line[] {
-  return results.peers.flatMap((peer) => {
-    const rows = results.rows.filter((row) => row.case === name && row.shape === shape && row.peer === peer.name);
+function linesOf(peers: readonly PeerNote[], all: readonly RunRow[], columns: readonly Column[]): Line[] {
+  const { rounds } = countsOf(all);
+  return peers.flatMap((peer) => {
+    const rows = all.filter((row) => row.peer === peer.name);
     if (rows.length === 0) return [];
-    const figures = medians(rows);
+    const figures = spreads(rows);
     const isOurs = peer.role === "wasq";
     if (figures === undefined) {
       const failure = (rows[0]?.failure ?? "").split("\n")[0]?.slice(0, 60) ?? "";
       return [{ cells: [peer.title, ...columns.map(() => ""), `failed: ${failure}`], isOurs }];
     }
-    const values = columns.map(({ figure, digits }) => number(figures[figure], digits));
-    return [{ cells: [peer.title, ...values, noteOf(peer, figures)], isOurs }];
+    const values = columns.map(({ figure, digits }) => spreadText(figures[figure], digits));
+    return [{ cells: [peer.title, ...values, noteOf(peer, rows, rounds)], isOurs }];
   });
+}
+
+interface Shaped {
+  readonly shape: string;
+  readonly rows: readonly RunRow[];
+}
+
+function shapesOf(results: Results, name: string): Shaped[] {
+  const own = results.rows.filter((row) => row.case === name);
+  return distinct(own.map(({ shape }) => shape)).map((shape) => ({
+    shape,
+    rows: own.filter((row) => row.shape === shape),
+  }));
+}
+
+/** Of how many rounds a table's medians are: those that there were. */
+function roundsText(rows: readonly RunRow[]): string {
+  const { runs, rounds } = countsOf(rows);
+  const inRuns = runs > 1 ? ` in ${runs} runs` : "";
+  return rounds > 1 ? `medians of ${rounds} rounds${inRuns}, the least and the most in brackets` : "one round";
 }
 
 /** Everything, case by case. */
@@ -41,9 +92,10 @@ export function printTables(results: Results, titleOf: (name: string) => string)
   const { rows, peers } = results;
   for (const name of distinct(rows.map((row) => row.case))) {
     const columns = columnsOf(name);
-    for (const shape of distinct(rows.filter((row) => row.case === name).map((row) => row.shape))) {
-      const lines = linesOf(results, name, shape, columns).map(({ cells }) => cells);
-      table(`${titleOf(name)}: ${shape}`, ["", ...columns.map(({ head }) => head), ""], lines);
+    for (const { shape, rows: own } of shapesOf(results, name)) {
+      const lines = linesOf(peers, own, columns).map(({ cells }) => cells);
+      const title = `${titleOf(name)}: ${shape}; ${roundsText(own)}`;
+      table(title, ["", ...columns.map(({ head }) => head), ""], lines);
     }
   }
   const about = peers.map(({ title, version, settings }) => [title, version, settings]);
@@ -56,10 +108,19 @@ export function printTables(results: Results, titleOf: (name: string) => string)
 
 const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 
-/** Where the figures come from. */
-export function provenance({ machine, startedAt, rounds, seconds, command }: Results): string {
-  const when = startedAt.slice(0, 10);
-  return `${machine}.\n${when}, medians of ${rounds} interleaved rounds of ${seconds} s: \`${command}\`.`;
+/** What a run was to have, and what it had. */
+function extentOf({ rounds, completedRounds, endedAt }: RunNote): string {
+  if (endedAt !== null) return counted(rounds, "round");
+  return `broken off after ${completedRounds} of ${counted(rounds, "round")}`;
+}
+
+/** Where the figures come from: who measured, when, how often, and how it is repeated. */
+export function provenance({ machine, commit, seconds, runs }: Results): string {
+  const runText = ({ startedAt }: RunNote): string => `${startedAt.slice(0, 16).replace("T", " ")} UTC`;
+  const each = runs.map((run) => `${runText(run)} (${extentOf(run)})`).join(", ");
+  const commands = distinct(runs.map(({ command }) => `\`${command}\``)).join(", ");
+  const what = runs.length > 1 ? `Medians of ${runs.length} runs` : "One run";
+  return `${machine}; commit ${commit}.\n${what}, of ${seconds} s a measurement: ${each}.\n${commands}`;
 }
 
 /** The goals as Markdown. */
@@ -75,10 +136,12 @@ export function markdown(results: Results, titleOf: (name: string) => string): s
   for (const name of distinct(rows.map(({ case: each }) => each))) {
     const columns = columnsOf(name);
     text.push("", `## ${titleOf(name)}`);
-    for (const shape of distinct(rows.filter((each) => each.case === name).map((each) => each.shape))) {
+    for (const { shape, rows: own } of shapesOf(results, name)) {
+      const about = roundsText(own);
+      text.push("", `${about.charAt(0).toUpperCase()}${about.slice(1)}.`);
       text.push("", line([shape, ...columns.map(({ head }) => head), ""]));
       text.push(line(["---", ...columns.map(() => "---:"), "---"]));
-      for (const { cells, isOurs } of linesOf(results, name, shape, columns)) {
+      for (const { cells, isOurs } of linesOf(peers, own, columns)) {
         text.push(line(isOurs ? [`**${cells[0]}**`, ...cells.slice(1)] : cells));
       }
     }

@@ -1,5 +1,5 @@
-// What a run leaves behind: a row for each measurement, and where from.
-import { median } from "../support.ts";
+// What is measured leaves rows behind; what they say together, and how it is shown.
+import { quantile } from "../support.ts";
 import type { Role } from "./server.ts";
 
 export interface Row {
@@ -7,7 +7,8 @@ export interface Row {
   readonly shape: string;
   readonly peer: string;
   readonly round: number;
-  readonly figures: Readonly<Record<string, number>>;
+  /** A figure that could not be had is NaN; in a file it is null. */
+  readonly figures: Readonly<Record<string, number | null>>;
   /** Why there are no figures. */
   readonly failure?: string;
 }
@@ -22,15 +23,32 @@ export interface PeerNote {
   readonly settings: string;
 }
 
-export interface Results {
+/** One time that the benchmark ran. */
+export interface RunNote {
   readonly startedAt: string;
-  readonly machine: string;
+  /** null: it is not over, or was broken off. */
+  readonly endedAt: string | null;
   readonly command: string;
+  /** That it was to have. */
   readonly rounds: number;
+  /** That everybody has gone through. */
+  readonly completedRounds: number;
+}
+
+/** Of one run, or of several that can be compared. */
+export interface Results {
+  readonly machine: string;
+  readonly commit: string;
   readonly seconds: number;
+  readonly runs: readonly RunNote[];
   readonly peers: readonly PeerNote[];
   readonly missing: readonly string[];
-  readonly rows: readonly Row[];
+  readonly rows: readonly RunRow[];
+}
+
+export interface RunRow extends Row {
+  /** Its place among the runs, from 0. */
+  readonly run: number;
 }
 
 /** Of a case's figures, how they are shown: what counts first. */
@@ -50,6 +68,7 @@ const LATENCY: readonly Column[] = [
   { figure: "p99", head: "p99 ms", digits: 2 },
   { figure: "p999", head: "p99.9 ms", digits: 2 },
   { figure: "max", head: "worst ms", digits: 1 },
+  { figure: "behindMs", head: "behind at the end ms", digits: 0 },
   { figure: "lateCount", head: "never came", digits: 0 },
 ];
 const BACKLOG: readonly Column[] = [
@@ -91,19 +110,58 @@ export function columnsOf(name: string): readonly Column[] {
 
 /** Above this share of one core the client is what was measured. */
 export const CLIENT_CORES_MAX = 0.9;
+/** Of a paced load: what has not come of it when it ends, as time of its pace. */
+const BEHIND_MS_MAX = 100;
 
-/** Median over the rounds of each figure; undefined when every round failed. */
-export function medians(rows: readonly Row[]): Record<string, number> | undefined {
-  const good = rows.filter(({ failure }) => failure === undefined);
+/** Whether messages of a paced load did not come, or so many were on their way at its end that it could not keep up. */
+export function fellBehind({ figures: { lateCount, behindMs } }: Row): boolean {
+  return (lateCount ?? 0) > 0 || (behindMs ?? 0) > BEHIND_MS_MAX;
+}
+
+export interface Spread {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+  /** Of how many rounds. */
+  readonly count: number;
+}
+
+export function spreadOf(values: readonly number[]): Spread {
+  const [least = Number.NaN, middle = Number.NaN, most = Number.NaN] = [0, 0.5, 1].map((share) =>
+    quantile(values, share),
+  );
+  return { least, median: middle, most, count: values.length };
+}
+
+export const succeeded = <R extends Row>(rows: readonly R[]): R[] =>
+  rows.filter(({ failure }) => failure === undefined);
+
+/** Over the rounds of each figure; undefined when every round failed. */
+export function spreads(rows: readonly Row[]): Record<string, Spread> | undefined {
+  const good = succeeded(rows);
   if (good.length === 0) return undefined;
   const names = new Set(good.flatMap(({ figures }) => Object.keys(figures)));
-  return Object.fromEntries(
-    [...names].map((name) => {
-      const values = good.map(({ figures }) => figures[name] ?? Number.NaN).filter((value) => !Number.isNaN(value));
-      return [name, median(values)];
-    }),
-  );
+  const known = (name: string): number[] =>
+    good.map(({ figures }) => figures[name] ?? Number.NaN).filter((value) => !Number.isNaN(value));
+  return Object.fromEntries([...names].map((name) => [name, spreadOf(known(name))]));
 }
+
+/** Medians of the same. */
+export function medians(rows: readonly Row[]): Record<string, number> | undefined {
+  const all = spreads(rows);
+  return all && Object.fromEntries(Object.entries(all).map(([name, { median }]) => [name, median]));
+}
+
+/** In how many runs and rounds something was measured, whatever they were to have. */
+export function countsOf(rows: readonly RunRow[]): { readonly runs: number; readonly rounds: number } {
+  const good = succeeded(rows);
+  return {
+    runs: new Set(good.map(({ run }) => run)).size,
+    rounds: new Set(good.map(({ run, round }) => `${run} ${round}`)).size,
+  };
+}
+
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 /** Distinct values in the order in which they come first. */
 export function distinct<T>(values: readonly T[]): T[] {

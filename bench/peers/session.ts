@@ -1,4 +1,4 @@
-// One server, one round: started on an empty directory, given every load, ended.
+// One server, one round: started on an empty directory, given every load, ended. Each row is handed on as soon as it is there.
 import { temporaryDirectory } from "../support.ts";
 import type { LoadCase, Shape } from "./cases.ts";
 import { ready } from "./driver.ts";
@@ -28,9 +28,9 @@ export async function session(
   round: number,
   seconds: number,
   progress: (text: string) => void,
-): Promise<Row[]> {
+  add: (row: Row) => void,
+): Promise<void> {
   const directory = temporaryDirectory();
-  const rows: Row[] = [];
   let server: Server | undefined;
   try {
     server = await peer.start(directory.path);
@@ -40,22 +40,21 @@ export async function session(
       progress(`${of.name}: ${shape.name}`);
       const row = { case: of.name, shape: shape.name, peer: peer.name, round };
       try {
-        rows.push({ ...row, figures: await one(peer, server, `bench${index}`, shape, seconds) });
+        add({ ...row, figures: await one(peer, server, `bench${index}`, shape, seconds) });
       } catch (error) {
-        rows.push({ ...row, figures: {}, failure: error instanceof Error ? error.message : String(error) });
+        add({ ...row, figures: {}, failure: error instanceof Error ? error.message : String(error) });
       }
     }
   } catch (error) {
     // It does not start, or not work at all: the others go on.
     const failure = error instanceof Error ? error.message : String(error);
     for (const { of, shape } of chosen) {
-      rows.push({ case: of.name, shape: shape.name, peer: peer.name, round, figures: {}, failure });
+      add({ case: of.name, shape: shape.name, peer: peer.name, round, figures: {}, failure });
     }
   } finally {
     await server?.kill();
     directory.remove();
   }
-  return rows;
 }
 
 async function one(
@@ -77,6 +76,7 @@ async function one(
   return figuresOf(await runLoad(peer, server, { ...shaped, ...fill }));
 }
 
-function figuresOf({ perSecond, lateCount, latencyMs, serverCores, clientCores }: LoadResult): Record<string, number> {
-  return { perSecond, lateCount, serverCores, clientCores, ...latencyMs };
+function figuresOf(result: LoadResult): Record<string, number> {
+  const { perSecond, lateCount, behindMs, latencyMs, serverCores, clientCores } = result;
+  return { perSecond, lateCount, behindMs, serverCores, clientCores, ...latencyMs };
 }

@@ -6,7 +6,18 @@ import { join } from "node:path";
 import { ready } from "../peers/driver.ts";
 import type { LoadJob, LoadResult } from "../peers/load.ts";
 import { DRIVERS } from "../peers/protocols.ts";
-import { BUNDLE, machine, ROOT, runScript, say, startServer, table, temporaryDirectory, whole } from "../support.ts";
+import {
+  BUNDLE,
+  commit,
+  machine,
+  ROOT,
+  runScript,
+  say,
+  startServer,
+  table,
+  temporaryDirectory,
+  whole,
+} from "../support.ts";
 import { type CpuProfile, flameGraph, hottest } from "./flame.ts";
 
 type Load = Pick<LoadJob, "protocol" | "kind" | "bodyBytes" | "inFlight"> & Partial<LoadJob>;
@@ -66,7 +77,7 @@ try {
   const profile: CpuProfile = JSON.parse(text);
   writeFileSync(join(OUT, `${name}.cpuprofile`), text);
   writeFileSync(join(OUT, `${name}.svg`), flameGraph(profile, `${name}: ${whole(perSecond)} messages/s`));
-  say(machine());
+  say(`${machine()}; commit ${commit()}`);
   const cores = `${serverCores.toFixed(2)} cores of the server, ${clientCores.toFixed(2)} of the client`;
   const rows = hottest(profile, HOTTEST_COUNT).map((hot) => [hot.selfMs.toFixed(0), hot.name]);
   table(`${name}: ${whole(perSecond)} messages/s under the profiler; ${cores}`, ["own ms", "function"], rows);

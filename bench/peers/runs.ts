@@ -1,0 +1,167 @@
+// Runs as files, one each, and several of them as one: those of one commit on one machine.
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { isChanged } from "../support.ts";
+import type { PeerNote, Results, Row, RunNote } from "./results.ts";
+
+export interface Run extends RunNote {
+  readonly machine: string;
+  readonly commit: string;
+  readonly seconds: number;
+  readonly peers: readonly PeerNote[];
+  readonly missing: readonly string[];
+  readonly rows: readonly Row[];
+}
+
+export class RunError extends Error {}
+
+const FILE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** By when it began, so that names are in order, and of what. */
+export function fileNameOf({ startedAt, commit }: Run): string {
+  return `${startedAt.slice(0, 19).replaceAll(":", "-")}Z-${commit.replaceAll(/\W+/g, "-")}.json`;
+}
+
+/** Whoever reads it finds all of what was last kept, and never a part. */
+export function keepRun(file: string, run: Run): void {
+  writeFileSync(`${file}.new`, `${JSON.stringify(run, undefined, 1)}\n`);
+  renameSync(`${file}.new`, file);
+}
+
+/** @throws RunError if there is none */
+export function newestIn(directory: string): string {
+  const names = readdirSync(directory).filter((name) => name.endsWith(".json"));
+  const newest = names.sort().at(-1);
+  if (newest === undefined) throw new RunError(`There is no run in ${directory}`);
+  return join(directory, newest);
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === "string";
+const isNumber: Check = (value) => typeof value === "number" && Number.isFinite(value);
+const isFlag: Check = (value) => typeof value === "boolean";
+const isObject = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isListOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check);
+const hasAll =
+  (checks: Readonly<Record<string, Check>>): Check =>
+  (value) =>
+    isObject(value) && Object.entries(checks).every(([name, check]) => check(value[name]));
+
+const FIELDS: Readonly<Record<keyof Run, Check>> = {
+  startedAt: (value) => isText(value) && !Number.isNaN(Date.parse(value as string)),
+  endedAt: (value) => value === null || (isText(value) && !Number.isNaN(Date.parse(value as string))),
+  machine: isText,
+  commit: isText,
+  command: isText,
+  rounds: isNumber,
+  completedRounds: isNumber,
+  seconds: isNumber,
+  peers: isListOf(
+    hasAll({
+      name: isText,
+      title: isText,
+      version: isText,
+      role: (value) => value === "wasq" || value === "peer" || value === "bare",
+      isDurable: isFlag,
+      hasIndexInMemory: isFlag,
+      settings: isText,
+    }),
+  ),
+  missing: isListOf(isText),
+  rows: isListOf(
+    hasAll({
+      case: isText,
+      shape: isText,
+      peer: isText,
+      round: isNumber,
+      figures: (value) => isObject(value) && Object.values(value).every((each) => each === null || isNumber(each)),
+      failure: (value) => value === undefined || isText(value),
+    }),
+  ),
+};
+
+/** @throws RunError that says what is wrong with the file */
+export function readRun(file: string): Run {
+  const refuse = (why: string): never => {
+    throw new RunError(`${file} is no run of this benchmark: ${why}`);
+  };
+  let value: unknown;
+  try {
+    const { size } = statSync(file);
+    if (size > FILE_BYTES_MAX) refuse(`it has ${size} bytes, at most ${FILE_BYTES_MAX} are read`);
+    value = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    if (error instanceof RunError) throw error;
+    if (!(error instanceof SyntaxError)) throw new RunError(`Cannot read ${file}: ${(error as Error).message}`);
+    return refuse("it is not JSON");
+  }
+  if (!isObject(value)) return refuse("it has no fields");
+  for (const [name, check] of Object.entries(FIELDS)) {
+    if (!check(value[name])) refuse(value[name] === undefined ? `it has no ${name}` : `its ${name} cannot be read`);
+  }
+  const run = value as unknown as Run;
+  if (run.rows.length === 0) refuse("nothing was measured in it yet");
+  return run;
+}
+
+/** What has to be the same where runs are put together. */
+function compared(run: Run): Record<string, string> {
+  const about = ({ title, version, settings }: PeerNote) => [title, `${version}: ${settings}`] as const;
+  return {
+    commit: run.commit,
+    machine: run.machine,
+    "seconds of a measurement": String(run.seconds),
+    ...Object.fromEntries(run.peers.map(about)),
+  };
+}
+
+/**
+ * Runs as one, in the order in which they began.
+ * @param files their names, for errors
+ * @throws RunError that names what differs between two of them
+ */
+export function combine(runs: readonly Run[], files: readonly string[] = []): Results {
+  const named = runs.map((run, i) => ({ run, name: basename(files[i] ?? fileNameOf(run)) }));
+  named.sort((a, b) => Date.parse(a.run.startedAt) - Date.parse(b.run.startedAt));
+  const [first] = named;
+  if (first === undefined) throw new RunError("No run is given");
+  const expected = new Map<string, { readonly value: string; readonly name: string }>();
+  for (const { run, name } of named) {
+    for (const [what, value] of Object.entries(compared(run))) {
+      const before = expected.get(what);
+      if (before === undefined) expected.set(what, { value, name });
+      else if (before.value !== value) {
+        throw new RunError(`The runs differ in ${what}: ${before.name} has "${before.value}", ${name} has "${value}"`);
+      }
+    }
+    if (named.length > 1 && isChanged(run.commit)) {
+      throw new RunError(`${name} is of ${run.commit}: nobody can tell whether the others had the same`);
+    }
+  }
+  const starts = named.map(({ run }) => run.startedAt);
+  const twice = starts.findIndex((start, i) => starts.indexOf(start) !== i);
+  if (twice !== -1) throw new RunError(`${named[twice]?.name} is given twice: both began at ${starts[twice]}`);
+  const peers = new Map(named.flatMap(({ run }) => run.peers.map((peer) => [peer.name, peer] as const)));
+  const titles = new Set([...peers.values()].map(({ title }) => title));
+  return {
+    machine: first.run.machine,
+    commit: first.run.commit,
+    seconds: first.run.seconds,
+    runs: named.map(({ run: { startedAt, endedAt, command, rounds, completedRounds } }) => ({
+      startedAt,
+      endedAt,
+      command,
+      rounds,
+      completedRounds,
+    })),
+    peers: [...peers.values()],
+    missing: [...new Set(named.flatMap(({ run }) => run.missing))].filter((title) => !titles.has(title)),
+    rows: named.flatMap(({ run }, i) => run.rows.map((row) => ({ ...row, run: i }))),
+  };
+}
