@@ -3,8 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 
-/** Bodies begin with the instant at which they were to be sent: microseconds, as digits. */
-export const STAMP_BYTES = 16;
+export { STAMP_BYTES } from "../pacer.ts";
 
 const RETRY_MS = 5;
 

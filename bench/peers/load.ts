@@ -1,8 +1,9 @@
 // The client, in a process of its own: one load on one server, what was done as JSON.
 import { createHistogram, performance } from "node:perf_hooks";
 import { text } from "node:stream/consumers";
+import { type PacedResult, Pacer } from "../pacer.ts";
 import { cpuSeconds } from "../support.ts";
-import { type Consumed, type Driver, type Producer, ready, STAMP_BYTES, type Target } from "./driver.ts";
+import { type Consumed, type Driver, type Producer, ready, type Target } from "./driver.ts";
 import { DRIVERS, type Protocol } from "./protocols.ts";
 import { treeCpuSeconds } from "./tree.ts";
 
@@ -31,10 +32,9 @@ export interface LoadJob {
 export interface LoadResult {
   readonly perSecond: number; // published: confirmed; else acknowledged
   readonly doneCount: number;
-  readonly lateCount: number; // paced: planned and not delivered some seconds after the run was over
-  readonly behindMs: number; // paced: planned and not delivered when it was over, as time of its pace; else NaN
-  /** Paced: from the planned instant to the delivery. Consumed one at a time: from a message to the next, with its end. */
-  readonly latencyMs: Readonly<Record<"p50" | "p99" | "p999" | "max", number>>;
+  readonly paced: PacedResult | null;
+  /** Consumed one at a time: from a message to the next, with its end. */
+  readonly latencyMs: Readonly<Record<"p50" | "p99", number>>;
   /** Consumed one at a time, where receiving is a request: that request. */
   readonly receiveP99Ms: number;
   readonly firstAtMs: number; // of the first message, since 1970
@@ -42,14 +42,11 @@ export interface LoadResult {
   readonly clientCores: number;
 }
 
-const PACE_MS = 1;
 const CHECK_MS = 10;
 const SLOW_READS_MS = 50;
 /** What a slow consumer may hold: it is not of the window, which would be full of it. */
 const SLOW_IN_FLIGHT = 100;
 const COUNTED_SECONDS_MAX = 120;
-/** After a paced run, for what is still on its way. */
-const DRAIN_MS = 2_000;
 
 const given: LoadJob = JSON.parse(process.argv[2] ?? "");
 // A job without a port waits for it: its server starts later, and this process's own start is not to be measured.
@@ -67,17 +64,9 @@ const counts = { sent: 0, confirmed: 0, delivered: 0, settled: 0, slowlySettled:
 const RANGE = { lowest: 1, highest: 3_600_000_000, figures: 3 }; // microseconds
 const latency = createHistogram(RANGE);
 const receive = createHistogram(RANGE);
-let noted = 0; // latencies of the measured time
-let measuredFromMicros = Number.POSITIVE_INFINITY;
 
 const nowMicros = (): number => performance.now() * 1000;
-
-function note(stamp: string): void {
-  const instant = Number(stamp);
-  if (instant < measuredFromMicros) return;
-  noted++;
-  record(latency, instant);
-}
+let pacer: Pacer | undefined;
 
 let goOn = (): void => {};
 
@@ -123,30 +112,11 @@ async function publish(): Promise<void> {
   }
   if (target.isPaced) {
     let turn = 0;
-    pace((stamp) => connections[turn++ % connectionCount]?.producer.send(1, stamp));
-  } else goOn();
-}
-
-let planned = 0; // messages whose time has come, in the measured time
-let pacing: NodeJS.Timeout | undefined;
-
-/** An open loop: every message has its instant, and its latency is counted from there, whenever it could leave. */
-function pace(send: (stamp: string) => void): void {
-  const perSecond = job.perSecond ?? 1;
-  const startMicros = nowMicros();
-  let number = 0;
-  const step = (): void => {
-    for (;;) {
-      const instant = Math.round(startMicros + (number * 1_000_000) / perSecond);
-      if (instant > nowMicros()) break;
-      number++;
-      if (instant >= measuredFromMicros) planned++;
+    pacer = await Pacer.start(job.perSecond ?? 1, 1, (stamp) => {
       counts.sent++;
-      send(String(instant).padStart(STAMP_BYTES, "0"));
-    }
-    pacing = setTimeout(step, PACE_MS);
-  };
-  step();
+      connections[turn++ % connectionCount]?.producer.send(1, stamp);
+    });
+  } else goOn();
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((later) => setTimeout(later, ms));
@@ -181,7 +151,7 @@ const consumed: Consumed = {
     counts.settled += count;
     goOn();
   },
-  stamp: note,
+  stamp: (text) => pacer?.delivered(text),
 };
 
 /** What they hold is theirs, and nobody waits for it. */
@@ -209,7 +179,7 @@ async function main(): Promise<LoadResult> {
   const connectedMs = performance.now();
   if (job.kind !== "consume" && job.kind !== "first") await publish();
   if (!isCounted) await sleep(job.warmMs);
-  measuredFromMicros = nowMicros();
+  pacer?.measure();
   const start = {
     ms: isCounted ? connectedMs : performance.now(),
     done: isCounted ? 0 : done(),
@@ -225,18 +195,14 @@ async function main(): Promise<LoadResult> {
     serverCores: (treeCpuSeconds(job.serverPid) - start.server) / seconds,
     clientCores: (cpuSeconds("self") - start.client) / seconds,
   };
-  clearTimeout(pacing);
-  const behindMs = target.isPaced ? ((planned - noted) * 1000) / (job.perSecond ?? 1) : Number.NaN;
-  const drainedMs = performance.now() + DRAIN_MS;
-  while (target.isPaced && noted < planned && performance.now() < drainedMs) await sleep(CHECK_MS);
+  const paced = (await pacer?.finish()) ?? null;
   const at = (percent: number, of = latency): number => (of.count === 0 ? Number.NaN : of.percentile(percent) / 1000);
   return {
     ...result,
-    lateCount: Math.max(0, planned - noted),
-    behindMs,
+    paced,
     firstAtMs,
     receiveP99Ms: at(99, receive),
-    latencyMs: { p50: at(50), p99: at(99), p999: at(99.9), max: at(100) },
+    latencyMs: { p50: at(50), p99: at(99) },
   };
 }
 

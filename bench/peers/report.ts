@@ -15,6 +15,7 @@ import {
   type RunNote,
   type RunRow,
   type Spread,
+  sentLate,
   spreads,
   succeeded,
 } from "./results.ts";
@@ -40,6 +41,7 @@ function noteOf({ isDurable, role }: PeerNote, rows: readonly Row[], roundCount:
   };
   some(({ figures }) => (figures["clientCores"] ?? 0) > CLIENT_CORES_MAX, "the client was the limit");
   some(fellBehind, "did not keep the pace");
+  some(sentLate, "half of its p99 is the client's");
   const failed = rows.length - good.length;
   if (failed > 0) notes.push(`failed in ${counted(failed, "round")}`);
   if (good.length < roundCount) notes.push(`of ${counted(good.length, "round")}`);

@@ -68,6 +68,8 @@ const LATENCY: readonly Column[] = [
   { figure: "p99", head: "p99 ms", digits: 2 },
   { figure: "p999", head: "p99.9 ms", digits: 2 },
   { figure: "max", head: "worst ms", digits: 1 },
+  { figure: "sentLateP50", head: "of it the client's: p50 ms", digits: 2 },
+  { figure: "sentLateP99", head: "p99 ms", digits: 2 },
   { figure: "behindMs", head: "behind at the end ms", digits: 0 },
   { figure: "lateCount", head: "never came", digits: 0 },
 ];
@@ -111,11 +113,16 @@ export function columnsOf(name: string): readonly Column[] {
 /** Above this share of one core the client is what was measured. */
 export const CLIENT_CORES_MAX = 0.9;
 /** Of a paced load: what has not come of it when it ends, as time of its pace. */
-const BEHIND_MS_MAX = 100;
+const BEHIND_MS_MAX = 200;
 
 /** Whether messages of a paced load did not come, or so many were on their way at its end that it could not keep up. */
 export function fellBehind({ figures: { lateCount, behindMs } }: Row): boolean {
   return (lateCount ?? 0) > 0 || (behindMs ?? 0) > BEHIND_MS_MAX;
+}
+
+/** Whether it was the client that made the most of what is slowest: it sent late. */
+export function sentLate({ figures: { sentLateP99, p99 } }: Row): boolean {
+  return (sentLateP99 ?? 0) > (p99 ?? 0) / 2;
 }
 
 export interface Spread {

@@ -76,7 +76,9 @@ async function one(
   return figuresOf(await runLoad(peer, server, { ...shaped, ...fill }));
 }
 
-function figuresOf(result: LoadResult): Record<string, number> {
-  const { perSecond, lateCount, behindMs, latencyMs, serverCores, clientCores } = result;
-  return { perSecond, lateCount, behindMs, serverCores, clientCores, ...latencyMs };
+function figuresOf({ perSecond, paced, serverCores, clientCores }: LoadResult): Record<string, number> {
+  const figures = { perSecond, serverCores, clientCores };
+  if (paced === null) return figures;
+  const { latencyMs, sentLateMs, behindMs, lateCount } = paced;
+  return { ...figures, ...latencyMs, sentLateP50: sentLateMs.p50, sentLateP99: sentLateMs.p99, behindMs, lateCount };
 }

@@ -1,6 +1,7 @@
 // Load on a server of the stream protocol: publish, consume, or both, for some seconds; prints what was done as JSON.
 import { performance } from "node:perf_hooks";
-import { cpuSeconds, quantile } from "../support.ts";
+import { type PacedResult, Pacer, STAMP_BYTES } from "../pacer.ts";
+import { cpuSeconds } from "../support.ts";
 import { eachBody, field, frameOf, LoadSocket, number, publishFrame, putWide } from "./socket.ts";
 
 export interface LoadJob {
@@ -21,7 +22,7 @@ export interface LoadResult {
   readonly published: number; // confirmed, a second
   readonly delivered: number; // a second
   readonly settled: number; // a second
-  readonly latencyMs: { readonly p50: number; readonly p99: number; readonly p999: number };
+  readonly paced: PacedResult | null;
   readonly cpu: { readonly server: number; readonly load: number }; // cores
 }
 
@@ -29,12 +30,6 @@ const job: LoadJob = JSON.parse(process.argv[2] ?? "");
 const WARM_MS = 1_500;
 /** How long a counted job may take. */
 const COUNTED_MS_MAX = 60_000;
-const MICROS_COUNT = 16;
-
-/** The present as digits, which a body may have. */
-function microsText(): string {
-  return String(Math.round(performance.now() * 1000)).padStart(MICROS_COUNT, "0");
-}
 const HELLO = frameOf(field(0x82, number(0x20, 0))); // field 16; no grace period
 
 async function main(): Promise<LoadResult> {
@@ -42,7 +37,7 @@ async function main(): Promise<LoadResult> {
   let sent = 0;
   let delivered = 0;
   let settled = 0;
-  const latencies: number[] = [];
+  let pacer: Pacer | undefined;
   const isPaced = job.perSecond !== undefined;
 
   const publisher = await LoadSocket.open(job.port, {
@@ -84,6 +79,7 @@ async function main(): Promise<LoadResult> {
           Buffer.concat([number(0x08, 1), number(0x10, job.inFlight), number(0x18, creditBytes), number(0x20, beyond)]),
         ),
       );
+    const stamped = { bodyBytes: job.bodyBytes, textBytes: STAMP_BYTES };
     let acknowledged = 0;
     let granted = 0;
     const unsettled: number[] = [];
@@ -91,7 +87,7 @@ async function main(): Promise<LoadResult> {
     const consumer: LoadSocket = await LoadSocket.open(job.port, {
       delivered: (first, count, bytes, at, end) => {
         delivered += count;
-        if (isPaced) note(bytes, at, end);
+        if (isPaced) eachBody(bytes, at, end, stamped, (stamp) => pacer?.delivered(stamp));
         const last = first + count - 1;
         consumer.socket.write(ackFrame(first, last));
         unsettled.push(count);
@@ -109,12 +105,6 @@ async function main(): Promise<LoadResult> {
         }
       },
     });
-    const note = (bytes: Buffer, at: number, end: number): void => {
-      const nowMs = performance.now();
-      eachBody(bytes, at, end, { bodyBytes: job.bodyBytes, textBytes: MICROS_COUNT }, (text) => {
-        latencies.push(nowMs - Number(text) / 1000);
-      });
-    };
     consumer.socket.write(HELLO);
     const credit = Buffer.concat([number(0x10, job.inFlight), number(0x18, creditBytes)]);
     const subscribe = Buffer.concat([
@@ -126,24 +116,17 @@ async function main(): Promise<LoadResult> {
     consumer.socket.write(frameOf(field(0x92, subscribe))); // field 18
   }
 
-  if (job.publishes && !isPaced) more();
-  let pacing: NodeJS.Timeout | undefined;
-  if (job.publishes && isPaced) {
-    const startMs = performance.now();
-    let planned = 0;
-    const step = (): void => {
-      const due = Math.floor(((performance.now() - startMs) / 1000) * (job.perSecond as number));
-      while (planned < due) {
-        const bytes = Buffer.from(frame);
-        putWide(bytes, numberAt, sent + 1);
-        bytes.write(microsText(), bodyAt, "latin1");
-        sent += job.perFrame;
-        planned += job.perFrame;
-        publisher.socket.write(bytes);
-      }
-      pacing = setTimeout(step, 1);
-    };
-    step();
+  if (job.publishes && job.perSecond === undefined) more();
+  else if (job.publishes && job.perSecond !== undefined) {
+    const { byteLength } = frame;
+    const messageBytes = (byteLength - bodyAt - job.bodyBytes) / Math.max(1, job.perFrame - 1);
+    pacer = await Pacer.start(job.perSecond, job.perFrame, (stamp) => {
+      const bytes = Buffer.from(frame);
+      putWide(bytes, numberAt, sent + 1);
+      for (let i = 0; i < job.perFrame; i++) bytes.write(stamp, bodyAt + i * messageBytes, "latin1");
+      sent += job.perFrame;
+      publisher.socket.write(bytes);
+    });
   }
 
   // A counted job is over when all is done: it is measured from its beginning.
@@ -156,24 +139,23 @@ async function main(): Promise<LoadResult> {
     server: cpuSeconds(job.serverPid),
     load: cpuSeconds("self"),
   };
-  latencies.length = 0;
+  pacer?.measure();
   const endMs = start.ms + (job.countMax === undefined ? job.seconds * 1000 : COUNTED_MS_MAX);
   while (performance.now() < endMs) {
     await new Promise((later) => setTimeout(later, 20));
     if (job.countMax !== undefined && (job.consumes ? settled : confirmed) >= job.countMax) break;
   }
   const seconds = (performance.now() - start.ms) / 1000;
-  clearTimeout(pacing);
-  return {
+  const result = {
     published: (confirmed - start.confirmed) / seconds,
     delivered: (delivered - start.delivered) / seconds,
     settled: (settled - start.settled) / seconds,
-    latencyMs: { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), p999: quantile(latencies, 0.999) },
     cpu: {
       server: (cpuSeconds(job.serverPid) - start.server) / seconds,
       load: (cpuSeconds("self") - start.load) / seconds,
     },
   };
+  return { ...result, paced: (await pacer?.finish()) ?? null };
 }
 
 process.stdout.write(JSON.stringify(await main()), () => process.exit(0));

@@ -2,15 +2,16 @@
 // no redis-server.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { connect, type Socket } from "node:net";
-import { quantile, temporaryDirectory } from "../support.ts";
+import { type PacedResult, Pacer, STAMP_BYTES } from "../pacer.ts";
+import { temporaryDirectory } from "../support.ts";
 import type { Shape } from "./index.ts";
 
 export interface RedisResult {
   readonly perSecond: number;
-  readonly latencyMs: { readonly p50: number; readonly p99: number; readonly p999: number };
+  readonly paced: PacedResult | null;
 }
 
-const MICROS_COUNT = 16;
+const WARM_MS = 500;
 
 /** Reads replies: lines and bulk strings as text, arrays as lists, one after the other. */
 class Replies {
@@ -137,7 +138,6 @@ async function load(
   let sent = 0;
   let confirmed = 0;
   let acknowledged = 0;
-  const latencies: number[] = [];
   const more = (): void => {
     const count = inFlight - (sent - confirmed);
     if (count < perFrame) return;
@@ -154,21 +154,7 @@ async function load(
       more();
     });
   };
-  let pacing: NodeJS.Timeout | undefined;
-  if (perSecond === undefined) more();
-  else {
-    const startMs = performance.now();
-    const step = (): void => {
-      const due = Math.floor(((performance.now() - startMs) / 1000) * perSecond);
-      while (sent < due) {
-        const micros = String(Math.round(performance.now() * 1000)).padStart(MICROS_COUNT, "0");
-        producer.socket.write(command("XADD", "s", "*", "b", micros + body.slice(MICROS_COUNT)), "latin1");
-        sent++;
-      }
-      pacing = setTimeout(step, 1);
-    };
-    step();
-  }
+  let pacer: Pacer | undefined;
   if (what === "both") {
     const consumer = await open(port);
     const count = String(perSecond === undefined ? Math.max(perFrame, 100) : 100);
@@ -177,9 +163,8 @@ async function load(
         .ask("XREADGROUP", "GROUP", "g", "c", "COUNT", count, "BLOCK", "1000", "STREAMS", "s", ">")
         .then((reply) => {
           const entries = ((reply as [string, [string, string[]][]][] | null)?.[0]?.[1] ?? []) as [string, string[]][];
-          const nowMs = performance.now();
           if (perSecond !== undefined) {
-            for (const [, fields] of entries) latencies.push(nowMs - Number(fields[1]?.slice(0, MICROS_COUNT)) / 1000);
+            for (const [, fields] of entries) pacer?.delivered(fields[1]?.slice(0, STAMP_BYTES) ?? "");
           }
           if (entries.length > 0) {
             const { length } = entries;
@@ -192,15 +177,19 @@ async function load(
     };
     read();
   }
-  await new Promise((later) => setTimeout(later, 500));
+  if (perSecond === undefined) more();
+  else {
+    const send = (stamp: string): void => {
+      producer.socket.write(command("XADD", "s", "*", "b", stamp + body.slice(STAMP_BYTES)), "latin1");
+      sent++;
+    };
+    pacer = await Pacer.start(perSecond, 1, send);
+  }
+  await new Promise((later) => setTimeout(later, WARM_MS));
   const start = { ms: performance.now(), confirmed, acknowledged };
-  latencies.length = 0;
+  pacer?.measure();
   await new Promise((later) => setTimeout(later, seconds * 1000));
   const passed = (performance.now() - start.ms) / 1000;
-  clearTimeout(pacing);
   const done = what === "both" ? acknowledged - start.acknowledged : confirmed - start.confirmed;
-  return {
-    perSecond: done / passed,
-    latencyMs: { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), p999: quantile(latencies, 0.999) },
-  };
+  return { perSecond: done / passed, paced: (await pacer?.finish()) ?? null };
 }
