@@ -127,6 +127,7 @@ export function outlineRecent(position: f64, end: f64, bytesMax: u32): u32 {
 /** @returns outline.ts: MORE or TAIL_FULL */
 export function outlineUse(bytes: u32, segment: u32, forIndex: bool): u32 { return outline.use(bytes, segment, forIndex); }
 export function outlineConsumed(): u32 { return outline.consumed; }
+export function outlineQueueBytes(): u32 { return outline.queueBytes; }
 export function outlinePlaces(): u32 { return outline.placeCount; }
 export function surveyConsumed(): u32 { return surveying.consumed; }
 export function surveyIndexBytes(): u32 { return surveying.indexBytes; }

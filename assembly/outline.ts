@@ -18,6 +18,8 @@ export const GONE: u32 = 2; // they have left the tail
 export const TAIL_FULL: u32 = 3;
 
 export let consumed: u32 = 0;
+/** Of what recent() made: entries that are records of queues, as long as these. */
+export let queueBytes: u32 = 0;
 /** Of the messages that must be written again: 16 bytes each in the output region, position (f64), record bytes, zero. */
 export let placeCount: u32 = 0;
 
@@ -28,6 +30,7 @@ export let placeCount: u32 = 0;
 export function recent(position: u64, end: u64, bytesMax: u32): u32 {
   survey.begin(segments.segmentOf(position), true);
   consumed = 0;
+  queueBytes = 0;
   while (position < end && position < tail.durable && consumed < bytesMax) {
     const p = tail.find(position);
     if (p == 0) return GONE;
@@ -39,7 +42,9 @@ export function recent(position: u64, end: u64, bytesMax: u32): u32 {
       survey.lastNumber(load<u64>(p, 8));
       return SEALED;
     }
+    const before = survey.indexBytes;
     survey.keep(kind, p, position, size);
+    if (kind == r.QUEUE) queueBytes += survey.indexBytes - before;
     position += padded;
   }
   return MORE;

@@ -4,7 +4,8 @@
 //   … ├── outlined ──┤ ◄─ lag: most of it is deleted by then, and needs no entry ─► head
 //
 // What cannot be followed (a log that was there at the start, or more on its way to disk than the tail has room for) has
-// no outline, and its segment is read.
+// no outline, and its segment is read. Neither has a segment with many records of queues: their entries are as long as
+// they are, and would be held in memory until the segment is full, all of it once more.
 import { giveBack, pages } from "../base/pages.ts";
 import type { Core } from "../core/core.ts";
 
@@ -13,6 +14,8 @@ const PIECE_BYTES = 1024 * 1024;
 const LAG_BYTES = 4 * 1024 * 1024;
 /** Of segments that nobody has come to use: beyond it the oldest are forgotten. */
 const KEPT_MAX = 32;
+/** Of a segment, records of queues in its outline: 1 MiB, some 5,000. */
+const QUEUE_SHARE_MAX = 1 / 64;
 
 export class Outlines {
   readonly #core: Core;
@@ -22,6 +25,7 @@ export class Outlines {
   readonly #complete = new Map<number, Uint8Array[]>(); // by segment, in order
   #position: number; // that comes next
   #pieces: Uint8Array[] = []; // of its segment
+  #queueBytes = 0; // among them
 
   /** @param endPosition where the log goes on */
   constructor(parts: {
@@ -54,23 +58,39 @@ export class Outlines {
 
   #goTo(end: number): void {
     while (this.#position < end) {
-      const { consumedBytes, stop, entries } = this.#core.outline(this.#position, end, PIECE_BYTES);
+      const { consumedBytes, stop, entries, queueBytes } = this.#core.outline(this.#position, end, PIECE_BYTES);
       if (stop === "gone") {
-        this.#pieces = [];
-        this.#position = this.#startBehind(this.#core.headPosition);
+        this.#leave(this.#core.headPosition);
         return;
+      }
+      this.#queueBytes += queueBytes;
+      if (this.#queueBytes > this.#segmentBytes * QUEUE_SHARE_MAX) {
+        this.#leave(this.#position);
+        continue;
       }
       if (entries.byteLength > 0) this.#add(entries);
       if (stop === "sealed") {
         this.#complete.set(Math.floor(this.#position / this.#segmentBytes), this.#pieces);
-        this.#pieces = [];
-        this.#position = this.#startBehind(this.#position);
+        this.#begin(this.#position);
         if (this.#complete.size > KEPT_MAX) this.#complete.delete(this.#complete.keys().next().value as number);
       } else {
         if (consumedBytes === 0) return; // not on disk yet
         this.#position += consumedBytes;
       }
     }
+  }
+
+  /** Goes on in the segment after the one of `position`. */
+  #begin(position: number): void {
+    this.#pieces = [];
+    this.#queueBytes = 0;
+    this.#position = this.#startBehind(position);
+  }
+
+  /** There will be no outline of the segment, nor of any up to the one of `position`. */
+  #leave(position: number): void {
+    for (const { buffer } of this.#pieces) giveBack(buffer);
+    this.#begin(position);
   }
 
   /** To the last part, or to a new one: they are kept for as long as a segment fills, in pages of their own. */
@@ -91,6 +111,12 @@ export class Outlines {
   of(segment: number): readonly Uint8Array[] | undefined {
     if (this.#position < (segment + 1) * this.#segmentBytes) this.#goTo((segment + 1) * this.#segmentBytes);
     return this.#complete.get(segment);
+  }
+
+  /** What all outlines take in memory, in bytes. */
+  get heldBytes(): number {
+    const parts = [...this.#complete.values(), this.#pieces].flat();
+    return parts.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
   }
 
   /** Nobody reads what of() has returned any more. */

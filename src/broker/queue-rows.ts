@@ -1,6 +1,8 @@
 // What is known of queues that nobody looks at, by their index in the core: columns instead of an object each. Blocks of
 // them, so that none is ever copied to grow.
 
+import { pages } from "../base/pages.ts";
+
 const BLOCK_BITS = 13;
 const BLOCK_COUNT = 1 << BLOCK_BITS;
 const IN_BLOCK = BLOCK_COUNT - 1;
@@ -23,7 +25,7 @@ interface Block {
 
 /** The columns side by side in one buffer, the widest first. */
 function emptyBlock(): Block {
-  const buffer = new ArrayBuffer(BLOCK_COUNT * (8 + 4 + 4 + 4 + 2));
+  const buffer = pages(BLOCK_COUNT * (8 + 4 + 4 + 4 + 2));
   return {
     createdMs: new Float64Array(buffer, 0, BLOCK_COUNT),
     numbers: new Uint32Array(buffer, BLOCK_COUNT * 8, BLOCK_COUNT),

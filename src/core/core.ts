@@ -562,10 +562,11 @@ export class Core {
     position: number,
     end: number,
     bytesMax: number,
-  ): { consumedBytes: number; stop: "more" | "sealed" | "gone"; entries: Uint8Array } {
+  ): { consumedBytes: number; stop: "more" | "sealed" | "gone"; entries: Uint8Array; queueBytes: number } {
     const stop = (["more", "sealed", "gone"] as const)[this.#wasm.outlineRecent(position, end, bytesMax)];
     assert(stop !== undefined, "an outline ends in a known way");
-    return { consumedBytes: this.#wasm.outlineConsumed(), stop, entries: this.#surveyed() };
+    const queueBytes = this.#wasm.outlineQueueBytes();
+    return { consumedBytes: this.#wasm.outlineConsumed(), stop, entries: this.#surveyed(), queueBytes };
   }
 
   /** What is still needed of a segment's outline, for its index. */

@@ -52,6 +52,7 @@ export interface CoreExports extends StreamExports {
   outlineRecent(position: number, end: number, bytesMax: number): number;
   outlineUse(bytes: number, segment: number, forIndex: number): number;
   outlineConsumed(): number;
+  outlineQueueBytes(): number;
   outlinePlaces(): number;
   surveyConsumed(): number;
   surveyIndexBytes(): number;

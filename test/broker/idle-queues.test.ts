@@ -6,8 +6,20 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { OpenedBroker } from "../../src/broker/open.ts";
+import { Outlines } from "../../src/broker/outlines.ts";
 import type { Queue, QueueSettings } from "../../src/broker/types.ts";
-import { create, find, openAt, outgoing, purge, receiveAll, STANDARD, send } from "../support/open-broker.ts";
+import { SEGMENT_HEADER_BYTES } from "../../src/limits.ts";
+import {
+  create,
+  find,
+  openAt,
+  outgoing,
+  purge,
+  receiveAll,
+  SMALL_SEGMENT_BYTES,
+  STANDARD,
+  send,
+} from "../support/open-broker.ts";
 
 const ACCOUNT = "000000000000";
 const REGION = "us-east-1";
@@ -93,4 +105,41 @@ test("who holds a queue and who finds it later hold the same one, and its change
   expect([...found.tags]).toEqual([["k", "v"]]);
   await new Promise<void>((done) => opened.broker.deleteQueue(found, done));
   expect(() => find(opened.broker, "held")).toThrow();
+});
+
+test("nothing is kept of the records of many queues while the log fills; of messages behind them there is an outline", async () => {
+  const outlines = new Outlines({
+    core: opened.core,
+    segmentBytes: SMALL_SEGMENT_BYTES,
+    headerBytes: SEGMENT_HEADER_BYTES,
+    tailBytes: 32 * 1024,
+    endPosition: opened.core.headPosition,
+  });
+  const segment = (): number => Math.floor(opened.core.headPosition / SMALL_SEGMENT_BYTES);
+  const heldBytes: number[] = [];
+  for (let round = 0; round < 60; round++) {
+    await Promise.all(Array.from({ length: 100 }, (_, i) => create(opened.broker, `q-${round}-${i}`)));
+    outlines.follow();
+    heldBytes.push(outlines.heldBytes);
+  }
+  const full = segment();
+  expect(full).toBeGreaterThan(3);
+  // What little there is of a segment before there are too many: one part, and none for most of the time.
+  expect(Math.max(...heldBytes)).toBeLessThanOrEqual(1024 * 1024);
+  expect(heldBytes.filter((bytes) => bytes === 0).length).toBeGreaterThan(heldBytes.length / 2);
+  for (let i = 0; i < full; i++) expect(outlines.of(i)).toBe(undefined);
+
+  const queue = find(opened.broker, "q-0-0");
+  while (segment() < full + 3) {
+    await send(
+      opened.broker,
+      queue,
+      Array.from({ length: 10 }, () => outgoing("m".repeat(200))),
+    );
+    outlines.follow();
+  }
+  expect(outlines.heldBytes).toBeGreaterThan(0);
+  expect(outlines.of(full + 1)).toBeDefined();
+  outlines.release(full + 1);
+  expect(outlines.of(full + 1)).toBe(undefined);
 });
