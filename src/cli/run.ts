@@ -4,7 +4,7 @@ import { connect, WasqError } from "../client/index.ts";
 import type { Command } from "./command.ts";
 import { InputError, standardInput } from "./input.ts";
 import { publishLines } from "./publish.ts";
-import { tail } from "./tail.ts";
+import { OutputError, tail } from "./tail.ts";
 
 const FAILED = 1;
 const INTERRUPTED = 130;
@@ -55,5 +55,5 @@ export async function runCommand(command: Command, version: string): Promise<num
 
 function textOf(error: unknown): string {
   if (error instanceof WasqError) return `${error.message} (${error.code})`;
-  return error instanceof InputError ? error.message : String(error);
+  return error instanceof InputError || error instanceof OutputError ? error.message : String(error);
 }

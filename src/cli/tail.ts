@@ -6,6 +6,16 @@ import { grouped, type Output, Progress } from "./progress.ts";
 
 const PREFETCH = 1_000;
 const TAKEN_MAX = 1_000;
+const NOBODY_READS: ReadonlySet<string> = new Set(["EPIPE", "ECONNRESET", "ERR_STREAM_DESTROYED"]);
+
+/** What was to be printed is not, nor deleted. */
+export class OutputError extends Error {
+  override name = "OutputError";
+
+  constructor(cause: Error) {
+    super(`Cannot write to standard output: ${cause.message}`, { cause });
+  }
+}
 
 export interface TailStreams {
   readonly output: Writable;
@@ -110,7 +120,13 @@ async function follow(client: Client, { queue, countMax }: TailCommand, streams:
   }
 }
 
-/** Whether they were taken: false when nobody reads any more. */
+/** Whether they were taken: false when nobody reads any more. @throws OutputError when they cannot be written, to a full disk */
 function print(output: Writable, bodies: readonly string[]): Promise<boolean> {
-  return new Promise((resolve) => output.write(bodies.map((body) => `${body}\n`).join(""), (error) => resolve(!error)));
+  return new Promise((resolve, reject) => {
+    output.write(bodies.map((body) => `${body}\n`).join(""), (error) => {
+      if (!error) resolve(true);
+      else if (NOBODY_READS.has("code" in error ? String(error.code) : "")) resolve(false);
+      else reject(new OutputError(error));
+    });
+  });
 }

@@ -191,6 +191,26 @@ describe("wasq tail", () => {
     expect(await counts(QueueUrl)).toEqual([0, 0, 0]);
   });
 
+  test("an output that cannot be written is told, and keeps its messages", {
+    skip: !existsSync("/dev/full"),
+  }, async () => {
+    const QueueUrl = (await call(broker.endpoint, "CreateQueue", { QueueName: "full" })).body.QueueUrl;
+    await call(broker.endpoint, "SendMessage", { QueueUrl, MessageBody: "kept" });
+    const [program, first] = IS_BUILT ? [BINARY, []] : [process.execPath, [BUNDLE]];
+    const full = openSync("/dev/full", "w");
+    const env = { WASQ_ENDPOINT: broker.endpoint };
+    const child = spawn(program, [...first, "tail", "full", "--ack"], { env, stdio: ["ignore", full, "pipe"] });
+    closeSync(full);
+    let errors = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      errors += chunk.toString();
+    });
+    expect(await new Promise((resolve) => child.on("close", resolve))).toBe(1);
+    expect(errors).toContain("Cannot write to standard output: ENOSPC");
+    const { body } = await call(broker.endpoint, "ReceiveMessage", { QueueUrl });
+    expect(body.Messages).toMatchObject([{ Body: "kept" }]);
+  });
+
   test("ends when nobody reads any more, and keeps what was not read", async () => {
     const QueueUrl = await newQueue("head");
     const running = wasq(["tail", "head", "--ack"]);
