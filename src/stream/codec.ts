@@ -1,6 +1,7 @@
 // Envelopes to frames and back, in the two subprotocols. A Publish is never decoded here: its bytes are the core's to read.
 import { CLOSE, type ConfirmMessage, ConnectionError, type Incoming, type Outgoing } from "./envelope.ts";
 import { isTooDeep } from "./json-depth.ts";
+import { numberProblem, UINT32_MAX } from "./json-numbers.ts";
 import { readPlain, writeConfirm, writeSettled } from "./plain.ts";
 import { BODY_FIELDS, EnvelopeType, PublishType, Reader } from "./schema.ts";
 
@@ -189,6 +190,12 @@ function bytesOf(uuid: unknown): Buffer {
   return Buffer.from(hex, "hex");
 }
 
+/** 0 where it is none: the answer is pushed. */
+function idOf(plain: Plain): number {
+  const id = Number(plain["id"] ?? 0);
+  return Number.isInteger(id) && id >= 0 && id <= UINT32_MAX ? id : 0;
+}
+
 function uuidOf(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes).toString("hex");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
@@ -235,17 +242,21 @@ export const JSON_CODEC: Codec = {
     for (const line of text.split("\n")) {
       if (line.trim() === "") continue;
       let envelope: Decoded;
+      let problem: string | undefined;
       try {
         const plain: Plain = JSON.parse(line);
         if (typeof plain !== "object" || plain === null || Array.isArray(plain)) throw malformed("not an object");
         const opening = plain["openPublisher"] as Plain | undefined;
         if (opening?.["producer"] !== undefined) opening["producerId"] = bytesOf(opening["producer"]);
-        envelope = EnvelopeType.fromObject(plain) as unknown as Decoded;
+        problem = numberProblem(plain);
+        if (problem !== undefined) envelope = { id: idOf(plain) };
+        else envelope = EnvelopeType.fromObject(plain) as unknown as Decoded;
       } catch (error) {
         if (error instanceof ConnectionError) throw error;
         throw malformed(`A line is not an envelope in JSON: ${line.slice(0, 80)}`);
       }
-      if (envelope.body !== "publish") tellRequest(envelope, each);
+      if (problem !== undefined) each({ kind: "refused", id: envelope.id, message: problem });
+      else if (envelope.body !== "publish") tellRequest(envelope, each);
       else tellPublish(PublishType.encode(contentOf(envelope) ?? {}).finish(), takeFrame, each);
     }
   },

@@ -105,6 +105,7 @@ export class Connection {
   #handle(envelope: Incoming): void {
     const isHello = envelope.kind === "request" && envelope.name === "hello";
     if (this.session === undefined) {
+      if (envelope.kind === "refused") throw new ConnectionError(CLOSE.malformed, envelope.message);
       if (!isHello) throw new ConnectionError(CLOSE.noHello, "The first envelope is a Hello");
       const { id, body } = envelope as { id: number; body: Requests["hello"] };
       this.session = this.#host.hello(this, id, body);
@@ -113,6 +114,7 @@ export class Connection {
     if (isHello) throw new ConnectionError(CLOSE.noHello, "Hello comes once");
     const { session } = this;
     try {
+      if (envelope.kind === "refused") throw new RequestError("INVALID_PARAMETER", envelope.message);
       if (envelope.kind === "publish") session.publish(envelope.offset, envelope.sizeBytes);
       else session.request(envelope.id, envelope.name, envelope.body);
     } catch (error) {

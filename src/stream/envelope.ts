@@ -83,7 +83,9 @@ export type RequestName = keyof Requests;
 /** An envelope as it came in; a Publish stays bytes. */
 export type Incoming =
   | { readonly kind: "publish"; readonly offset: number; readonly sizeBytes: number }
-  | { readonly kind: "request"; readonly id: number; readonly name: string; readonly body: unknown };
+  | { readonly kind: "request"; readonly id: number; readonly name: string; readonly body: unknown }
+  /** In JSON: a number that its field cannot have. INVALID_PARAMETER, in words. */
+  | { readonly kind: "refused"; readonly id: number; readonly message: string };
 
 /** An envelope to be written: id, and one body by its name. */
 export type Outgoing = { readonly id?: number } & Readonly<Record<string, unknown>>;

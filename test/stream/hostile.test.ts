@@ -43,6 +43,24 @@ test("credit beyond no number is refused", async () => {
   }
 });
 
+test.each([
+  ["below zero", -1],
+  ["a fraction", 1.5],
+  ["beyond 32 bits", 2 ** 32],
+  ["beyond 32 bits, as text", "9223372036854775808"],
+  ["no number", true],
+  ["text", "many"],
+])("%s is no number of a JSON request, and is not taken for another", async (_, number) => {
+  expect(await client.ask({ credit: { subscription: 1, messages: number, bytes: 1 } })).toBe("INVALID_PARAMETER");
+  expect(await client.ask({ subscribe: { subscription: number, queue: "work" } })).toBe("INVALID_PARAMETER");
+  const credit = { messages: 1, bytes: number };
+  expect(await client.ask({ subscribe: { subscription: 2, queue: "work", credit } })).toBe("INVALID_PARAMETER");
+  expect(await client.ask({ subscribe: { subscription: "2", queue: "work" } })).toMatchObject({ subscription: 2 });
+  client.send({ publish: { publisher: 1, first: 1, messages: [{ text: "a", delayMs: number }] } });
+  await rig.settle();
+  expect(client.got().at(-1)).toMatchObject({ error: { code: "INVALID_PARAMETER" } });
+});
+
 /** `count` messages without a body, behind one that has one. */
 function frameOf(count: number): Buffer {
   const head = PublishType.encode(

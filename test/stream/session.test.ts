@@ -292,6 +292,12 @@ describe("what cannot be read", () => {
     expect(client.closed).toBe(4400);
   });
 
+  test("a Hello with a number that is none closes it with 4400, too", async () => {
+    const client = rig.client();
+    client.raw('{"id":1,"hello":{"graceMs":-1}}');
+    expect(client.closed).toBe(4400);
+  });
+
   test.each([
     ["a size beyond the frame", [5, 8]],
     ["a size without an end", [255, 255, 255, 255, 255, 255]],
