@@ -300,8 +300,8 @@ export function subscriptionOpen(
 ): u32 {
   return subscription.open(index, token, clientId, visibilityMs, processingMs, batch, lingerMs, fields, groupMax);
 }
-export function subscriptionClose(cell: u32): void { subscription.close(cell); }
-export function subscriptionDetach(cell: u32): void { subscription.detach(cell); }
+export function subscriptionClose(cell: u32, nowMs: f64): void { subscription.close(cell, <u64>nowMs); }
+export function subscriptionDetach(cell: u32, nowMs: f64): void { subscription.detach(cell, <u64>nowMs); }
 export function subscriptionUncount(cell: u32): void { subscription.uncount(cell); }
 export function subscriptionMove(cell: u32, index: u32): void { subscription.moveTo(cell, index); }
 export function subscriptionPause(cell: u32): void { subscription.pause(cell); }

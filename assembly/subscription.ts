@@ -15,6 +15,7 @@
 // that keeping a visibility timeout alive comes to. A session that ends gives everything back at once, and the log tells
 // of the short timeout that counts when the broker has died.
 import * as blocks from "./blocks";
+import * as fair from "./fair";
 import * as held from "./held";
 import * as journal from "./journal";
 import * as lifecycle from "./lifecycle";
@@ -174,7 +175,8 @@ function giveBackFrom(b: usize, from: u64): void {
 }
 
 /** The end: what is out is visible again at once. */
-export function close(cell: u32): void {
+export function close(cell: u32, nowMs: u64): void {
+  fair.setNow(nowMs);
   const b = body(cell);
   raise(b, PAUSED); // so that nothing offers it again meanwhile
   leaveRing(cell);
@@ -213,7 +215,8 @@ export function uncount(cell: u32): void {
 }
 
 /** Its connection is gone: no credit; what it was not sent goes back, what it was sent stays out. */
-export function detach(cell: u32): void {
+export function detach(cell: u32, nowMs: u64): void {
+  fair.setNow(nowMs);
   const b = body(cell);
   pause(cell);
   lower(b, AUTO);

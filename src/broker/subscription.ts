@@ -170,12 +170,13 @@ export class Subscription implements BrokerSubscription {
 
   detach(): void {
     if (this.#isClosed) return;
-    const { streams, turn } = this.#parts;
+    const { streams, turn, clock } = this.#parts;
     this.#isPaused = true;
     turn.begin();
     if (this.#isLocked) streams.uncount(this.#cell);
-    streams.detach(this.#cell);
-    streams.serve(this.#parts.clock.nowMs());
+    const nowMs = clock.nowMs();
+    streams.detach(this.#cell, nowMs);
+    streams.serve(nowMs);
     turn.ran();
   }
 
@@ -193,9 +194,10 @@ export class Subscription implements BrokerSubscription {
     const { streams, turn, clock } = this.#parts;
     turn.begin();
     if (this.#isLocked) streams.uncount(this.#cell);
-    streams.close(this.#cell);
+    const nowMs = clock.nowMs();
+    streams.close(this.#cell, nowMs);
     this.#onClosed();
-    streams.serve(clock.nowMs());
+    streams.serve(nowMs);
     turn.ran();
   }
 
@@ -207,7 +209,7 @@ export class Subscription implements BrokerSubscription {
   /** The queue is being deleted. */
   end(): void {
     this.#isClosed = true;
-    this.#parts.streams.close(this.#cell);
+    this.#parts.streams.close(this.#cell, this.#parts.clock.nowMs());
     this.#onClosed();
     this.#listener.ended();
   }

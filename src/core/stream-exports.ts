@@ -11,8 +11,8 @@ export interface StreamExports {
     fields: number,
     groupMax: number,
   ): number;
-  subscriptionClose(cell: number): void;
-  subscriptionDetach(cell: number): void;
+  subscriptionClose(cell: number, nowMs: number): void;
+  subscriptionDetach(cell: number, nowMs: number): void;
   subscriptionUncount(cell: number): void;
   subscriptionMove(cell: number, index: number): void;
   subscriptionPause(cell: number): void;

@@ -118,12 +118,12 @@ export class CoreStreams {
     );
   }
   /** What is out is visible again at once. */
-  close(subscription: number): void {
-    this.#wasm.subscriptionClose(subscription);
+  close(subscription: number, nowMs: number): void {
+    this.#wasm.subscriptionClose(subscription, nowMs);
   }
   /** Nobody is connected: what was composed stays out, the rest goes back, and there is no credit. */
-  detach(subscription: number): void {
-    this.#wasm.subscriptionDetach(subscription);
+  detach(subscription: number, nowMs: number): void {
+    this.#wasm.subscriptionDetach(subscription, nowMs);
   }
   /** Before it is closed or detached: what it was not told of counts no receive. */
   uncount(subscription: number): void {

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { CoreDriver, STANDARD } from "../support/core-driver.ts";
 import { scenario, scenarioWithoutRestarts } from "../support/scenario.ts";
+import { StreamDriver } from "../support/stream-driver.ts";
 
 test("with 30 in flight and more than a tenth of them, a group waits until nobody else has a message", () => {
   scenario(`
@@ -339,4 +340,19 @@ test("three tenants that send one message a second wait no longer while a fourth
   // All that time the fourth had a backlog, and every consumer had work.
   expect(beside.visible).toBeGreaterThan(900);
   expect(beside.receivedCount).toBeGreaterThanOrEqual(CONSUMER_COUNT * 179);
+});
+
+test("what a subscription had counts as work to the moment it ends", () => {
+  const d = new StreamDriver([STANDARD]);
+  d.subscribe("s", { queue: "main" });
+  d.send("main", [{ body: "a1", groupId: "A" }]);
+  d.credit("s", 1);
+  d.send("main", [
+    { body: "a2", groupId: "A" },
+    { body: "b1", groupId: "B" },
+  ]);
+  d.advanceTo(20_000);
+  d.close("s");
+  // Twenty seconds of everything that was done, and all of it A's.
+  expect(d.receive("main", 1, 30_000)).toEqual(["b1#1"]);
 });

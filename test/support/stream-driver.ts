@@ -143,11 +143,11 @@ export class StreamDriver extends CoreDriver {
     this.#serve();
   }
   detach(name: string): void {
-    this.streams.detach(this.#of(name).cell);
+    this.streams.detach(this.#of(name).cell, this.instantMs);
     this.#serve();
   }
   close(name: string): void {
-    this.streams.close(this.#of(name).cell);
+    this.streams.close(this.#of(name).cell, this.instantMs);
     this.#byToken.delete(this.#of(name).token);
     this.#subscriptions.delete(name);
     this.#serve();
@@ -185,6 +185,19 @@ export class StreamDriver extends CoreDriver {
     this.#serve();
   }
 
+  /** Subscriptions and the watch end with the queue. */
+  override drop(queue: string): void {
+    for (const [name, { cell, token, queue: of }] of this.#subscriptions) {
+      if (of !== queue) continue;
+      this.streams.close(cell, this.instantMs);
+      this.#byToken.delete(token);
+      this.#subscriptions.delete(name);
+    }
+    if (this.#watched.delete(queue)) this.streams.closeWatch(this.indexOf(queue));
+    super.drop(queue);
+    this.#serve();
+  }
+
   // --- watches ---
 
   watch(queue: string): void {
@@ -207,6 +220,10 @@ export class StreamDriver extends CoreDriver {
     const cell = this.streams.openPublisher(producerId, wantsIds, "sender");
     assert(cell !== 0, "the core has room");
     return cell;
+  }
+
+  closePublisher(publisher: number): void {
+    this.streams.closePublisher(publisher);
   }
 
   lastPublished(publisher: number, queue: string): number {
