@@ -19,6 +19,8 @@ const LIFE_COUNT_MAX = 4;
 const LIFE_MS_MAX = 2_500;
 const OPEN_MS_MAX = 600_000;
 const GRACE_MS = 300;
+/** Of the request that gives back what was lost on its way. */
+const GIVE_BACK_ID = 3;
 const AHEAD_MAX = 60; // numbers that are not confirmed
 const QUEUES = ["plain", "line.fifo", "direct"] as const;
 
@@ -323,6 +325,7 @@ class StreamWorld {
       const asked = new Map<number, Map<number, Item>>(); // acks by request, the items by delivery number
       const revoked = new Set<number>();
       let nextId = 10;
+      let isGivingBack = false; // and has not been told that it is done
       let isOpen = false;
       const { connection, send } = this.#connect(({ id, welcome, deliver, settled, revoke, error }) => {
         if (welcome) {
@@ -333,7 +336,8 @@ class StreamWorld {
             for (const number of out.keys()) if (!outstanding.includes(number)) this.#fault(`${number} is out no more`);
             const deliveries = outstanding.filter((number) => !out.has(number)).map((first) => ({ first }));
             this.#count.givenBack += deliveries.length;
-            if (deliveries.length > 0) send({ nack: { subscription: 1, deliveries } });
+            if (deliveries.length > 0) send({ id: GIVE_BACK_ID, nack: { subscription: 1, deliveries } });
+            isGivingBack = deliveries.length > 0;
           } else {
             this.#leave(session, 0);
             session = {};
@@ -354,8 +358,10 @@ class StreamWorld {
           }
           this.#saw(item, message.messageId, "pushed");
           out.set(deliver.first + i, item);
-          if (isFifo) this.#checkGroup(item, session);
+          // What is given back has more of its group behind it on its way, until it is back: that is called back then.
+          if (isFifo) this.#checkGroup(item, session, !isGivingBack);
         });
+        if (settled && id === GIVE_BACK_ID) isGivingBack = false;
         if (error) this.#fault(`an error: ${JSON.stringify(error)}`);
         const failed = settled?.failures?.map(({ delivery }: Json) => delivery) ?? [];
         for (const [number, item] of asked.get(id) ?? []) {
@@ -404,7 +410,8 @@ class StreamWorld {
     this.#leave(session, Number.POSITIVE_INFINITY);
   }
 
-  #checkGroup(item: Item, session: object): void {
+  /** `isInOrder`: nothing that is still to be had comes before it in its group. */
+  #checkGroup(item: Item, session: object, isInOrder: boolean): void {
     let out = this.#out.get(item.group);
     if (out !== undefined && out.session !== session) {
       if (out.items.size > 0 && this.#loop.nowMs < out.untilMs)
@@ -416,7 +423,7 @@ class StreamWorld {
     const [, , producer] = this.#producers;
     for (const earlier of producer?.items ?? []) {
       if (earlier.number >= item.number) break;
-      if (earlier.group !== item.group || earlier.isAckAsked || out.items.has(earlier)) continue;
+      if (!isInOrder || earlier.group !== item.group || earlier.isAckAsked || out.items.has(earlier)) continue;
       this.#fault(`${item.text.slice(0, 40)} before ${earlier.text.slice(0, 40)}`);
     }
     out.items.add(item);
