@@ -23,6 +23,10 @@ const SIZES = {
   segmentHeaderBytes: SEGMENT_HEADER_BYTES,
 };
 export type CoreSizes = typeof SIZES;
+/** The shortest tail that there can be, besides the longest record: it has gone around after a few hundred messages. */
+export const SHORT_TAIL: CoreSizes = { ...SIZES, tailBytes: 2 * MiB + 256 * 1024, cacheBytes: 320 * 1024 };
+const QUEUE_FIXED_BYTES = 40; // of its record
+const FILLER_BYTES_MAX = 12 * 1024;
 const KIND_OFFSET = 7; // of a record
 const BRIEF = 13;
 /** How far behind the log's end outlines are made. */
@@ -104,6 +108,8 @@ export class CoreDriver {
   readonly #sizes: CoreSizes;
   /** Segments by number; a sealed one may have an index, which a restart reads instead of its records. */
   readonly #log = new Map<number, { bytes: Buffer; endOffset: number; index?: Buffer }>();
+  /** By position: what the log has there stays what it is. */
+  readonly #bodies = new Map<number, string>();
   readonly #handles = new Map<string, ReceivedHandle>();
   readonly #answers = new Map<number, Answer>();
   readonly #waiters = new Map<number, number>();
@@ -152,8 +158,10 @@ export class CoreDriver {
     });
   }
 
-  #logQueue(queue: DriverQueue): void {
-    const payload = Buffer.from(JSON.stringify(storedTasks(queue.moveTasks)));
+  /** `recordBytes`: how long its record is to be, if it can be. */
+  #logQueue(queue: DriverQueue, recordBytes = 0): void {
+    const text = JSON.stringify(storedTasks(queue.moveTasks));
+    const payload = Buffer.from(text.padEnd(recordBytes - QUEUE_FIXED_BYTES));
     assert(this.#core.logQueue(queue.index, payload), "the log has room for a queue");
   }
 
@@ -358,7 +366,7 @@ export class CoreDriver {
     const oldIndex = queue.index;
     queue.index = this.#core.openQueue(this.#nextNumber++);
     assert(queue.index !== 0, "the core has room");
-    for (const spec of this.#specs) if (spec.name === name || spec.deadLetters === name) this.#giveRules(spec);
+    this.#giveRulesAround(name);
     this.#logQueue(queue);
     onMoved(oldIndex);
     assert(this.#core.dropQueue(oldIndex), "the log has room");
@@ -369,8 +377,25 @@ export class CoreDriver {
   drop(name: string): void {
     const queue = this.#queue(name);
     queue.isGone = true;
+    while (!this.#core.dismissWaiters(queue.index, true)) this.#drain();
     assert(this.#core.dropQueue(queue.index), "the log has room");
     this.#tick();
+  }
+
+  /** CreateQueue, of one that was deleted, as it was. */
+  create(name: string): void {
+    const queue = this.#queue(name);
+    queue.index = this.#core.openQueue(this.#nextNumber++);
+    assert(queue.index !== 0, "the core has room");
+    queue.isGone = false;
+    queue.moveTasks = [];
+    this.#giveRulesAround(name);
+    this.#logQueue(queue);
+    this.#tick();
+  }
+
+  #giveRulesAround(name: string): void {
+    for (const spec of this.#specs) if (spec.name === name || spec.deadLetters === name) this.#giveRules(spec);
   }
 
   /** The queue that the next message to move came from. */
@@ -419,7 +444,7 @@ export class CoreDriver {
   }
 
   #bodyOf(row: PeekedRow): string {
-    return `${readStoredMessage(this.#record(row)).body}${"'".repeat(row.reissues)}`;
+    return `${this.bodyAt(row)}${"'".repeat(row.reissues)}`;
   }
 
   #pages(queue: string, what: PeekWhat, countMax: number, bytesMax: number): string[][] {
@@ -481,6 +506,7 @@ export class CoreDriver {
 
   /** Of the log, nothing from `position` on has come to the disk. */
   #cut(position: number): void {
+    this.#bodies.clear();
     for (const segment of this.#segments()) {
       const kept = this.#log.get(segment) as { bytes: Buffer; endOffset: number; index?: Buffer };
       const endOffset = position - segment * SEGMENT_BYTES;
@@ -642,19 +668,51 @@ export class CoreDriver {
     kept.endOffset += bytes.byteLength;
   }
 
-  /** Where records are that the core has in memory still, and not as they went to the log. */
-  damagedInMemory(): number[] {
+  /** Where records are that the core has in memory still, and not as they went to the log; of the oldest of them, so many bytes. */
+  damagedInMemory(spanBytes = Number.POSITIVE_INFINITY): number[] {
     const damaged: number[] = [];
+    const from = Math.max(0, this.#core.headPosition - this.#sizes.tailBytes);
     for (const [segment, { bytes, endOffset }] of this.#log) {
+      const start = segment * SEGMENT_BYTES;
+      if (start + SEGMENT_BYTES <= from || start >= from + spanBytes) continue;
       for (let offset = SEGMENT_HEADER_BYTES; offset < endOffset; ) {
         const recordBytes = (bytes.readUIntLE(offset + 4, 3) + 7) & ~7;
-        const position = segment * SEGMENT_BYTES + offset;
+        const position = start + offset;
         const inMemory = this.#core.recentRecord(position, recordBytes);
         if (inMemory?.equals(bytes.subarray(offset, offset + recordBytes)) === false) damaged.push(position);
         offset += recordBytes;
       }
     }
     return damaged;
+  }
+
+  /** The log goes on, with what no message needs, until `marginBytes` before it overwrites in memory the `place`th of the
+   * oldest messages that are still there. @returns whether there was one */
+  fillUpTo(place: number, marginBytes: number): boolean {
+    const names = this.#specs.map(({ name }) => name).filter((name) => !this.#queue(name).isGone);
+    const rows = names.flatMap((name) =>
+      (["visible", "held", "delayed"] as const).flatMap((what) => this.#rows(name, what, 100, MiB).flat()),
+    );
+    const { headPosition } = this.#core;
+    const ends = rows.map(({ position }) => position + this.#sizes.tailBytes - marginBytes);
+    const ahead = ends.filter((position) => position > headPosition).sort((a, b) => a - b);
+    const end = ahead[place % Math.max(ahead.length, 1)];
+    if (end === undefined) return false;
+    const queue = this.#queues.find(({ isGone }) => !isGone) as DriverQueue;
+    for (
+      let leftBytes = end - headPosition;
+      leftBytes >= 2 * QUEUE_FIXED_BYTES;
+      leftBytes = end - this.#core.headPosition
+    ) {
+      this.#logQueue(queue, Math.min(leftBytes & ~7, FILLER_BYTES_MAX));
+      this.#flush();
+    }
+    return true;
+  }
+
+  /** How often the tail has gone around. */
+  get rounds(): number {
+    return Math.floor(this.#core.headPosition / this.#sizes.tailBytes);
   }
 
   // --- for what else a test asks of the core ---
@@ -686,7 +744,11 @@ export class CoreDriver {
   }
   /** The body of what a place in the log has. */
   bodyAt(place: { readonly position: number; readonly recordBytes: number }): string {
-    return readStoredMessage(this.#record(place)).body;
+    const known = this.#bodies.get(place.position);
+    if (known !== undefined) return known;
+    const { body } = readStoredMessage(this.#record(place));
+    this.#bodies.set(place.position, body);
+    return body;
   }
   /** Puts a record that has left the tail back into the core's memory. */
   load(place: { readonly position: number; readonly recordBytes: number }): void {
@@ -707,8 +769,7 @@ export class CoreDriver {
   }
 
   #receipt(delivery: Delivery): string {
-    const { body } = readStoredMessage(this.#record(delivery));
-    const receipt = `${body}${"'".repeat(delivery.reissues)}#${delivery.receiveCount}`;
+    const receipt = `${this.bodyAt(delivery)}${"'".repeat(delivery.reissues)}#${delivery.receiveCount}`;
     const { slot, generation, receiveCount } = delivery;
     this.#handles.set(receipt, { slot, generation, receiveCount });
     return receipt;

@@ -202,6 +202,9 @@ export class ModelQueue {
     if (!this.#mayHave(message, holder, nowMs)) return `${body} is not to be had`;
     if (this.#hasFailed(message)) return `${body} belongs to the dead letters`;
     if (receiveCount !== message.receiveCount + 1) return `${body} has been received ${message.receiveCount} times`;
+    const available = this.spec.fifo ? [] : this.#available(nowMs);
+    const problem = this.spec.fifo ? undefined : this.#fair.take(message, available, this.#inFlight(nowMs));
+    if (problem !== undefined && this.judgesTenants) return problem;
     message.receiveCount = receiveCount;
     message.receivedMs = nowMs;
     message.hiddenUntilMs = nowMs + holder.processingMs;
@@ -210,6 +213,7 @@ export class ModelQueue {
     message.holder = holder;
     this.onEvent("DELIVERED", message);
     this.#settle(nowMs);
+    if (!this.spec.fifo) this.#fair.look(this.#available(nowMs), this.#inFlight(nowMs));
     return message;
   }
 

@@ -88,9 +88,14 @@ export class ModelSubscription implements Holder {
     return undefined;
   }
 
+  /** Whether it stands in line for what comes next. */
+  wants(nowMs: number): boolean {
+    return this.isAttached && this.#lingersUntilMs <= nowMs && this.#hasCredit;
+  }
+
   /** What should have come, and has not. */
   owed(nowMs: number): string | undefined {
-    if (!this.isAttached || this.#lingersUntilMs > nowMs || !this.#hasCredit) return undefined;
+    if (!this.wants(nowMs)) return undefined;
     return this.queue.owed(this, nowMs)?.body;
   }
 

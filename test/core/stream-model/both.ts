@@ -1,5 +1,5 @@
 // The core and its model side by side: two queues in each, and whoever waits at them.
-import { type QueueSpec, STANDARD } from "../../support/core-driver.ts";
+import { type QueueSpec, SHORT_TAIL, STANDARD } from "../../support/core-driver.ts";
 import { ModelQueue } from "../../support/model-queue.ts";
 import type { ModelSubscription } from "../../support/model-subscription.ts";
 import { StreamDriver } from "../../support/stream-driver.ts";
@@ -15,7 +15,14 @@ export const NONE_YET = {
   reclaimed: 0,
   again: 0,
   purged: 0,
+  recreated: 0,
+  wrapped: 0, // times that the tail went around
+  contested: 0, // times that somebody was served, and another waited
+  noisy: 0, // looks at a queue with a noisy group
 };
+
+/** Of the tail's oldest bytes, how many are compared with the log after each command. */
+const FAR_END_BYTES = 64 * 1024;
 
 export interface Poll {
   readonly token: number;
@@ -35,12 +42,16 @@ export class Both {
   readonly receipts: string[] = [];
   readonly counts = { ...NONE_YET };
 
-  constructor(main: QueueSpec) {
+  readonly isShort: boolean;
+
+  /** @param isShort with a tail that goes around */
+  constructor(main: QueueSpec, isShort: boolean) {
+    this.isShort = isShort;
     const dead = { ...STANDARD, name: "dead", fifo: main.fifo, retentionMs: 90_059 };
-    this.driver = new StreamDriver([dead, main]);
+    this.driver = new StreamDriver([dead, main], isShort ? SHORT_TAIL : undefined);
     this.dead = new ModelQueue(dead, undefined);
     this.main = new ModelQueue(main, main.deadLetters === undefined ? undefined : this.dead);
-    for (const queue of this.queues) queue.judgesTenants = false;
+    for (const queue of this.queues) queue.judgesTenants = main.deadLetters === undefined;
   }
 
   get queues(): readonly ModelQueue[] {
@@ -63,14 +74,20 @@ export class Both {
       (["visible", "held", "delayed"] as const).flatMap((what) => driver.peek(queue, what, 100)).flat(),
     );
     const subscriptions = [...this.subscriptions];
+    const noisy = queues.map((queue) => driver.quietGroups(queue.spec.name).noisyGroupCount);
+    if (noisy.some((count) => count > 0)) this.counts.noisy++;
     return [
       [
         names.map((queue) => driver.counts(queue)),
+        this.isShort ? driver.damagedInMemory(FAR_END_BYTES) : [],
+        queues.map((queue, i) => !queue.judgesTenants || queue.allowsNoisy(noisy[i] as number)),
         seen.map((each) => each.sort()),
         subscriptions.map(([name]) => [name, driver.last(name), driver.outstanding(name)]),
       ],
       [
         queues.map((queue) => queue.counts(nowMs)),
+        [],
+        queues.map(() => true),
         queues.map((queue) => queue.all(nowMs).sort()),
         subscriptions.map(([name, { last, outstanding }]) => [name, last, outstanding]),
       ],

@@ -14,7 +14,7 @@ const spec: fc.Arbitrary<SubscriptionSpec> = fc.record({
   lingerMs: fc.constantFrom(0, 0, 0, 709),
   group: fc.constantFrom(1, 2, 100),
 });
-const name = fc.nat(NAMES.length - 1);
+const name = fc.constantFrom(0, 0, 1, 1, 2); // of NAMES
 const dead = fc.boolean();
 const receipt = fc.nat(11); // counted back from the newest
 const seconds = fc.constantFrom(0, 1, 2, 5, 20);
@@ -39,11 +39,13 @@ const COMMANDS = {
   change: { dead, receipt, visibilityS: fc.oneof(seconds, fc.constant(43_200)) },
   move: { dead },
   purge: { dead },
+  recreate: { dead }, // deleted, and another of its name
+  fill: { place: fc.nat(11), marginBytes: fc.constantFrom(0, 8, 16, 40, 100, 400, 1_500) }, // where the tail is short
   subscribe: { name, dead: fc.constantFrom(false, false, false, true), spec },
   credit: {
     name,
-    messages: fc.constantFrom(0, 1, 2, 5, 100),
-    bytes: fc.constantFrom(0, 1, 1_600, 5_000, 1_000_000),
+    messages: fc.constantFrom(0, 1, 2, 5, 100, 100),
+    bytes: fc.constantFrom(0, 1, 1_600, 5_000, 1_000_000, 1_000_000),
     back: fc.integer({ min: -1, max: 2 }), // from the newest number
     auto: fc.boolean(),
   },
@@ -66,16 +68,18 @@ const WEIGHTS: { readonly [Kind in keyof typeof COMMANDS]: number } = {
   send: 10,
   publish: 8,
   receive: 3,
-  poll: 2,
+  poll: 4,
   delete: 5,
   change: 4,
   move: 1,
   purge: 1,
-  subscribe: 8,
+  recreate: 1,
+  fill: 3,
+  subscribe: 10,
   credit: 14,
   settle: 16,
-  cut: 3,
-  comeBack: 8,
+  cut: 6,
+  comeBack: 14,
   close: 1,
   advance: 8,
   index: 2,

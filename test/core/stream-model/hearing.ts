@@ -1,11 +1,12 @@
-// What the core says: deliveries, calls back, answers to polls, events of a watch. Each is judged by the rules, and so is
-// what it does not say.
+// What the core says: deliveries, calls back, answers to polls, events of a watch. Each is judged by the rules, in the order
+// in which the watch tells of it, and so is what the core does not say.
 import { expect } from "vitest";
 import { readReceiptHandle } from "../../../src/broker/receipt-handle.ts";
 import type { ReceivedHandle } from "../../../src/core/core.ts";
 import type { EventKind, ModelMessage, ModelQueue } from "../../support/model-queue.ts";
 import type { ModelSubscription } from "../../support/model-subscription.ts";
-import type { Both } from "./both.ts";
+import type { Both, Poll } from "./both.ts";
+import { Turns } from "./turns.ts";
 
 interface Delivered {
   readonly body: string;
@@ -13,16 +14,27 @@ interface Delivered {
   readonly receiptHandle: string;
 }
 
+interface Said {
+  readonly who: string; // a subscription, or a poll
+  readonly queue: ModelQueue | undefined; // undefined: its subscription has ended
+  /** The first message of a Deliver or an answer; a Revoke has none. */
+  readonly first: string | undefined;
+  /** @returns why it must not have been said */
+  readonly judge: () => string | undefined;
+}
+
 export class Hearing {
   readonly #both: Both;
-  /** What the core has said since it was judged last, in order. */
-  #said: { readonly name: string; readonly judge: () => string | undefined }[] = [];
+  /** What the core has said since it was judged last. */
+  #said: Said[] = [];
   #frame: Delivered[] = [];
   #events: string[] = []; // that the model foresees
+  readonly #turns: ReadonlyMap<ModelQueue, Turns>;
 
   constructor(both: Both) {
     this.#both = both;
     const { driver, counts } = both;
+    this.#turns = new Map(both.queues.map((queue) => [queue, new Turns()]));
     for (const queue of both.queues) {
       queue.onEvent = (kind: EventKind, { body, receiveCount }: ModelMessage) => {
         this.#events.push(`${queue.spec.name} ${kind} ${body.replaceAll("'", "")}#${receiveCount}`);
@@ -31,14 +43,15 @@ export class Hearing {
     driver.onMessage = (_name, _number, { body, earlierReceives, receiptHandle }) => {
       this.#frame.push({ body: Buffer.from(body).toString(), receiveCount: earlierReceives + 1, receiptHandle });
     };
-    driver.onDeliver = (name, first) => {
+    driver.onDeliver = (who, first) => {
       const messages = this.#frame.splice(0);
       counts.delivered += messages.length;
-      this.#said.push({ name, judge: () => this.#delivered(name, first, messages) });
+      const name = `${messages[0]?.body}#${messages[0]?.receiveCount}`;
+      this.#hear(who, name, () => this.#delivered(who, first, messages));
     };
-    driver.onRevoke = (name, number, reason) => {
+    driver.onRevoke = (who, number, reason) => {
       counts.revoked++;
-      this.#said.push({ name, judge: () => this.#of(name)?.revoked(number, reason) });
+      this.#hear(who, undefined, () => this.#of(who)?.revoked(number, reason));
     };
   }
 
@@ -46,31 +59,87 @@ export class Hearing {
     return this.#both.subscriptions.get(name);
   }
 
+  #hear(who: string, first: string | undefined, judge: Said["judge"]): void {
+    this.#said.push({ who, queue: this.#of(who)?.queue, first, judge });
+  }
+
   /** Of what was said before, nothing counts. */
   forget(): void {
     this.#said = [];
+    this.#events = [];
     this.#both.driver.happened();
+    this.standAnew(...this.#both.queues);
+  }
+
+  /** Those who wait at the queues stand in line anew. */
+  standAnew(...queues: readonly ModelQueue[]): void {
+    for (const queue of queues) this.#turns.get(queue)?.forget();
   }
 
   /** What the core has said and done since, against the rules. */
   judge(nowMs: number): void {
     const { main, dead, driver, hasDeadLetters, subscriptions } = this.#both;
-    const said = this.#said.splice(0);
-    const hear = (queue: ModelQueue): void => {
-      for (const { name, judge } of said) if (this.#of(name)?.queue === queue) expect(judge()).toBeUndefined();
+    const events = driver.happened();
+    const isAt = ({ queue, first }: Said) =>
+      first === undefined ? events.length : events.indexOf(`${queue?.spec.name} DELIVERED ${first}`);
+    const said = [...this.#said.splice(0), ...this.#answers(nowMs)].sort((a, b) => isAt(a) - isAt(b));
+    expect(said.filter((each) => each.queue === undefined || isAt(each) < 0)).toEqual([]);
+    const hear = (isMeant: (each: Said) => boolean): void => {
+      for (const each of said) if (isMeant(each)) expect(each.judge(), each.who).toBeUndefined();
     };
-    const there = new Set(hasDeadLetters ? driver.payloadSizes("dead").keys() : []);
-    expect(main.deadLettered(there, nowMs, false), "dead letters").toBeUndefined();
-    hear(main);
-    expect(main.deadLettered(there, nowMs, true), "dead letters").toBeUndefined();
-    hear(dead);
-    expect(said.filter(({ name }) => this.#of(name) === undefined)).toEqual([]);
-    this.#judgePolls(nowMs);
+    if (hasDeadLetters) {
+      // Whose messages go there is known before why: subscriptions first, and a poll moves what has failed.
+      const isPoll = ({ who }: Said) => this.#of(who) === undefined;
+      const there = new Set(driver.payloadSizes("dead").keys());
+      expect(main.deadLettered(there, nowMs, false), "dead letters").toBeUndefined();
+      hear((each) => each.queue === main && !isPoll(each));
+      expect(main.deadLettered(there, nowMs, true), "dead letters").toBeUndefined();
+      hear((each) => each.queue === dead && !isPoll(each));
+      hear(isPoll);
+    } else hear(() => true);
+    this.#judgeWaiting(said, nowMs);
     for (const [name, subscription] of subscriptions) {
       expect(subscription.untold, `${name} is told what it has lost`).toEqual([]);
       expect(subscription.owed(nowMs), `${name} gets what there is`).toBeUndefined();
     }
-    expect(driver.happened().sort(), "events").toEqual(this.#events.splice(0).sort());
+    expect(events.sort(), "events").toEqual(this.#events.splice(0).sort());
+  }
+
+  /** Polls that are over. */
+  #answers(nowMs: number): Said[] {
+    const { polls, driver, receipts, counts } = this.#both;
+    const answered = polls.flatMap((poll) => {
+      const answer = driver.answer(poll.token);
+      return answer === undefined ? [] : [{ poll, handed: answer.receipts as readonly string[] }];
+    });
+    return answered.flatMap(({ poll, handed }) => {
+      polls.splice(polls.indexOf(poll), 1);
+      if (handed.length === 0) {
+        expect(poll.endsMs, "a poll waits").toBe(nowMs);
+        return [];
+      }
+      counts.polled++;
+      receipts.push(...handed);
+      const judge = () => poll.queue.receive(handed, poll.count, poll.visibilityMs, undefined, nowMs);
+      return [{ who: nameOf(poll), queue: poll.queue, first: handed[0]?.replaceAll("'", ""), judge }];
+    });
+  }
+
+  /** Of those who wait still, and of the order in which others were served. */
+  #judgeWaiting(said: readonly Said[], nowMs: number): void {
+    const { polls, subscriptions, counts, main, dead } = this.#both;
+    for (const poll of polls) {
+      expect(poll.endsMs, "a poll waits no longer than it was to").toBeGreaterThan(nowMs);
+      expect(poll.queue.receivable(nowMs), "a poll gets what there is").toEqual([]);
+    }
+    if (main.spec.fifo) return; // whose group it is comes first there
+    for (const [queue, turns] of this.#turns) {
+      const served = said.filter((each) => each.queue === queue && each.first !== undefined).map(({ who }) => who);
+      const waiting = [...subscriptions].filter(([, one]) => one.queue === queue && one.wants(nowMs));
+      const polling = polls.filter((poll) => poll.queue === queue).map(nameOf);
+      expect(turns.pass(served, [...waiting.map(([name]) => name), ...polling]), "turns").toBeUndefined();
+    }
+    counts.contested = [main, dead].reduce((sum, queue) => sum + (this.#turns.get(queue) as Turns).contestedCount, 0);
   }
 
   /** @returns why it must not have been */
@@ -93,26 +162,8 @@ export class Hearing {
     const here = this.#both.queues.flatMap((queue) => queue.bodies);
     return here.find((each) => each.replaceAll("'", "") === body) ?? body;
   }
+}
 
-  #judgePolls(nowMs: number): void {
-    const { polls, driver, receipts, counts } = this.#both;
-    for (const poll of [...polls]) {
-      const answer = driver.answer(poll.token);
-      if (answer === undefined) {
-        expect(poll.endsMs, "a poll waits no longer than it was to").toBeGreaterThan(nowMs);
-        expect(poll.queue.receivable(nowMs), "a poll gets what there is").toEqual([]);
-        continue;
-      }
-      polls.splice(polls.indexOf(poll), 1);
-      const handed = answer.receipts as readonly string[];
-      if (handed.length === 0) {
-        expect(poll.endsMs, "a poll waits").toBe(nowMs);
-        continue;
-      }
-      counts.polled++;
-      receipts.push(...handed);
-      const problem = poll.queue.receive(handed, poll.count, poll.visibilityMs, undefined, nowMs);
-      expect(problem, "a poll").toBeUndefined();
-    }
-  }
+function nameOf({ token }: Poll): string {
+  return `poll ${token}`;
 }

@@ -17,9 +17,9 @@ export class Pair {
   readonly #hearing: Hearing;
   readonly #producers: Producers;
 
-  /** @param isFair a standard queue whose messages have groups */
-  constructor(main: QueueSpec, isFair: boolean) {
-    this.#both = new Both(main);
+  /** @param isFair a standard queue whose messages have groups @param isShort with a tail that goes around */
+  constructor(main: QueueSpec, isFair: boolean, isShort: boolean) {
+    this.#both = new Both(main, isShort);
     this.#hearing = new Hearing(this.#both);
     this.#watch();
     this.#producers = new Producers(this.#both, isFair || main.fifo);
@@ -88,6 +88,13 @@ export class Pair {
       case "reclaim":
         if (driver.reclaim(each.place)) counts.reclaimed++;
         return NOTHING;
+      case "fill": {
+        if (!this.#both.isShort) return NOTHING;
+        const { rounds } = driver;
+        driver.fillUpTo(each.place, each.marginBytes);
+        counts.wrapped += driver.rounds - rounds;
+        return NOTHING;
+      }
       case "restart":
         this.#restart(nowMs);
         return NOTHING;
@@ -102,7 +109,7 @@ export class Pair {
   }
 
   #onQueue(
-    each: Of<"move" | "purge" | "receive" | "poll" | "delete" | "change" | "subscribe">,
+    each: Of<"move" | "purge" | "recreate" | "receive" | "poll" | "delete" | "change" | "subscribe">,
     queue: ModelQueue,
     nowMs: number,
   ): [unknown, unknown] {
@@ -121,8 +128,12 @@ export class Pair {
         if (polls.some((poll) => poll.queue === queue)) return NOTHING;
         queue.purge(nowMs); // first: what is given meanwhile was not there yet
         driver.purge(name);
+        this.#hearing.standAnew(queue);
         if (!each.dead) this.#producers.forget(nowMs);
         counts.purged++;
+        return NOTHING;
+      case "recreate":
+        this.#recreate(queue, nowMs);
         return NOTHING;
       case "receive": {
         const countMax = this.#countOf(each.count);
@@ -214,6 +225,25 @@ export class Pair {
       const hidden = held.filter((each) => each.endsWith("inFlight")).map((each) => each.split("#")[0] as string);
       queue.hiddenAgain(new Set(hidden), nowMs);
     }
+  }
+
+  /** DeleteQueue ends whoever is there, with or without an answer; a queue of the same name knows nothing of it. */
+  #recreate(queue: ModelQueue, nowMs: number): void {
+    const { driver, main, polls, subscriptions, hasDeadLetters, counts } = this.#both;
+    const { name } = queue.spec;
+    if (queue !== main && hasDeadLetters) return; // dead letters have nowhere to go meanwhile
+    for (const [subscriber, one] of [...subscriptions]) if (one.queue === queue) subscriptions.delete(subscriber);
+    queue.purge(nowMs);
+    driver.drop(name);
+    for (const poll of polls.filter((each) => each.queue === queue)) {
+      expect(driver.answer(poll.token)?.receipts, "a poll is told that its queue is gone").toBe("gone");
+      polls.splice(polls.indexOf(poll), 1);
+    }
+    this.#hearing.forget();
+    driver.create(name);
+    driver.watch(name);
+    if (queue === main) this.#producers.openAnew(nowMs);
+    counts.recreated++;
   }
 
   #countOf(count: number): number {

@@ -19,6 +19,11 @@ interface Entry {
   readonly deduplicationId?: string;
 }
 
+/** No two are the same anywhere, and many are of another length. */
+function bodyOf(number: number): string {
+  return `m${number}${`.${number.toString(36)}`.repeat((number % 7) * 20)}`;
+}
+
 export class Producers {
   readonly #both: Both;
   readonly #isGrouped: boolean;
@@ -48,6 +53,13 @@ export class Producers {
     for (const publisher of this.#publishers) driver.lastPublished(publisher, "main"); // as whoever opens it asks
   }
 
+  /** The queue is another one, under its name. */
+  openAnew(nowMs: number): void {
+    for (const publisher of this.#publishers) this.#both.driver.closePublisher(publisher);
+    this.forget(nowMs);
+    this.open();
+  }
+
   /** Nothing is remembered of producers any more, but by whoever is open. */
   forget(nowMs: number): void {
     for (const known of this.#numbers) known.untilMs = nowMs;
@@ -67,8 +79,8 @@ export class Producers {
   #entries(count: number, group: number, id: number): Entry[] {
     const { fifo } = this.#both.main.spec;
     return Array.from({ length: count }, (_, i) => ({
-      body: `m${this.#nextBody++}`,
-      ...(this.#isGrouped ? { groupId: `g${group}` } : {}),
+      body: bodyOf(this.#nextBody++),
+      ...(this.#isGrouped && (fifo || (id + i) % 4 > 0) ? { groupId: `g${group}` } : {}),
       ...(fifo ? { deduplicationId: `d${(id + i) % 30}` } : {}),
     }));
   }
