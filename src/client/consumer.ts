@@ -88,6 +88,8 @@ export class Consumer extends Emitter<ConsumerEvents> {
   readonly #shape: SqsShape;
   #options: ConsumerOptions;
   #run: Run | undefined;
+  /** Stopped, with handlers that still run. */
+  #endingCount = 0;
 
   constructor(options: ConsumerOptions) {
     super();
@@ -102,7 +104,10 @@ export class Consumer extends Emitter<ConsumerEvents> {
   }
 
   get status(): { isRunning: boolean; isPolling: boolean } {
-    return { isRunning: this.#run !== undefined, isPolling: this.#run?.stream !== undefined };
+    return {
+      isRunning: this.#run !== undefined,
+      isPolling: this.#run?.stream !== undefined || this.#endingCount > 0,
+    };
   }
 
   start(): void {
@@ -365,15 +370,20 @@ export class Consumer extends Emitter<ConsumerEvents> {
   // --- the end ---
 
   async #end(run: Run): Promise<void> {
+    this.#endingCount += 1;
     await run.stream?.drain();
     await run.client?.close();
+    this.#endingCount -= 1;
     run.controller.abort(new Error("The consumer was stopped"));
   }
 
   #waitFor(ended: Promise<void>, waitMs: number): void {
     this.#tell("waiting_for_polling_to_complete");
     const again = setInterval(() => this.#tell("waiting_for_polling_to_complete"), WAITING_MS);
+    let isOver = false;
     const finish = (isLate: boolean): void => {
+      if (isOver) return;
+      isOver = true;
       clearInterval(again);
       clearTimeout(late);
       if (isLate) this.#tell("waiting_for_polling_to_complete_timeout_exceeded");

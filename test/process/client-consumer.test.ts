@@ -31,7 +31,7 @@ interface Consumer {
   start(): void;
   stop(options?: { abort?: boolean }): void;
   on(event: never, listener: never): unknown;
-  readonly status: { readonly isRunning: boolean };
+  readonly status: { readonly isRunning: boolean; readonly isPolling: boolean };
   updateOption(option: "batchSize" | "visibilityTimeout" | "waitTimeSeconds", value: number): void;
 }
 
@@ -336,6 +336,31 @@ describe.each(KINDS)("%s", (_name, create) => {
     await expect.poll(() => consumer.seen, { timeout: 5_000 }).toEqual([["stopped", { queueUrl }]]);
     await expect.poll(() => counts(queueUrl)).toEqual([1, 0]);
     expect(count).toBe(1);
+  });
+
+  test("waits for what runs no longer than it was told to, says so once, and polls until it is over", async () => {
+    const queueUrl = await newQueue();
+    let finish = (): void => {};
+    const running = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const handleMessage = async (message: Message) => {
+      await running;
+      return message;
+    };
+    const late = "waiting_for_polling_to_complete_timeout_exceeded";
+    const events = ["message_received", late, "stopped", "message_processed"];
+    const consumer = started({ queueUrl, handleMessage, pollingCompleteWaitTimeMs: 100 }, events);
+    const names = (): unknown[] => consumer.seen.map(([event]) => event);
+    await send(queueUrl, "x");
+    await expect.poll(names, { timeout: 5_000 }).toEqual(["message_received"]);
+    consumer.stop();
+    await expect.poll(names, { timeout: 5_000 }).toEqual(["message_received", late, "stopped"]);
+    expect(consumer.status).toEqual({ isRunning: false, isPolling: true });
+    finish();
+    await expect.poll(() => consumer.status.isPolling, { timeout: 5_000 }).toBe(false);
+    await expect.poll(() => counts(queueUrl)).toEqual([0, 0]);
+    expect(names()).toEqual(["message_received", late, "stopped", "message_processed"]);
   });
 
   test("a queue that is not there is an error event, again and again, and no end", async () => {
