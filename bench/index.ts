@@ -2,6 +2,7 @@
 import { http } from "./end-to-end/http.ts";
 import { signedHttp } from "./end-to-end/signed.ts";
 import { depth, memory } from "./memory.ts";
+import { checksum } from "./micro/checksum.ts";
 import { core } from "./micro/core.ts";
 import { digest } from "./micro/digest.ts";
 import { streamCore } from "./micro/stream.ts";
@@ -20,6 +21,7 @@ const CASES: Readonly<Record<string, () => void | Promise<void>>> = {
   depth,
   restart,
   queues,
+  checksum,
   digest,
   stream,
   streamEncryption,
