@@ -65,6 +65,15 @@ export function serveStreams(app: TemplatedApp, options: StreamOptions): StreamS
     },
   });
 
+  // A proxy that does not hand the upgrade on is known by this, and not by an error of the API.
+  app.get(PATH, (res, req) => {
+    if (new URLSearchParams(req.getQuery()).has("Action")) {
+      req.setYield(true); // to the API, which says what is wrong with it
+      return;
+    }
+    res.writeStatus("426 Upgrade Required").writeHeader("Upgrade", "websocket");
+    res.end("A stream is a WebSocket: the request had no Upgrade, or a proxy took it away\n");
+  });
   serveTickets(app, options);
   const ticking = setInterval(() => hub.tick(), TICK_MS);
   return { close: () => clearInterval(ticking) };

@@ -63,6 +63,14 @@ describe("connecting", () => {
     expect(await upgrade([])).toBe(400);
   });
 
+  test("says what is missing where there is no upgrade, and leaves the API its requests", async () => {
+    const plain = await fetch(`${broker.endpoint}/stream`);
+    expect([plain.status, plain.headers.get("upgrade")]).toEqual([426, "websocket"]);
+    expect(await plain.text()).toContain("a proxy took it away");
+    const asked = await fetch(`${broker.endpoint}/stream?Action=ListQueues`);
+    expect([asked.status, await asked.text()]).toEqual([404, expect.stringContaining("<Code>InvalidAddress</Code>")]);
+  });
+
   test("lets pages of its own origin in, with a ticket, and no others", async () => {
     await create("work");
     const { origin } = new URL(broker.endpoint);
