@@ -245,7 +245,9 @@ export class Frontier {
     if (this.#reserve.isThere) await this.#reserve.giveUp();
     else if (this.#removed.length > 0) await this.#unlink(this.#removed.shift() as number);
     else isFound = false;
-    this.#changed();
+    // Otherwise those that wait would wake one another for ever, each with its own failure.
+    if (isFound) this.#wake();
+    this.onChange?.();
     this.#provide(false);
     return isFound;
   }
@@ -253,7 +255,7 @@ export class Frontier {
   #tell(error: LogError): void {
     if (error.code !== this.#problem?.code) this.#onNote(`${error.message}; it is tried again`);
     this.#problem = error;
-    this.#changed();
+    this.onChange?.();
   }
 
   #changed(): void {
