@@ -95,6 +95,7 @@ function subscribe(bytes: Uint8Array, end: number): void {
 interface Client {
   confirmed: number;
   isOwing: boolean;
+  isClosed: boolean;
 }
 
 uws
@@ -104,7 +105,13 @@ uws
     maxBackpressure: 256 * 1024 * 1024,
     upgrade: (res, req, context) => {
       const key = req.getHeader("sec-websocket-key");
-      res.upgrade({ confirmed: 0, isOwing: false }, key, req.getHeader("sec-websocket-protocol"), "", context);
+      res.upgrade(
+        { confirmed: 0, isOwing: false, isClosed: false },
+        key,
+        req.getHeader("sec-websocket-protocol"),
+        "",
+        context,
+      );
     },
     message: (ws, data) => {
       const bytes = new Uint8Array(data);
@@ -140,7 +147,8 @@ uws
           client.isOwing = true;
           queueMicrotask(() => {
             client.isOwing = false;
-            ws.send(envelopeOf(field(0x22, Buffer.from([0x08, 1, 0x10, ...varint(client.confirmed)]))), true);
+            if (!client.isClosed)
+              ws.send(envelopeOf(field(0x22, Buffer.from([0x08, 1, 0x10, ...varint(client.confirmed)]))), true);
             give();
           });
         });
@@ -149,10 +157,14 @@ uws
         consumer = ws;
       } else if (tag === 0x2a) {
         disk.addSize(perFrame * ROW_BYTES);
-        disk.commit(() => ws.send(envelopeOf(Buffer.from([0x08, 7, 0x4a, 2, 0x08, 1])), true));
+        const client = ws.getUserData();
+        disk.commit(() => {
+          if (!client.isClosed) ws.send(envelopeOf(Buffer.from([0x08, 7, 0x4a, 2, 0x08, 1])), true);
+        });
       } else if (tag === 0x32) give();
     },
     close: (ws) => {
+      ws.getUserData().isClosed = true; // what is on its way to disk for it has nobody to be told
       if (consumer === ws) consumer = undefined;
     },
   })
