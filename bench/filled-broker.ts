@@ -62,7 +62,9 @@ function open(directory: string): Promise<OpenedBroker> {
 
 function create({ broker }: OpenedBroker, name: string): Promise<Queue> {
   const queueName = { account: "000000000000", region: "us-east-1", name };
-  return new Promise((resolve) => broker.createQueue(queueName, DEFAULT_SETTINGS, new Map(), resolve));
+  return new Promise((resolve) =>
+    broker.createQueue(queueName, DEFAULT_SETTINGS, new Map(), () => resolve(broker.find(queueName) as Queue)),
+  );
 }
 
 /** Sends batches of ten, 64 at a time; one that is refused for want of a segment is sent again. */

@@ -130,19 +130,17 @@ export class LocalBroker implements Broker {
     return queue;
   }
 
-  createQueue(
-    name: QueueName,
-    settings: QueueSettings,
-    tags: ReadonlyMap<string, string>,
-    done: (queue: Queue) => void,
-  ): void {
+  createQueue(name: QueueName, settings: QueueSettings, tags: ReadonlyMap<string, string>, done: () => void): void {
     const nowMs = this.#turn.nowMs();
     const entry = this.#catalogue.entryOf(name, settings, tags, nowMs);
     entry.coreNumber = entry.number;
     entry.index = this.#core.openQueue(entry.coreNumber);
     if (entry.index === 0) throw new Error(`Cannot create queue "${name.name}": the core's memory is used up`);
     this.#catalogue.add(entry);
-    this.#logEntry(entry, () => done(entry));
+    this.#logEntry(entry, () => {
+      this.#catalogue.made(entry);
+      done();
+    });
   }
 
   #logEntry(entry: QueueEntry, done: () => void): void {

@@ -244,8 +244,10 @@ export class Catalogue {
     const namespace = this.#namespaces.get(`${name.account}/${name.region}`);
     if (namespace === undefined) return undefined;
     const found = this.#at(namespace, name.name);
-    if (found === undefined || found instanceof QueueEntry) return found;
-    return this.#hold(namespace, this.#entryAt(found, name.name));
+    if (found === undefined) return undefined;
+    const entry = found instanceof QueueEntry ? found : this.#hold(namespace, this.#entryAt(found, name.name));
+    entry.isKnown = true;
+    return entry;
   }
 
   byArn(arn: string): QueueEntry | undefined {
@@ -321,13 +323,24 @@ export class Catalogue {
     return found;
   }
 
+  /** To be followed by made(). */
   add(entry: QueueEntry): void {
     this.version++;
     const namespace = this.#namespace(entry);
     namespace.sorted = undefined;
-    this.#hold(namespace, entry);
+    namespace.held.set(entry.name, entry);
     this.#addSource(entry);
     this.changed(entry);
+  }
+
+  /** What add() was told of is on disk: a row from now on, unless somebody has looked it up meanwhile. */
+  made(entry: QueueEntry): void {
+    const namespace = this.#namespace(entry);
+    const { held, rows } = namespace;
+    if (held.get(entry.name) !== entry) return;
+    const isRow = !entry.isKnown && this.#writeRow(entry, namespace.id) && rows.set(entry.name, entry.index);
+    if (isRow) held.delete(entry.name);
+    else this.#hold(namespace, entry);
   }
 
   remove(entry: QueueEntry): void {

@@ -19,6 +19,8 @@ export class QueueEntry implements Queue {
   index = 0;
   coreNumber = 0;
   isGone = false;
+  /** Somebody has looked it up, and may have it still. */
+  isKnown = false;
   /** It has, or had, messages that only a key opens. */
   mayBeSealed: boolean;
   moveTasks: readonly MoveTask[] = NO_TASKS; // of those that empty it; newest first

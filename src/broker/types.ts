@@ -157,12 +157,7 @@ export interface Broker {
   /** Names in code-unit order that start with `prefix`, after `after`, at most `countMax`. */
   list(account: string, region: string, prefix: string, after: string, countMax: number): readonly Queue[];
   /** The caller has checked that the name is free. */
-  createQueue(
-    name: QueueName,
-    settings: QueueSettings,
-    tags: ReadonlyMap<string, string>,
-    done: (queue: Queue) => void,
-  ): void;
+  createQueue(name: QueueName, settings: QueueSettings, tags: ReadonlyMap<string, string>, done: () => void): void;
   setQueue(queue: Queue, settings: QueueSettings, tags: ReadonlyMap<string, string>, done: () => void): void;
   deleteQueue(queue: Queue, done: () => void): void;
   /** Drops every message accepted before the call, and the deduplication window. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { Catalogue } from "../../src/broker/catalogue.ts";
 import type { OpenedBroker } from "../../src/broker/open.ts";
 import { Outlines } from "../../src/broker/outlines.ts";
 import type { Queue, QueueSettings } from "../../src/broker/types.ts";
@@ -39,7 +40,9 @@ afterEach(async () => {
 
 function makeWith(name: string, settings: QueueSettings, tags = new Map<string, string>()): Promise<Queue> {
   return new Promise((done) =>
-    opened.broker.createQueue({ account: ACCOUNT, region: REGION, name }, settings, tags, done),
+    opened.broker.createQueue({ account: ACCOUNT, region: REGION, name }, settings, tags, () =>
+      done(find(opened.broker, name)),
+    ),
   );
 }
 
@@ -105,6 +108,38 @@ test("who holds a queue and who finds it later hold the same one, and its change
   expect([...found.tags]).toEqual([["k", "v"]]);
   await new Promise<void>((done) => opened.broker.deleteQueue(found, done));
   expect(() => find(opened.broker, "held")).toThrow();
+});
+
+test("a queue that nobody looked up is no object once it is on disk; one that was found before is the one found later", () => {
+  const catalogue = new Catalogue(opened.core);
+  const add = (name: string, settings = STANDARD, tags = new Map<string, string>()) => {
+    const full = { account: ACCOUNT, region: REGION, name };
+    const entry = catalogue.entryOf(full, settings, tags, 1_000);
+    entry.coreNumber = entry.number;
+    entry.index = opened.core.openQueue(entry.number);
+    catalogue.add(entry);
+    return entry;
+  };
+  const findAgain = (name: string) => catalogue.find({ account: ACCOUNT, region: REGION, name });
+  const heldNames = () => [...catalogue.held()].map(({ name }) => name);
+  const plain = add("plain");
+  const slow = add("slow", { ...STANDARD, visibilitySeconds: 60 });
+  const known = add("known");
+  const tagged = add("tagged", STANDARD, new Map([["a", "1"]]));
+  const gone = add("gone");
+  expect(findAgain("known")).toBe(known);
+  catalogue.remove(gone);
+  const again = add("gone");
+  for (const entry of [plain, slow, known, tagged, gone, again]) catalogue.made(entry);
+  expect(heldNames()).toEqual(["known", "tagged"]);
+  expect(findAgain("known")).toBe(known);
+  expect(findAgain("tagged")).toBe(tagged);
+  for (const entry of [plain, slow, again]) {
+    const found = findAgain(entry.name);
+    expect(found).toEqual(Object.assign(entry, { isKnown: true }));
+    expect(findAgain(entry.name)).toBe(found);
+  }
+  expect(heldNames().sort()).toEqual(["gone", "known", "plain", "slow", "tagged"]);
 });
 
 test("nothing is kept of the records of many queues while the log fills; of messages behind them there is an outline", async () => {

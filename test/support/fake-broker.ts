@@ -112,16 +112,10 @@ export class FakeBroker implements Broker {
       .slice(0, countMax);
   }
 
-  createQueue(
-    name: QueueName,
-    settings: QueueSettings,
-    tags: ReadonlyMap<string, string>,
-    done: (queue: Queue) => void,
-  ): void {
+  createQueue(name: QueueName, settings: QueueSettings, tags: ReadonlyMap<string, string>, done: () => void): void {
     this.#answer(() => {
-      const queue = new FakeQueue(name, settings, tags, this.clock.nowMs());
-      this.#queues.set(keyOf(name), queue);
-      done(queue);
+      this.#queues.set(keyOf(name), new FakeQueue(name, settings, tags, this.clock.nowMs()));
+      done();
     });
   }
 

@@ -43,7 +43,9 @@ export const STANDARD: QueueSettings = DEFAULT_SETTINGS;
 
 export function create(broker: Broker, name: string, settings: QueueSettings = STANDARD): Promise<Queue> {
   const queueName = { account: "000000000000", region: "us-east-1", name };
-  return new Promise((resolve) => broker.createQueue(queueName, settings, new Map(), resolve));
+  return new Promise((resolve) =>
+    broker.createQueue(queueName, settings, new Map(), () => resolve(find(broker, name))),
+  );
 }
 
 export function find(broker: Broker, name: string): Queue {

@@ -45,9 +45,7 @@ export const createQueue = operation(
         );
       }
       checkTarget(context, name, settings, attributes);
-      context.broker.createQueue(name, settings, tags, (queue) =>
-        done(() => ({ QueueUrl: queueUrlOf(context, queue) })),
-      );
+      context.broker.createQueue(name, settings, tags, () => done(() => ({ QueueUrl: queueUrlOf(context, name) })));
     });
   },
 );
