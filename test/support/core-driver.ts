@@ -686,18 +686,20 @@ export class CoreDriver {
     return damaged;
   }
 
-  /** The log goes on, with what no message needs, until `marginBytes` before it overwrites in memory the `place`th of the
-   * oldest messages that are still there. @returns whether there was one */
-  fillUpTo(place: number, marginBytes: number): boolean {
+  /**
+   * The log goes on, with what no message needs, until `marginBytes` before the `place`th of these: where it overwrites one of
+   * the messages that are in memory still, and the end of the tail.
+   */
+  fillUpTo(place: number, marginBytes: number): void {
     const names = this.#specs.map(({ name }) => name).filter((name) => !this.#queue(name).isGone);
     const rows = names.flatMap((name) =>
       (["visible", "held", "delayed"] as const).flatMap((what) => this.#rows(name, what, 100, MiB).flat()),
     );
     const { headPosition } = this.#core;
-    const ends = rows.map(({ position }) => position + this.#sizes.tailBytes - marginBytes);
-    const ahead = ends.filter((position) => position > headPosition).sort((a, b) => a - b);
-    const end = ahead[place % Math.max(ahead.length, 1)];
-    if (end === undefined) return false;
+    const { tailBytes } = this.#sizes;
+    const marks = [(this.rounds + 1) * tailBytes, ...rows.map(({ position }) => position + tailBytes)];
+    const ahead = marks.map((mark) => mark - marginBytes).filter((position) => position > headPosition);
+    const end = ahead.sort((a, b) => a - b)[place % Math.max(ahead.length, 1)] ?? headPosition;
     const queue = this.#queues.find(({ isGone }) => !isGone) as DriverQueue;
     for (
       let leftBytes = end - headPosition;
@@ -707,7 +709,6 @@ export class CoreDriver {
       this.#logQueue(queue, Math.min(leftBytes & ~7, FILLER_BYTES_MAX));
       this.#flush();
     }
-    return true;
   }
 
   /** How often the tail has gone around. */

@@ -45,7 +45,7 @@ const COMMANDS = {
   credit: {
     name,
     messages: fc.constantFrom(0, 1, 2, 5, 100, 100),
-    bytes: fc.constantFrom(0, 1, 1_600, 5_000, 1_000_000, 1_000_000),
+    bytes: fc.constantFrom(0, 1, 300, 700, 1_600, 5_000, 1_000_000, 1_000_000),
     back: fc.integer({ min: -1, max: 2 }), // from the newest number
     auto: fc.boolean(),
   },
