@@ -687,8 +687,8 @@ export class CoreDriver {
   }
 
   /**
-   * The log goes on, with what no message needs, until `marginBytes` before the `place`th of these: where it overwrites one of
-   * the messages that are in memory still, and the end of the tail.
+   * The log goes on, with what no message needs, until `marginBytes` before the end of the tail; with a `place`, before it
+   * overwrites that one of the messages that are in memory still.
    */
   fillUpTo(place: number, marginBytes: number): void {
     const names = this.#specs.map(({ name }) => name).filter((name) => !this.#queue(name).isGone);
@@ -697,7 +697,7 @@ export class CoreDriver {
     );
     const { headPosition } = this.#core;
     const { tailBytes } = this.#sizes;
-    const marks = [(this.rounds + 1) * tailBytes, ...rows.map(({ position }) => position + tailBytes)];
+    const marks = place === 0 ? [(this.rounds + 1) * tailBytes] : rows.map(({ position }) => position + tailBytes);
     const ahead = marks.map((mark) => mark - marginBytes).filter((position) => position > headPosition);
     const end = ahead.sort((a, b) => a - b)[place % Math.max(ahead.length, 1)] ?? headPosition;
     const queue = this.#queues.find(({ isGone }) => !isGone) as DriverQueue;

@@ -40,7 +40,10 @@ const COMMANDS = {
   move: { dead },
   purge: { dead },
   recreate: { dead }, // deleted, and another of its name
-  fill: { place: fc.nat(11), marginBytes: fc.constantFrom(0, 8, 16, 40, 100, 400, 1_500) }, // where the tail is short
+  fill: {
+    place: fc.constantFrom(0, 0, 0, 1, 2, 4, 7, 11),
+    marginBytes: fc.constantFrom(0, 8, 16, 40, 100, 400, 1_500),
+  }, // where the tail is short
   subscribe: { name, dead: fc.constantFrom(false, false, false, true), spec },
   credit: {
     name,
