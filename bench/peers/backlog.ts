@@ -52,20 +52,23 @@ export function backlogSeconds(peer: Peer, isFull: boolean): number {
   );
 }
 
-export async function backlog(peer: Peer, isFull: boolean, progress: (text: string) => void): Promise<Row[]> {
-  const rows: Row[] = [];
+export async function backlog(
+  peer: Peer,
+  isFull: boolean,
+  progress: (text: string) => void,
+  add: (row: Row) => void,
+): Promise<void> {
   for (const depth of depthsOf(peer, isFull)) {
     const queued = `${depth.count.toLocaleString("en-US")} queued`;
     const shape = peer.isDurable ? queued : "a sample of what is not durable";
     const row = { case: "backlog", shape, peer: peer.name, round: 1 };
     try {
       const figures = await deep(peer, depth, (text) => progress(`backlog, ${peer.title}, ${queued}: ${text}`));
-      rows.push({ ...row, figures });
+      add({ ...row, figures });
     } catch (error) {
-      rows.push({ ...row, figures: {}, failure: error instanceof Error ? error.message : String(error) });
+      add({ ...row, figures: {}, failure: error instanceof Error ? error.message : String(error) });
     }
   }
-  return rows;
 }
 
 async function deep(

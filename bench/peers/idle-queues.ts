@@ -29,20 +29,23 @@ export function queuesSeconds(peer: Peer, isFull: boolean): number {
   return countsOf(peer, isFull).reduce((sum, count) => sum + 12 + count / 30_000, 0);
 }
 
-export async function idleQueues(peer: Peer, isFull: boolean, progress: (text: string) => void): Promise<Row[]> {
-  const rows: Row[] = [];
+export async function idleQueues(
+  peer: Peer,
+  isFull: boolean,
+  progress: (text: string) => void,
+  add: (row: Row) => void,
+): Promise<void> {
   for (const count of countsOf(peer, isFull)) {
     const number = count.toLocaleString("en-US");
     const shape = count > SAMPLE ? `${number} of them` : `a sample of ${number}`;
     progress(`queues, ${peer.title}: ${shape}`);
     const row = { case: "queues", shape, peer: peer.name, round: 1 };
     try {
-      rows.push({ ...row, figures: await many(peer, count) });
+      add({ ...row, figures: await many(peer, count) });
     } catch (error) {
-      rows.push({ ...row, figures: {}, failure: error instanceof Error ? error.message : String(error) });
+      add({ ...row, figures: {}, failure: error instanceof Error ? error.message : String(error) });
     }
   }
-  return rows;
 }
 
 async function make(driver: Driver, port: number, names: readonly string[]): Promise<void> {

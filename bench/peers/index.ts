@@ -9,12 +9,13 @@ import { idleQueues, QUEUES_TITLE, queuesSeconds } from "./idle-queues.ts";
 import { PAUSES_TITLE, pauses } from "./pauses.ts";
 import { PEERS } from "./peers.ts";
 import { plots } from "./plots.ts";
+import { Progress } from "./progress.ts";
 import { publish } from "./publish.ts";
 import { printTables, provenance } from "./report.ts";
-import type { Results } from "./results.ts";
+import type { Results, Row } from "./results.ts";
 import { combine, fileNameOf, keepRun, newestIn, type Run, RunError, readRun } from "./runs.ts";
 import type { Peer } from "./server.ts";
-import { type Chosen, session, sessionSeconds } from "./session.ts";
+import { type Chosen, START_SECONDS, session, shapeSeconds } from "./session.ts";
 import { SYNCS_TITLE, syncs, syncsSeconds } from "./syncs.ts";
 
 const OUT = join(ROOT, "build", "out", "peers");
@@ -65,12 +66,6 @@ const names = flags.peers.split(",");
 const strangers = names.filter((name) => !PEERS.some((peer) => peer.name === name));
 if (strangers.length > 0) refuse(`No peer "${strangers.join('", "')}": ${PEERS.map(({ name }) => name).join(", ")}`);
 
-const startedMs = performance.now();
-function progress(text: string): void {
-  const passed = Math.round((performance.now() - startedMs) / 1000);
-  process.stderr.write(`${String(passed).padStart(5)} s  ${text}\n`);
-}
-
 const pauseSeconds = seconds * PAUSES_ROUNDS;
 const asksFor = (peer: Peer, name: string): boolean => wanted.includes(name) && takesPart(peer, name, flags.full);
 
@@ -80,14 +75,50 @@ function loadsOf(peer: Peer): Chosen[] {
   );
 }
 
+interface Step {
+  readonly seconds: number;
+  run(say: (text: string) => void, add: (...rows: Row[]) => void): Promise<void>;
+}
+
+/** A server's round. Its loads are over one by one, so that the rest can be told. */
+function roundOf(peer: Peer, round: number, progress: Progress): Step | undefined {
+  const loads = loadsOf(peer);
+  if (loads.length === 0) return undefined;
+  const expected = loads.map(({ shape }) => shapeSeconds(peer, shape, seconds));
+  return {
+    seconds: START_SECONDS,
+    run(say, add) {
+      const about = (text: string): void => say(`round ${round}/${rounds}, ${peer.title}: ${text}`);
+      let done = 0;
+      return session(peer, loads, round, seconds, about, (row) => {
+        progress.done(expected[done++] ?? 0);
+        add(row);
+      });
+    },
+  };
+}
+
+/** What is done once. */
+function onceOf(peer: Peer): Step[] {
+  const steps: Step[] = [];
+  const step = (name: string, seconds: number, run: Step["run"]): void => {
+    if (asksFor(peer, name)) steps.push({ seconds, run });
+  };
+  step("backlog", backlogSeconds(peer, flags.full), (say, add) => backlog(peer, flags.full, say, add));
+  step("syncs", syncsSeconds(peer), async (say, add) => add(...(await syncs(peer, say))));
+  step("queues", queuesSeconds(peer, flags.full), (say, add) => idleQueues(peer, flags.full, say, add));
+  if (peer.name === "wasq") {
+    step("pauses", pauseSeconds + 5, async (say, add) => add(...(await pauses(pauseSeconds, say))));
+  }
+  return steps;
+}
+
 function estimatedSeconds(present: readonly Peer[]): number {
   let sum = 0;
   for (const peer of present) {
-    sum += rounds * sessionSeconds(loadsOf(peer).length, seconds);
-    if (asksFor(peer, "backlog")) sum += backlogSeconds(peer, flags.full);
-    if (asksFor(peer, "syncs")) sum += syncsSeconds(peer);
-    if (asksFor(peer, "queues")) sum += queuesSeconds(peer, flags.full);
-    if (asksFor(peer, "pauses") && peer.name === "wasq") sum += pauseSeconds + 5;
+    const loads = loadsOf(peer).map(({ shape }) => shapeSeconds(peer, shape, seconds));
+    if (loads.length > 0) sum += rounds * loads.reduce((all, each) => all + each, START_SECONDS);
+    for (const step of onceOf(peer)) sum += step.seconds;
   }
   return sum;
 }
@@ -130,22 +161,20 @@ async function measure(): Promise<Run> {
   const add = (...rows: Run["rows"]): void => keep({ rows: [...run.rows, ...rows] });
   say(`${run.machine}; commit ${run.commit}`);
   for (const { title, version, settings } of run.peers) say(`${title} ${version}: ${settings}`);
-  say(`This takes about ${Math.ceil(estimatedSeconds(present) / 60)} minutes.`);
+  const expectedSeconds = estimatedSeconds(present);
+  const progress = new Progress(expectedSeconds, () => performance.now() / 1000);
+  say(`This takes about ${Math.ceil(expectedSeconds / 60)} minutes. What is measured goes to ${file} as it comes.`);
+  const tell = (text: string): void => void process.stderr.write(`${progress.line(text)}\n`);
+  const take = async (step: Step | undefined): Promise<void> => {
+    if (step === undefined) return;
+    await step.run(tell, add);
+    progress.done(step.seconds);
+  };
   for (let round = 1; round <= rounds; round++) {
-    for (const peer of present) {
-      const loads = loadsOf(peer);
-      if (loads.length === 0) continue;
-      const say = (text: string): void => progress(`round ${round}/${rounds}, ${peer.title}: ${text}`);
-      await session(peer, loads, round, seconds, say, add);
-    }
+    for (const peer of present) await take(roundOf(peer, round, progress));
     keep({ completedRounds: round });
   }
-  for (const peer of present) {
-    if (asksFor(peer, "backlog")) add(...(await backlog(peer, flags.full, progress)));
-    if (asksFor(peer, "syncs")) add(...(await syncs(peer, progress)));
-    if (asksFor(peer, "queues")) add(...(await idleQueues(peer, flags.full, progress)));
-    if (asksFor(peer, "pauses") && peer.name === "wasq") add(...(await pauses(pauseSeconds, progress)));
-  }
+  for (const peer of present) for (const step of onceOf(peer)) await take(step);
   keep({ endedAt: new Date().toISOString() });
   return run;
 }

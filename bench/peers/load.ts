@@ -53,9 +53,10 @@ const given: LoadJob = JSON.parse(process.argv[2] ?? "");
 const job: LoadJob = given.port === 0 ? { ...given, ...JSON.parse(await text(process.stdin)) } : given;
 const driver: Driver = DRIVERS[job.protocol];
 const target: Target = { ...job, isPaced: job.kind === "paced" };
-// Whole units: one that is too many is better than one that never goes.
 const unit = driver.unit(target);
-const countMax = Math.ceil((job.countMax ?? Number.POSITIVE_INFINITY) / unit) * unit;
+const wantedCount = job.countMax ?? Number.POSITIVE_INFINITY;
+// Published are whole units: one that is too many is better than one that never goes. Of a backlog there is no more than that.
+const countMax = job.kind === "consume" ? wantedCount : Math.ceil(wantedCount / unit) * unit;
 
 const slowCount = job.slowCount ?? 0;
 const windowCount = job.inFlight + slowCount * SLOW_IN_FLIGHT;

@@ -68,7 +68,10 @@ function bars(title: string, lines: readonly Line[], field: string): string {
     const width = Math.max(1, (value / most) * room);
     const shape = `x="${LABEL_WIDTH}" y="${y}" width="${width.toFixed(1)}" height="${BAR_HEIGHT}" rx="2"`;
     const bar = `<rect class="${classOf(line.peer)}" ${shape}/>`;
-    return label(line, y + 13) + bar + text(LABEL_WIDTH + width + 8, y + 13, Math.round(value).toLocaleString("en-US"));
+    const nothing = line.values["nothingWithinSeconds"];
+    const words =
+      nothing === undefined ? Math.round(value).toLocaleString("en-US") : `nothing within ${nothing.toFixed(1)} s`;
+    return label(line, y + 13) + bar + text(LABEL_WIDTH + width + 8, y + 13, words);
   });
   const height = HEAD_HEIGHT + lines.length * (BAR_HEIGHT + BAR_GAP) + FOOT_HEIGHT;
   return drawing(height, title, [...parts, ...footnote(lines, height - 10)]);

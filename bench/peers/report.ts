@@ -40,6 +40,11 @@ function noteOf({ isDurable, role }: PeerNote, rows: readonly Row[], roundCount:
     if (count > 0) notes.push(good.length === 1 ? text : `${text} in ${count} of ${good.length} rounds`);
   };
   some(({ figures }) => (figures["clientCores"] ?? 0) > CLIENT_CORES_MAX, "the client was the limit");
+  const within = good.map(({ figures }) => figures["nothingWithinSeconds"]).find((value) => typeof value === "number");
+  some(
+    ({ figures }) => typeof figures["nothingWithinSeconds"] === "number",
+    `nothing came through within ${within?.toFixed(1)} s`,
+  );
   some(fellBehind, "did not keep the pace");
   some(sentLate, "half of its p99 is the client's");
   const failed = rows.length - good.length;

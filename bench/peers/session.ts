@@ -10,12 +10,19 @@ import type { Peer, Server } from "./server.ts";
 
 const WARM_MS = 600;
 const FILL_IN_FLIGHT = 1_000;
-const START_SECONDS = 3;
+export const START_SECONDS = 3;
 const SHAPE_SECONDS = 0.6; // besides what is measured
+const FILLED_PER_SECOND = 150_000;
+const SYNCED_PER_SECOND = 3_000; // by those that sync each message, or are as slow without
+const FILLED_BYTES_PER_SECOND = 100_000_000;
 
-/** What a round of it takes, as far as one can say. */
-export const sessionSeconds = (shapeCount: number, seconds: number): number =>
-  shapeCount === 0 ? 0 : START_SECONDS + shapeCount * (seconds + WARM_MS / 1000 + SHAPE_SECONDS);
+/** What a measurement takes, as far as one can say. */
+export function shapeSeconds({ backlogMax }: Peer, { job, backlog }: Shape, seconds: number): number {
+  if (backlog === undefined) return seconds + WARM_MS / 1000 + SHAPE_SECONDS;
+  const count = Math.min(backlog, backlogMax ?? backlog);
+  const messages = count / (backlogMax === undefined ? FILLED_PER_SECOND : SYNCED_PER_SECOND);
+  return 2 * (messages + (count * job.bodyBytes) / FILLED_BYTES_PER_SECOND + SHAPE_SECONDS); // filled and drained
+}
 
 export interface Chosen {
   readonly of: LoadCase;
@@ -68,7 +75,9 @@ async function one(
   const { bodyBytes } = shaped;
   await DRIVERS[peer.protocol].prepare({ ...shaped, port: server.port, queue, isPaced: false });
   if (backlog === undefined) {
-    return figuresOf(await runLoad(peer, server, { ...shaped, queue, warmMs: WARM_MS, seconds }));
+    const figures = figuresOf(await runLoad(peer, server, { ...shaped, queue, warmMs: WARM_MS, seconds }));
+    // It may be that nothing comes through at first, and that is not the same as never.
+    return figures["perSecond"] === 0 ? { ...figures, nothingWithinSeconds: WARM_MS / 1000 + seconds } : figures;
   }
   const countMax = Math.min(backlog, peer.backlogMax ?? backlog);
   const fill = { queue, bodyBytes, countMax, secondsMax: fillSeconds(countMax) };

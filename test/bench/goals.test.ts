@@ -131,3 +131,9 @@ describe("a latency", () => {
     expect(text).toMatch(/\*\*wasq-stream\*\* .*\| did not keep the pace \|/);
   });
 });
+
+test("a measurement through which nothing came says for how long, and does not look like a figure", () => {
+  const nothing = { perSecond: 0, nothingWithinSeconds: 1.8 };
+  const text = markdown(results(["fifo", "1,000 groups", "redis", nothing, nothing, { perSecond: 5 }]), (name) => name);
+  expect(text).toMatch(/\| redis \| 0 \(0 to 5\) .*\| nothing came through within 1\.8 s in 2 of 3 rounds \|/);
+});
