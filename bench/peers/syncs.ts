@@ -1,7 +1,7 @@
 // Whether a confirmation is worth what it says: under strace, how many syncs the messages have, and whether any confirmation
 // leaves before one that follows the message.
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { temporaryDirectory } from "../support.ts";
 import { ready } from "./driver.ts";
 import type { LoadJob } from "./load.ts";
@@ -10,7 +10,8 @@ import type { Row } from "./results.ts";
 import { runLoad } from "./run.ts";
 import { type Peer, program, traced } from "./server.ts";
 
-export const SYNCS_TITLE = "Under strace: syncs, and confirmations before them";
+// With 1,000 in flight a confirmation cannot be told from its neighbours': syncs are counted there, and not what left before.
+export const SYNCS_TITLE = "Under strace: syncs; with one in flight, confirmations before them";
 const QUEUE = "traced";
 const ALONE = { kind: "publish", bodyBytes: 256, inFlight: 1, countMax: 200 } as const;
 const TOGETHER = { kind: "publish", bodyBytes: 256, inFlight: 1_000, countMax: 5_000 } as const;
@@ -18,8 +19,8 @@ const TOGETHER = { kind: "publish", bodyBytes: 256, inFlight: 1_000, countMax: 5
 const FIRST_ANSWERS = 20;
 /** Wide windows have several connections; others (of the client's own start) say a few words. */
 const ANSWERS_MIN = 3;
-/** wasq's next segment, which is filled ahead with zeros: those writes confirm nothing. */
-const PREPARED = "/spare>";
+/** wasq's next segment and its reserve, which are filled ahead with zeros: those writes confirm nothing. */
+const PREPARED = /\/(spare|reserve\.next)>/;
 
 export const syncsSeconds = (peer: Peer): number => (hasPart(peer) ? 6 : 0);
 
@@ -35,6 +36,8 @@ export async function syncs(peer: Peer, progress: (text: string) => void): Promi
     const alone = await trace(peer, ALONE);
     const together = await trace(peer, TOGETHER);
     const { answerCount } = alone;
+    progress(`syncs, ${peer.title}, 1 in flight: ${filesText(alone)}`);
+    progress(`syncs, ${peer.title}, 1,000 in flight: ${filesText(together)}`);
     if (!(answerCount > ALONE.countMax / 2)) throw new Error(`strace shows ${answerCount} answers`);
     const figures = {
       syncsPerMessage: alone.syncCount / answerCount,
@@ -68,11 +71,19 @@ export interface Traced {
   readonly answerCount: number;
   /** Answers without a sync since the last bytes came. */
   readonly earlyCount: number;
+  /** Of the whole trace, by what made it durable and in which kind of file. */
+  readonly files: ReadonlyMap<string, number>;
+}
+
+function filesText({ files }: Traced): string {
+  return [...files].map(([kind, count]) => `${count} ${kind}`).join(", ");
 }
 
 interface Event {
   readonly kind: "came" | "synced" | "answered";
   readonly connection: string;
+  /** Of a sync: the call, and the file with its numbers as #. */
+  readonly file?: string;
 }
 
 /** @param isAlone one message at a time: each answer can be told apart */
@@ -103,7 +114,9 @@ export function read(text: string, port: number, isAlone: boolean): Traced {
       syncsBefore = 0;
     }
   }
-  return { answerCount, earlyCount, syncCount };
+  const files = new Map<string, number>();
+  for (const { file } of all) if (file !== undefined) files.set(file, (files.get(file) ?? 0) + 1);
+  return { answerCount, earlyCount, syncCount, files };
 }
 
 function events(text: string, port: number): Event[] {
@@ -127,8 +140,11 @@ function events(text: string, port: number): Event[] {
     } else if (result >= 0) {
       if (connection !== undefined && /^(read|recv)/.test(name)) {
         if (result > 0) found.push({ kind: "came", connection });
-      } else if (/sync$/.test(name) || (isWrite && synchronous.has(descriptor) && !call.includes(PREPARED))) {
-        found.push({ kind: "synced", connection: "" });
+      } else if ((/sync$/.test(name) || (isWrite && synchronous.has(descriptor))) && !PREPARED.test(call)) {
+        const path = /^\w+\(\d+<([^>]*)>/.exec(call)?.[1] ?? "?";
+        const how = isWrite ? `O_DSYNC ${name}` : name;
+        const file = `${how} of ${basename(path).replaceAll(/[0-9a-f]{6,}|\d+/g, "#")}`;
+        found.push({ kind: "synced", connection: "", file });
       } else if (name.startsWith("open")) {
         if (/O_D?SYNC/.test(call)) synchronous.add(String(result));
         else synchronous.delete(String(result));
