@@ -23,8 +23,11 @@ const SIZES = {
   segmentHeaderBytes: SEGMENT_HEADER_BYTES,
 };
 export type CoreSizes = typeof SIZES;
-/** The shortest tail that there can be, besides the longest record: it has gone around after a few hundred messages. */
-export const SHORT_TAIL: CoreSizes = { ...SIZES, tailBytes: 2 * MiB + 256 * 1024, cacheBytes: 320 * 1024 };
+/**
+ * Little more than the longest record, which a tail must have room for besides: it has gone around after a few hundred
+ * messages. It ends within a segment, so a batch can go around.
+ */
+export const SHORT_TAIL: CoreSizes = { ...SIZES, tailBytes: 2 * MiB + 250 * 1024, cacheBytes: 320 * 1024 };
 const QUEUE_FIXED_BYTES = 40; // of its record
 const FILLER_BYTES_MAX = 12 * 1024;
 const KIND_OFFSET = 7; // of a record
