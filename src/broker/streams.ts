@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";
 import type { CoreStreams } from "../core/streams.ts";
 import type { Catalogue } from "./catalogue.ts";
+import { Loads } from "./loads.ts";
 import { MessageIds } from "./message-ids.ts";
 import { Publisher } from "./publisher.ts";
 import { QueueEntry } from "./queue-entry.ts";
@@ -35,6 +36,7 @@ export interface StreamParts {
   readonly streams: CoreStreams;
   readonly catalogue: Catalogue;
   readonly reader: RecordReader;
+  readonly loads: Loads;
   readonly seals: Seals;
   readonly turn: Turn;
   readonly clock: Clock;
@@ -64,7 +66,7 @@ export class Streams implements StreamBroker {
     const streams = parts.core.streams();
     this.#watches = new Watches({ ...parts, streams });
     const serveSoon = () => this.#serveSoon();
-    this.#parts = { ...parts, streams, ids: new MessageIds(), watches: this.#watches, serveSoon };
+    this.#parts = { ...parts, streams, loads: new Loads(), ids: new MessageIds(), watches: this.#watches, serveSoon };
   }
 
   find(name: QueueName): Queue | undefined {

@@ -30,6 +30,12 @@ export class Subscription implements BrokerSubscription {
   #isOwing = false;
   /** Of envelopes that lie composed in the core, to be handed on together. */
   #composedBytes = 0;
+  readonly #goOn = (): void => {
+    this.#isLoading = false;
+    this.#isLocked = false;
+    this.pump(this.#parts.clock.nowMs());
+    this.#parts.turn.soon();
+  };
 
   constructor(
     parts: StreamParts,
@@ -79,7 +85,7 @@ export class Subscription implements BrokerSubscription {
   }
 
   #compose(nowMs: number): number {
-    const { streams, catalogue, reader, turn } = this.#parts;
+    const { streams, catalogue, reader, loads } = this.#parts;
     let sizeBytes = 0;
     while (!this.#isClosed && !this.#isLoading) {
       if (this.#isPaused) {
@@ -94,17 +100,20 @@ export class Subscription implements BrokerSubscription {
         this.#parts.serveSoon();
       } else if (composed.status === "load") {
         this.#isLoading = true;
-        const goOn = (): void => {
-          this.#isLoading = false;
-          this.#isLocked = false;
-          sizeBytes += this.pump(this.#parts.clock.nowMs());
-          turn.soon();
-        };
-        // Without its key it cannot be pushed, nor what comes after it; until the key can be used again.
-        reader.whenLoaded(composed.places, goOn, () => {
-          this.#isLocked = true;
-          setTimeout(goOn, LOCKED_RETRY_MS).unref();
-        });
+        if (!loads.begin(this.#goOn)) break;
+        reader.whenLoaded(
+          composed.places,
+          () => {
+            loads.end();
+            this.#goOn();
+          },
+          // Without its key it cannot be pushed, nor what comes after it; until the key can be used again.
+          () => {
+            loads.end();
+            this.#isLocked = true;
+            setTimeout(this.#goOn, LOCKED_RETRY_MS).unref();
+          },
+        );
         break;
       } else {
         sizeBytes += composed.bytes.byteLength;
@@ -191,7 +200,8 @@ export class Subscription implements BrokerSubscription {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const { streams, turn, clock } = this.#parts;
+    const { streams, turn, clock, loads } = this.#parts;
+    loads.forget(this.#goOn);
     turn.begin();
     if (this.#isLocked) streams.uncount(this.#cell);
     const nowMs = clock.nowMs();

@@ -201,3 +201,33 @@ test("with no more room than one receive needs, handles still delete what they r
   }
   expect(broker.counts(find(broker, "tight"))).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
 });
+
+test("a storm of subscriptions to a backlog reads for few of them at a time, and not for those that have gone", async () => {
+  disk = new FakeDisk();
+  await start();
+  await create((opened as OpenedBroker).broker, "deep");
+  await sendAll("deep", many(300, 100_000));
+  const again = await restart();
+  const { broker, streams } = again;
+  const rules = {
+    ...{ clientId: 1, visibilityMs: 30_000, processingMs: 60_000, batchMessages: 1, lingerMs: 0 },
+    ...{ fields: 0, groupInFlight: 1 },
+  };
+  let frameCount = 0;
+  const open = () => {
+    const listener = { frame: () => frameCount++, ended: () => {} };
+    const subscription = streams.subscribe(find(broker, "deep"), rules, listener);
+    subscription?.setCredit(1, 1, 0, false);
+    return subscription;
+  };
+  const storm = Array.from({ length: 300 }, open);
+  while (readCount() === 0) await new Promise((resolve) => setImmediate(resolve));
+  for (const each of storm) each?.close();
+  await again.flush();
+  expect(readCount()).toBeLessThanOrEqual(128);
+  frameCount = 0;
+  const lasting = Array.from({ length: 300 }, open);
+  await vi.waitFor(() => expect(frameCount).toBe(300));
+  for (const each of lasting) each?.close();
+  expect(failures).toEqual([]);
+});
