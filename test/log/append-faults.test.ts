@@ -1,5 +1,5 @@
-// Four appends under way beside one another, one or two of which fail, in every order in which their writes can end: nothing
-// is confirmed that is not on disk, nothing behind a hole, and a start reads at least what was confirmed, and no hole.
+// Four appends under way beside one another, one or two of which fail, in every order in which their writes can end:
+// nothing is confirmed that is not on disk, nothing behind a hole; a start reads at least what was confirmed, and no hole.
 import { describe, expect, test } from "vitest";
 import type { DiskFile } from "../../src/log/disk.ts";
 import type { LogError } from "../../src/log/errors.ts";
@@ -17,7 +17,7 @@ function permutations(items: readonly number[]): number[][] {
 }
 const ORDERS = permutations(APPENDS);
 
-/** How a write ends that fails. A disk error leaves half of it in the cache, or nothing, or all but what tells of it. */
+/** How much of a write that fails there is: "half" in the system's cache only, "all" on disk, and nobody knows. */
 type Ending = "nothing" | "half" | "all";
 const TRIES_MAX = 8;
 const NO_SPACE = { code: "ENOSPC", ending: "half" } as const;
@@ -133,7 +133,7 @@ async function expectPrefix({ gated, opened, outcomes }: UnderWay, seed: number)
 }
 
 describe.each([[[0]], [[1]], [[3]], [[1, 3]]])("of four appends, %j", (failing) => {
-  test.each<[Ending]>([["nothing"], ["half"], ["all"]])("fail, with %s of the write in the cache", async (ending) => {
+  test.each<[Ending]>([["nothing"], ["half"], ["all"]])("fail, with %s of the write done", async (ending) => {
     const firstFailed = Math.min(...failing);
     for (const [seed, order] of ORDERS.entries()) {
       const under = await fourUnderWay();

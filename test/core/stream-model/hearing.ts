@@ -1,5 +1,5 @@
-// What the core says: deliveries, calls back, answers to polls, events of a watch. Each is judged by the rules, in the order
-// in which the watch tells of it, and so is what the core does not say.
+// What the core says: deliveries, calls back, answers to polls, events of a watch. Each is judged by the rules, in the
+// order in which the watch tells of it, and so is what the core does not say.
 import { expect } from "vitest";
 import { readReceiptHandle } from "../../../src/broker/receipt-handle.ts";
 import type { ReceivedHandle } from "../../../src/core/core.ts";

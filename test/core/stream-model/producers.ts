@@ -1,5 +1,5 @@
-// Whoever sends, over SQS or over a stream: bodies that nothing else has, the numbers that each producer has come to, and
-// what each message takes of a credit in bytes.
+// Whoever sends, over SQS or over a stream: bodies that nothing else has, the numbers that each producer has come to,
+// and what each message takes of a credit in bytes.
 
 import { EnvelopeType } from "../../../src/stream/schema.ts";
 import type { PublishOutcome } from "../../support/stream-driver.ts";
@@ -45,7 +45,7 @@ export class Producers {
     return this.#both.hasDeadLetters ? FEW_COUNT_MAX : LIVE_COUNT_MAX;
   }
 
-  /** Also after a restart: an open publisher knows its numbers; one that is opened anew has what is remembered of its producer. */
+  /** Also after a restart: an open publisher knows its numbers, one that is opened anew what is remembered of its producer. */
   open(): void {
     const { driver, nowMs } = this.#both;
     for (const known of this.#numbers) if (known.untilMs <= nowMs) known.last = 0;
