@@ -24,6 +24,10 @@ export class Loads {
 
   end(): void {
     this.#runningCount -= 1;
+    this.#handOnSoon();
+  }
+
+  #handOnSoon(): void {
     if (this.#isDue || this.#waiting.size === 0) return;
     this.#isDue = true;
     setImmediate(() => this.#handOn()); // sockets have their turn in between
@@ -38,10 +42,12 @@ export class Loads {
     this.#isDue = false;
     let freeCount = LOADS_MAX - this.#runningCount;
     for (const again of this.#waiting) {
-      if (freeCount === 0) return;
+      if (freeCount === 0) break;
       freeCount -= 1;
       this.#waiting.delete(again);
       again();
     }
+    // Some have nothing to read any more: nobody will end for them.
+    if (this.#runningCount < LOADS_MAX) this.#handOnSoon();
   }
 }
