@@ -9,6 +9,12 @@ import { grouped, type Output, Progress } from "./progress.ts";
 const LINE_BYTES_MAX = 1 << 20; // the largest message there is
 const BATCH_COUNT = 500;
 const FAILURES_TOLD = 10;
+/** What the command line has for a message's fields: refusals name these. */
+const FLAGS: readonly (readonly [field: string, flag: string])[] = [
+  ["deduplication_id", "--unique"],
+  ["group_id", "--group"],
+  ["delay", "--delay"],
+];
 
 export interface PublishStreams {
   readonly input: AsyncIterable<Uint8Array>;
@@ -89,7 +95,7 @@ export async function publishLines(
             }
             counts.published += batch.length - error.failures.length;
             for (const failure of error.failures) {
-              refuse(numbers[start + failure.index] ?? 0, `${failure.code} ${failure.message}`);
+              refuse(numbers[start + failure.index] ?? 0, `${failure.code} ${withFlag(failure.message)}`);
             }
           },
         );
@@ -112,6 +118,11 @@ function messageOf({ groupId, unique, delayMs }: PublishCommand, body: Uint8Arra
     ...(unique ? { deduplicationId: randomUUID() } : {}),
     ...(delayMs === undefined ? {} : { delayMs }),
   };
+}
+
+function withFlag(message: string): string {
+  const flag = FLAGS.find(([field]) => message.includes(field))?.[1];
+  return flag === undefined ? message : `${message} (${flag})`;
 }
 
 function textOf({ published, refused, empty }: Counts, rate: number): string {
