@@ -145,6 +145,10 @@ export class Streams implements StreamBroker {
     return publisher;
   }
 
+  afterConfirmed(run: () => void): void {
+    this.#parts.turn.afterRelease(run);
+  }
+
   whenFlushed(done: () => void): void {
     const { turn } = this.#parts;
     turn.hold(turn.headPosition, { release: done });

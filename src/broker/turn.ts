@@ -19,7 +19,10 @@ const RESERVE_SHARE = 2 / 5;
 /** How soon deadlines that found no room on disk are looked at again. */
 const TICK_AGAIN_MS = 20;
 const TIMER_MS_MAX = 60_000;
-/** So much has come meanwhile that it goes to disk before what has got there is handed out: the disk is the bottleneck. */
+/**
+ * So much has come meanwhile that it goes to disk before what has got there is handed out: the disk is the bottleneck.
+ * And so much has got there that those who sent it are answered first: they send more while it is handed out.
+ */
 const AT_ONCE_BYTES = 32 * 1024;
 /** So much goes to disk beside what is on its way there, and while more is still being read. */
 const BESIDE_BYTES = 512 * 1024;
@@ -60,6 +63,8 @@ export class Turn {
   #held: Held[] = [];
   #heldAt: number[] = []; // the position of each
   #heldFirst = 0;
+  #isReleasing = false;
+  #afterRelease: (() => void)[] = [];
   /** Commands that found the tail full, oldest first; each says whether it got through. */
   #blocked: (() => boolean)[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -248,13 +253,15 @@ export class Turn {
   }
 
   #committed(position: number): void {
+    const isMuch = position - this.#durable >= AT_ONCE_BYTES;
     this.#durable = position;
     const nowMs = this.#clock.nowMs();
     this.#boundLog();
     if (this.#core.headPosition - this.#taken >= AT_ONCE_BYTES && this.#mayAppend) this.#append();
+    if (isMuch) this.#release();
     if (!this.#core.commit(position, nowMs)) setImmediate(() => this.tick());
     this.#drain();
-    this.#release();
+    if (!isMuch) this.#release();
     this.#retryBlocked();
     if (this.#mayAppend) this.#append();
     this.#armTimer();
@@ -289,13 +296,22 @@ export class Turn {
     }
   }
 
+  /** Runs when everybody has been released whom the same commit releases; if there is none just now, soon. */
+  afterRelease(run: () => void): void {
+    if (this.#isReleasing) this.#afterRelease.push(run);
+    else queueMicrotask(run);
+  }
+
   #release(): void {
+    this.#isReleasing = true;
     while (this.#heldFirst < this.#held.length) {
       if ((this.#heldAt[this.#heldFirst] as number) > this.#durable) break;
       const held = this.#held[this.#heldFirst] as Held;
       this.#heldFirst++;
       this.#let(held);
     }
+    this.#isReleasing = false;
+    for (const release of this.#afterRelease.splice(0)) this.#let({ release });
     if (this.#heldFirst === this.#held.length) {
       this.#held.length = 0;
       this.#heldAt.length = 0;

@@ -147,13 +147,18 @@ export class Connection {
     this.#isFlushing = true;
     queueMicrotask(() => {
       this.#isFlushing = false;
-      try {
-        this.#flush();
-      } catch (error) {
-        this.#host.fault(error);
-        this.end(CLOSE.fault, "A fault of the server");
-      }
+      this.flush();
     });
+  }
+
+  /** What waits goes out now. */
+  flush(): void {
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#host.fault(error);
+      this.end(CLOSE.fault, "A fault of the server");
+    }
   }
 
   /** Envelopes that the core has composed, a view. */

@@ -44,9 +44,11 @@ export class SessionPublisher {
   /** Its caller may send no more, or there is no queue to send to. */
   #isOver = false;
   readonly #whenFlushed: StreamBroker["whenFlushed"];
+  readonly #afterConfirmed: StreamBroker["afterConfirmed"];
 
   private constructor(session: Session, broker: StreamBroker, queue: Queue, number: number) {
     this.#whenFlushed = (done) => broker.whenFlushed(done);
+    this.#afterConfirmed = (run) => broker.afterConfirmed(run);
     this.#session = session;
     this.#rights = new Rights(session, queue);
     this.number = number;
@@ -145,8 +147,8 @@ export class SessionPublisher {
         `More than ${STREAM_UNTOLD_BYTES_MAX} bytes of message IDs wait to be told`,
       );
     }
-    // One Confirm for everything that this commit has put on disk.
-    this.#schedule(queueMicrotask);
+    // One Confirm for everything that this commit has put on disk. It goes out by itself: its client sends more meanwhile.
+    this.#schedule(this.#afterConfirmed);
   }
 
   /** What a commit adds to; one that is long enough is followed by another. */
@@ -164,7 +166,10 @@ export class SessionPublisher {
     this.#isScheduled = true;
     later(() => {
       this.#isScheduled = false;
-      this.#session.guard(() => this.flush());
+      this.#session.guard(() => {
+        this.flush();
+        this.#session.connection?.flush();
+      });
     });
   }
 

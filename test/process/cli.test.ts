@@ -102,7 +102,9 @@ describe("wasq publish", () => {
 
   test("has groups and deduplication IDs for FIFO queues, and delays for others", async () => {
     const fifo = await newQueue("cli.fifo", { FifoQueue: "true" });
-    expect((await run(["publish", "cli.fifo"], "x\n"))[2]).toMatch(/Line 1 was refused: MISSING_PARAMETER .*\(--group\)/);
+    expect((await run(["publish", "cli.fifo"], "x\n"))[2]).toMatch(
+      /Line 1 was refused: MISSING_PARAMETER .*\(--group\)/,
+    );
     const ungrouped = await run(["publish", "cli.fifo", "--group", "g"], "x\n");
     expect(ungrouped[2]).toMatch(/Line 1 was refused: MISSING_PARAMETER .*\(--unique\)/);
     expect((await run(["publish", "cli.fifo", "--group", "g", "--unique"], "same\nsame\n"))[0]).toBe(0);
