@@ -4,20 +4,10 @@ import { crc32 } from "node:zlib";
 import { crc32c } from "../../src/base/crc32c.ts";
 import { median, table } from "../support.ts";
 import { loadCore } from "./load-core.ts";
+import { nanosecondsEach } from "./nanoseconds.ts";
 
 const ROUND_COUNT = 5;
-const ROUND_MS = 40;
 const SIZES = [64, 128, 256, 384, 1024, 2816, 16_384, 262_144];
-
-function nanosecondsEach(checksum: () => number): number {
-  const startMs = performance.now();
-  let count = 0;
-  while (performance.now() - startMs < ROUND_MS) {
-    for (let i = 0; i < 16; i++) checksum();
-    count += 16;
-  }
-  return ((performance.now() - startMs) * 1e6) / count;
-}
 
 export function checksum(): void {
   const core = loadCore();

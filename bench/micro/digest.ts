@@ -3,20 +3,10 @@ import { createHash } from "node:crypto";
 import { CORE_DIGEST_BYTES_MAX } from "../../src/core/core.ts";
 import { median, table } from "../support.ts";
 import { loadCore } from "./load-core.ts";
+import { nanosecondsEach } from "./nanoseconds.ts";
 
 const ROUND_COUNT = 5;
-const ROUND_MS = 40;
 const SIZES = [16, 64, 256, 512, 1024, 2048, 4096, 16_384, 262_144];
-
-function nanosecondsEach(digest: () => string): number {
-  const startMs = performance.now();
-  let count = 0;
-  while (performance.now() - startMs < ROUND_MS) {
-    for (let i = 0; i < 16; i++) digest();
-    count += 16;
-  }
-  return ((performance.now() - startMs) * 1e6) / count;
-}
 
 export function digest(): void {
   const core = loadCore();
