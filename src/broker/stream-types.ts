@@ -147,7 +147,7 @@ export interface StreamBroker {
   ): BrokerWatch;
   /** Runs `done` when all that was asked so far is on disk. */
   whenFlushed(done: () => void): void;
-  /** Runs `run` when everything has been confirmed that the same commit has put on disk, before any of it is handed out. */
+  /** Runs `run` when all that one commit has put on disk is confirmed: where that was much, before any is handed out. */
   afterConfirmed(run: () => void): void;
   /** Takes a copy of a frame, for publish() until the next one. @returns false when memory is used up */
   takeFrame(bytes: Uint8Array): boolean;

@@ -147,7 +147,8 @@ export class SessionPublisher {
         `More than ${STREAM_UNTOLD_BYTES_MAX} bytes of message IDs wait to be told`,
       );
     }
-    // One Confirm for everything that this commit has put on disk. It goes out by itself: its client sends more meanwhile.
+    // One Confirm for everything that this commit has put on disk. It does not wait for what else goes out: its client sends
+    // more meanwhile.
     this.#schedule(this.#afterConfirmed);
   }
 

@@ -247,3 +247,17 @@ test("ClosePublisher is answered when all is confirmed, and its number is free a
   expect(await client.ask({ closePublisher: { publisher: 1 } })).toBe("NOT_FOUND");
   expect(await client.ask(open())).toMatchObject({ publisher: 1 });
 });
+
+test("who sent much is confirmed before it is handed out; of a little, the delivery comes first", async () => {
+  await client.ask(open());
+  await client.ask({ subscribe: { subscription: 1, queue: "work", credit: { messages: 1_000, bytes: 1_000_000 } } });
+  const kinds = () => client.got().map((each: object) => Object.keys(each)[0]);
+  client.send(publish(1, "a little"));
+  await rig.settle();
+  expect(kinds()).toEqual(["deliver", "confirm"]);
+  client.send(publish(2, ...Array.from({ length: 200 }, () => "much".repeat(75))));
+  await rig.settle();
+  const [first, ...others] = kinds();
+  expect(first).toBe("confirm");
+  expect(new Set(others)).toEqual(new Set(["deliver"]));
+});
