@@ -9,7 +9,7 @@ import { command } from "./stream-model/commands.ts";
 import { Pair } from "./stream-model/pair.ts";
 
 /** A larger number for a long run. */
-const RUN_COUNT = Number(process.env["WASQ_MODEL_RUNS"] ?? 36);
+const RUN_COUNT = Number(process.env["WASQ_MODEL_RUNS"] ?? 60);
 /** The same in every run, another one in every long run; that of a failure plays it again. */
 const SEED = process.env["WASQ_MODEL_SEED"] ?? (process.env["WASQ_MODEL_RUNS"] === undefined ? "1" : undefined);
 /** A failure is told as it is; a long run looks for a shorter one, which takes a minute. */
