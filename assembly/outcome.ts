@@ -2,8 +2,10 @@
 // longer, or sends it to the dead-letter queue.
 //
 //   input:   ranges, 16 bytes each: first (f64), last (f64); 10,000 numbers at most
-//   output:  0 how many were done   4 how many were not   8 zero; then those, 16 bytes each from 16 on: number (f64),
-//            code (u32), zero (u32)
+//   output:  0 how many were done   4 how many runs of numbers were not   8 zero; then those runs, 24 bytes each from 16
+//            on: first (f64), last (f64), code (u32), zero (u32)
+//
+// Numbers that nothing is known of cost nothing each: a run of them is judged as a whole, and told as one.
 import * as fair from "./fair";
 import * as journal from "./journal";
 import * as lifecycle from "./lifecycle";
@@ -29,7 +31,9 @@ const BEYOND_MAXIMUM: u32 = 3;
 const DEAD_LETTER_FULL: u32 = 4;
 
 const VISIBILITY_MS_MAX: u64 = 43_200_000;
-const FAILURES_OFFSET: usize = 16;
+const RUNS_OFFSET: usize = 16;
+const RUN_BYTES: usize = 24;
+let runs: u32 = 0; // told so far
 
 function total(ranges: u32): u32 {
   let count: u32 = 0;
@@ -38,6 +42,21 @@ function total(ranges: u32): u32 {
     count += <u32>(load<f64>(p, 8) - load<f64>(p)) + 1;
   }
   return count;
+}
+
+/** Numbers that were not done, behind those told before. */
+function tell(first: u64, last: u64, code: u32): void {
+  const before = outputStart() + RUNS_OFFSET + <usize>runs * RUN_BYTES - RUN_BYTES;
+  if (runs > 0 && load<u32>(before, 16) == code && <u64>load<f64>(before, 8) + 1 == first) {
+    store<f64>(before, <f64>last, 8);
+    return;
+  }
+  const run = before + RUN_BYTES;
+  store<f64>(run, <f64>first);
+  store<f64>(run, <f64>last, 8);
+  store<u32>(run, code, 16);
+  store<u32>(run, 0, 20);
+  runs++;
 }
 
 /** @returns false when the tail has no room: again after the next commit */
@@ -50,22 +69,28 @@ export function settle(cell: u32, kind: u32, ranges: u32, visibilityMs: u32, now
   if (kind == ACK) journal.beginDeleted(count);
   else if (kind != DEAD_LETTER) journal.beginReceived(<f64>nowMs, <f64>(nowMs + visibilityMs), count);
   let done: u32 = 0;
-  let failures: u32 = 0;
+  runs = 0;
   for (let i: u32 = 0; i < ranges; i++) {
     const p = inputStart() + <usize>i * 16;
     const last = <u64>load<f64>(p, 8);
-    for (let number = <u64>load<f64>(p); number <= last; number++) {
-      const slot = subscription.slotAt(b, number);
-      let wrong = NOT_YOURS;
-      if (number == 0 || number >= subscription.composed(b)) wrong = NEVER_DELIVERED;
-      else if (slot != NONE) wrong = one(kind, slot, visibilityMs, nowMs);
-      if (wrong == 0) {
-        done++;
-        continue;
+    let number = <u64>load<f64>(p);
+    while (number <= last) {
+      const composed = subscription.composed(b);
+      const oldest = subscription.oldest(b);
+      let end = number;
+      let wrong: u32 = NOT_YOURS;
+      if (number == 0) wrong = NEVER_DELIVERED;
+      else if (number >= composed) {
+        wrong = NEVER_DELIVERED;
+        end = last;
+      } else if (number < oldest) end = min(last, oldest - 1);
+      else {
+        const slot = subscription.slotAt(b, number);
+        if (slot != NONE) wrong = one(kind, slot, visibilityMs, nowMs);
       }
-      const failure = outputStart() + FAILURES_OFFSET + <usize>(failures++) * 16;
-      store<f64>(failure, <f64>number);
-      store<u32>(failure, wrong, 8);
+      if (wrong == 0) done++;
+      else tell(number, end, wrong);
+      number = end + 1;
     }
   }
   if (kind == ACK) journal.endDeleted();
@@ -73,7 +98,7 @@ export function settle(cell: u32, kind: u32, ranges: u32, visibilityMs: u32, now
   subscription.setCause(before);
   subscription.advance(b);
   store<u32>(outputStart(), done);
-  store<u32>(outputStart(), failures, 4);
+  store<u32>(outputStart(), runs, 4);
   return true;
 }
 

@@ -28,7 +28,8 @@ export type Outcome = "ack" | "nack" | "touch" | "deadLetter";
 
 export interface OutcomeResult {
   readonly count: number;
-  readonly failures: readonly { readonly delivery: number; readonly code: number }[]; // the schema's SettleCode
+  /** Numbers that were not done, in the order in which they were named: runs of them with the schema's SettleCode. */
+  readonly failures: readonly (DeliveryRange & { readonly code: number })[];
 }
 
 export interface BrokerSubscription {

@@ -9,6 +9,7 @@ import type {
 } from "./stream-types.ts";
 import type { StreamParts } from "./streams.ts";
 
+const NOT_YOURS = 2; // the schema's SettleCode
 /** How much of one subscription goes out before others have their turn. */
 const ROUNDS_MAX = 16;
 /** How soon a message whose key could not be used is tried again. */
@@ -143,7 +144,7 @@ export class Subscription implements BrokerSubscription {
     const { streams, turn } = this.#parts;
     turn.admit(() => {
       if (this.#isClosed) {
-        done({ count: 0, failures: allOf(ranges) });
+        done({ count: 0, failures: ranges.map((range) => ({ ...range, code: NOT_YOURS })) });
         return true;
       }
       const nowMs = turn.nowMs();
@@ -223,14 +224,4 @@ export class Subscription implements BrokerSubscription {
     this.#onClosed();
     this.#listener.ended();
   }
-}
-
-const NOT_YOURS = 2;
-
-function allOf(ranges: readonly DeliveryRange[]): { delivery: number; code: number }[] {
-  const failures = [];
-  for (const { first, last } of ranges) {
-    for (let delivery = first; delivery <= last; delivery++) failures.push({ delivery, code: NOT_YOURS });
-  }
-  return failures;
 }

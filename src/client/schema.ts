@@ -249,6 +249,7 @@ export const FIELDS = {
   NotSettled: [
     "1 delivery uint64",
     "2 code SettleCode",
+    "3 last uint64",
   ],
   Revoke: [
     "1 subscription uint32",
@@ -563,6 +564,7 @@ export interface Settled {
 export interface NotSettled {
   delivery: number;
   code: SettleCode;
+  last: number;
 }
 
 export interface Revoke {

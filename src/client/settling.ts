@@ -100,7 +100,10 @@ export class Settling {
   }
 
   #answered({ settlement, entries }: Batch, failures: readonly NotSettled[]): void {
-    const failed = new Map(failures.map((failure) => [failure.delivery, failure.code]));
+    const failed = new Map<number, NotSettled["code"]>();
+    for (const { delivery, last, code } of failures) {
+      for (const number of numbersOf([{ first: delivery, last }])) failed.set(number, code);
+    }
     for (const entry of entries) {
       const code = failed.get(entry.message.delivery);
       const isDone = code === "NOT_YOURS" && entry.isRepeated && settlement.kind !== "touch";

@@ -6,7 +6,8 @@ import type { CoreExports } from "./exports.ts";
 
 const RANGE_BYTES = 16;
 const FAILURE_BYTES = 16;
-const OUTCOME_FAILURES_OFFSET = 16;
+const OUTCOME_RUNS_OFFSET = 16;
+const OUTCOME_RUN_BYTES = 24;
 const PUBLISH_FAILURES_OFFSET = 32;
 const PUBLISHED_OFFSET = 32 + 16 * 1000;
 const PLACE_BYTES = 16;
@@ -49,7 +50,8 @@ export type Composed =
 
 export interface OutcomeResult {
   readonly count: number;
-  readonly failures: readonly { readonly delivery: number; readonly code: number }[];
+  /** Numbers that were not done, from first to last: 10,000 of which nothing is known are one of these. */
+  readonly failures: readonly (Range & { readonly code: number })[];
 }
 
 export interface PublishResult {
@@ -225,10 +227,11 @@ export class CoreStreams {
       return undefined;
     const bytes = this.#memory.bytes;
     const failures = [];
-    const failureCount = bytes.readUInt32LE(this.#output + 4);
-    for (let i = 0; i < failureCount; i++) {
-      const failure = this.#output + OUTCOME_FAILURES_OFFSET + i * FAILURE_BYTES;
-      failures.push({ delivery: bytes.readDoubleLE(failure), code: bytes.readUInt32LE(failure + 8) });
+    const runCount = bytes.readUInt32LE(this.#output + 4);
+    for (let i = 0; i < runCount; i++) {
+      const run = this.#output + OUTCOME_RUNS_OFFSET + i * OUTCOME_RUN_BYTES;
+      const code = bytes.readUInt32LE(run + 16);
+      failures.push({ first: bytes.readDoubleLE(run), last: bytes.readDoubleLE(run + 8), code });
     }
     return { count: bytes.readUInt32LE(this.#output), failures };
   }

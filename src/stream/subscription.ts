@@ -167,7 +167,12 @@ export class SessionSubscription {
     const count = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
     const answer = this.#session.later(id, "settled", 1 + Math.floor(count / STREAM_REQUEST_NUMBERS));
     this.broker.settle(outcome, ranges, visibilityMs, reason, (result) => {
-      answer({ subscription: this.number, count: result.count, failures: result.failures });
+      const failures = result.failures.map(({ first, last, code }) => ({
+        delivery: first,
+        code,
+        ...(last > first && { last }),
+      }));
+      answer({ subscription: this.number, count: result.count, failures });
     });
   }
 }

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { readReceiptHandle } from "../../src/broker/receipt-handle.ts";
 import type { ReceivedHandle } from "../../src/core/core.ts";
 import { STANDARD } from "../support/core-driver.ts";
-import { StreamDriver } from "../support/stream-driver.ts";
+import { rangesOf, StreamDriver } from "../support/stream-driver.ts";
 
 function driver(queue: Partial<typeof STANDARD> = {}): StreamDriver {
   const dead = { ...STANDARD, name: "dead" };
@@ -165,6 +165,38 @@ test("the numbers of an outcome are taken for what they are", () => {
   send(d, "a b c d");
   expect(d.settle("s", "ack", "2")).toBe("1");
   expect(d.settle("s", "ack", "1-3 2 4 0")).toBe("2, 2 NOT_YOURS, 2 NOT_YOURS, 4 NEVER_DELIVERED, 0 NEVER_DELIVERED");
+});
+
+test("numbers that nothing is known of are judged as runs, wherever they lie", () => {
+  const d = driver();
+  d.subscribe("s", { queue: "main" });
+  d.credit("s", 8);
+  send(d, "a b c d e f g h");
+  expect(d.settle("s", "ack", "1-3 5 7")).toBe("5"); // 4, 6 and 8 are out
+  const { streams } = d;
+  const runs = (...ranges: string[]) =>
+    streams.settle(d.cellOf("s"), "touch", rangesOf(ranges.join(" ")), 60_000, d.instantMs);
+  expect(runs("1-10000")).toEqual({
+    count: 3,
+    failures: [
+      { first: 1, last: 3, code: 2 },
+      { first: 5, last: 5, code: 2 },
+      { first: 7, last: 7, code: 2 },
+      { first: 9, last: 10_000, code: 1 },
+    ],
+  });
+  expect(runs("1-2", "3", "0-1")).toEqual({
+    count: 0,
+    failures: [
+      { first: 1, last: 3, code: 2 },
+      { first: 0, last: 0, code: 1 },
+      { first: 1, last: 1, code: 2 },
+    ],
+  });
+  expect(runs("9007199254730992-9007199254740991")).toEqual({
+    count: 0,
+    failures: [{ first: 9_007_199_254_730_992, last: 9_007_199_254_740_991, code: 1 }],
+  });
 });
 
 test("the end of a subscription gives everything back at once, the oldest in front", () => {

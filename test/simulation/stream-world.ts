@@ -363,9 +363,10 @@ class StreamWorld {
         });
         if (settled && id === GIVE_BACK_ID) isGivingBack = false;
         if (error) this.#fault(`an error: ${JSON.stringify(error)}`);
-        const failed = settled?.failures?.map(({ delivery }: Json) => delivery) ?? [];
+        const isFailed = (number: number) =>
+          settled?.failures?.some((each: Json) => number >= each.delivery && number <= (each.last ?? each.delivery));
         for (const [number, item] of asked.get(id) ?? []) {
-          if (failed.includes(number)) {
+          if (isFailed(number)) {
             if (!revoked.has(number)) this.#fault(`not settled: ${JSON.stringify(settled)}`);
             continue;
           }

@@ -99,7 +99,7 @@ describe("Subscribe", () => {
 });
 
 describe("outcomes", () => {
-  test("foreign and unknown ids are told one by one, and nothing is closed", async () => {
+  test("foreign and unknown ids are told with their reasons, and nothing is closed", async () => {
     await client.ask(subscribe());
     await publish("a", "b");
     const ack = (first: number, last = 0) => ({ ack: { subscription: 1, deliveries: [{ first, last }] } });
@@ -118,6 +118,14 @@ describe("outcomes", () => {
     expect(await client.ask(ack(5, 4))).toBe("INVALID_PARAMETER");
     expect(await client.ask(ack(1, 10_001))).toBe("INVALID_PARAMETER");
     expect(await client.ask({ ack: { subscription: 1 } })).toEqual({ subscription: 1 });
+    // However many they are: what has one reason is told in one.
+    expect(await client.ask(ack(1, 10_000))).toEqual({
+      subscription: 1,
+      failures: [
+        { delivery: 1, last: 2, code: "NOT_YOURS" },
+        { delivery: 3, last: 10_000, code: "NEVER_DELIVERED" },
+      ],
+    });
   });
 
   test("their parameters have bounds", async () => {

@@ -97,6 +97,10 @@ export class StreamDriver extends CoreDriver {
     return this.core.streams();
   }
 
+  cellOf(name: string): number {
+    return this.#of(name).cell;
+  }
+
   #of(name: string): Subscribed {
     const found = this.#subscriptions.get(name);
     assert(found !== undefined, `${name} has subscribed`);
@@ -131,7 +135,9 @@ export class StreamDriver extends CoreDriver {
     const result = this.streams.settle(this.#of(name).cell, outcome, ranges, visibilityMs, this.instantMs);
     assert(result !== undefined, "the tail has room");
     this.#serve();
-    const failures = result.failures.map(({ delivery, code }) => `${delivery} ${CODES[code]}`);
+    const failures = result.failures.flatMap(({ first, last, code }) =>
+      Array.from({ length: last - first + 1 }, (_, i) => `${first + i} ${CODES[code]}`),
+    );
     return [`${result.count}`, ...failures].join(", ");
   }
 
