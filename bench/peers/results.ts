@@ -92,8 +92,10 @@ const QUEUES: readonly Column[] = [
 const SYNCS: readonly Column[] = [
   { figure: "syncsPerMessage", head: "1 in flight: syncs each", digits: 2 },
   { figure: "checkedCount", head: "confirmations", digits: 0 },
-  { figure: "earlyCount", head: "before a sync", digits: 0 },
+  { figure: "earlyCount", head: "early", digits: 0 },
   { figure: "messagesPerSync", head: "1,000 in flight: messages a sync", digits: 1 },
+  { figure: "togetherCheckedCount", head: "confirmations", digits: 0 },
+  { figure: "togetherEarlyCount", head: "early", digits: 0 },
 ];
 const PAUSES: readonly Column[] = [
   { figure: "longestMs", head: "longest ms", digits: 1 },

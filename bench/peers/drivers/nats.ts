@@ -11,7 +11,7 @@ const CONNECT = 'CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_re
 type OnMessage = (sid: number, reply: string, bytes: Buffer, at: number, end: number) => void;
 
 /** Reads MSG and HMSG off the socket; answers PING. */
-class Frames {
+export class Frames {
   socket: Socket | undefined;
   readonly take: (data: Buffer) => void;
   readonly #onMessage: OnMessage;

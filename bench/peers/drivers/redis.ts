@@ -28,7 +28,7 @@ export function command(...words: readonly string[]): Buffer {
 type Reply = null | string | Buffer | Reply[];
 
 /** Reads replies off a socket; bulk strings are views of what arrived. */
-class Replies {
+export class Replies {
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
 
