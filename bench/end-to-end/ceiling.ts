@@ -28,7 +28,8 @@ export interface CeilingAction {
   readonly waits: boolean;
 }
 
-const GATHER_BYTES = 1024 * 1024;
+/** Ten thousand messages at once, and more. */
+const GATHER_BYTES = 8 * 1024 * 1024;
 const REQUEST_ID = "00000000-0000-4000-8000-000000000000";
 
 const uws = loadUws(join(ROOT, "node_modules"), undefined);

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { ROOT, temporaryDirectory } from "../support.ts";
+import { type Extent, scaled } from "./cases.ts";
 import { ready } from "./driver.ts";
 import type { LoadJob, LoadResult } from "./load.ts";
 import { DRIVERS } from "./protocols.ts";
@@ -35,18 +36,19 @@ interface Depth {
   readonly drains: boolean;
 }
 
-function depthsOf(peer: Peer, isFull: boolean): readonly Depth[] {
+function depthsOf(peer: Peer, extent: Extent): readonly Depth[] {
   // The same broker as by its stream; and those that would take minutes.
   if (peer.role === "bare" || (peer.role === "wasq" && peer.protocol === "http")) return [];
   if ((peer.backlogMax ?? SAMPLE) < SHALLOW) return [];
   if (!peer.isDurable) return [{ count: SAMPLE, drains: false }];
-  const deepest = isFull || peer.role === "wasq" ? [{ count: DEEP_COUNT, drains: isFull }] : [];
-  return [{ count: COUNT, drains: true }, ...deepest];
+  const { isFull } = extent;
+  const deepest = isFull || peer.role === "wasq" ? [{ count: scaled(DEEP_COUNT, extent), drains: isFull }] : [];
+  return [{ count: scaled(COUNT, extent), drains: true }, ...deepest];
 }
 
 /** What it takes, as far as one can say: a quick server a millionth of it for each message. */
-export function backlogSeconds(peer: Peer, isFull: boolean): number {
-  return depthsOf(peer, isFull).reduce(
+export function backlogSeconds(peer: Peer, extent: Extent): number {
+  return depthsOf(peer, extent).reduce(
     (sum, { count, drains }) => sum + 8 + (count / COUNT) * (drains ? 16 : 6) + (peer.backlogExtraSeconds ?? 0),
     0,
   );
@@ -54,11 +56,11 @@ export function backlogSeconds(peer: Peer, isFull: boolean): number {
 
 export async function backlog(
   peer: Peer,
-  isFull: boolean,
+  extent: Extent,
   progress: (text: string) => void,
   add: (row: Row) => void,
 ): Promise<void> {
-  for (const depth of depthsOf(peer, isFull)) {
+  for (const depth of depthsOf(peer, extent)) {
     const queued = `${depth.count.toLocaleString("en-US")} queued`;
     const shape = peer.isDurable ? queued : "a sample of what is not durable";
     const row = { case: "backlog", shape, peer: peer.name, round: 1 };

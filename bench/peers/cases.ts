@@ -10,6 +10,22 @@ export interface Shape {
   readonly backlog?: number;
 }
 
+/** How much of everything a run has. */
+export interface Extent {
+  /** Of a load's measurement. */
+  readonly seconds: number;
+  readonly isFull: boolean;
+  /** Of backlogs and numbers of queues, 1: as they are named. Less tells that it works, and no figure. */
+  readonly scale: number;
+}
+
+/** What is measured one by one, and more, is there even of the smallest backlog. */
+const SCALED_MIN = 3_000;
+
+export function scaled(count: number, { scale }: Extent): number {
+  return Math.max(Math.min(count, SCALED_MIN), Math.round(count * scale));
+}
+
 export interface LoadCase {
   readonly name: string;
   readonly title: string;

@@ -255,9 +255,10 @@ function judged(want: Wanted, all: Reader, each: readonly Reader[]): Goal {
 }
 
 export function goalsOf(results: Results): Goal[] {
-  const { peers, rows, runs } = results;
+  const { peers, rows, runs, scale } = results;
   const all = new Reader(peers, rows);
-  const each = runs.map(
+  // Of a run that was scaled down nothing can be said.
+  const each = (scale === 1 ? runs : []).map(
     (_, run) =>
       new Reader(
         peers,

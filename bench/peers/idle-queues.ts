@@ -1,5 +1,6 @@
 // Many queues that nobody uses: what each costs, and how long a start takes that finds them all.
 import { temporaryDirectory } from "../support.ts";
+import { type Extent, scaled } from "./cases.ts";
 import { type Driver, ready } from "./driver.ts";
 import { DRIVERS } from "./protocols.ts";
 import type { Row } from "./results.ts";
@@ -17,25 +18,25 @@ const SETTLE_MS = 3_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((later) => setTimeout(later, ms));
 
-function countsOf(peer: Peer, isFull: boolean): readonly number[] {
+function countsOf(peer: Peer, extent: Extent): readonly number[] {
   // A tube of beanstalkd is gone as soon as nobody uses it; the stream's queues are those of HTTP.
   if (peer.protocol === "beanstalk" || peer.protocol === "stream" || peer.role === "bare") return [];
   if (!peer.isDurable || DRIVERS[peer.protocol].prepareMany === undefined) return [SAMPLE];
-  return isFull ? MANY.full : MANY.quick;
+  return (extent.isFull ? MANY.full : MANY.quick).map((count) => scaled(count, extent));
 }
 
 /** What it takes, as far as one can say. */
-export function queuesSeconds(peer: Peer, isFull: boolean): number {
-  return countsOf(peer, isFull).reduce((sum, count) => sum + 12 + count / 30_000, 0);
+export function queuesSeconds(peer: Peer, extent: Extent): number {
+  return countsOf(peer, extent).reduce((sum, count) => sum + 12 + count / 30_000, 0);
 }
 
 export async function idleQueues(
   peer: Peer,
-  isFull: boolean,
+  extent: Extent,
   progress: (text: string) => void,
   add: (row: Row) => void,
 ): Promise<void> {
-  for (const count of countsOf(peer, isFull)) {
+  for (const count of countsOf(peer, extent)) {
     const number = count.toLocaleString("en-US");
     const shape = count > SAMPLE ? `${number} of them` : `a sample of ${number}`;
     progress(`queues, ${peer.title}: ${shape}`);

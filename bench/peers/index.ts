@@ -1,10 +1,11 @@
-// npm run bench:peers -- [cases] [--full] [--rounds N] [--seconds S] [--peers a,b], or --show or --publish [files of runs]
+// npm run bench:peers -- [cases] [--full] [--rounds N] [--seconds S] [--scale F] [--peers a,b], or --show or --publish [files of runs]
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { commit, machine, ROOT, say } from "../support.ts";
+import { holdAlone } from "./alone.ts";
 import { BACKLOG_TITLE, backlog, backlogSeconds } from "./backlog.ts";
-import { LOAD_CASES, shapesOf, takesPart } from "./cases.ts";
+import { type Extent, LOAD_CASES, shapesOf, takesPart } from "./cases.ts";
 import { idleQueues, QUEUES_TITLE, queuesSeconds } from "./idle-queues.ts";
 import { PAUSES_TITLE, pauses } from "./pauses.ts";
 import { PEERS } from "./peers.ts";
@@ -38,6 +39,7 @@ const { values: flags, positionals } = parseArgs({
     show: { type: "boolean", default: false },
     rounds: { type: "string", default: "2" },
     seconds: { type: "string", default: "1.2" },
+    scale: { type: "string", default: "1" },
     peers: { type: "string", default: PEERS.map(({ name }) => name).join(",") },
   },
 });
@@ -47,15 +49,15 @@ function refuse(text: string): never {
   process.exit(2);
 }
 
-function numberOf(flag: "rounds" | "seconds"): number {
+function numberOf(flag: "rounds" | "seconds" | "scale", max = 3_600): number {
   const value = Number(flags[flag]);
-  if (!(value > 0 && value <= 3_600)) refuse(`--${flag} must be a number above 0, not "${flags[flag]}"`);
+  if (!(value > 0 && value <= max)) refuse(`--${flag} must be above 0 and at most ${max}, not "${flags[flag]}"`);
   return value;
 }
 
 /** A minute of collector pauses, when a round of a load takes what it takes by default. */
 const PAUSES_ROUNDS = 50;
-const seconds = numberOf("seconds");
+const extent: Extent = { seconds: numberOf("seconds"), isFull: flags.full, scale: numberOf("scale", 1) };
 const showsFiles = flags.publish || flags.show;
 const wanted = positionals.length > 0 && !showsFiles ? positionals : CASES;
 /** What takes minutes is done once. */
@@ -66,7 +68,7 @@ const names = flags.peers.split(",");
 const strangers = names.filter((name) => !PEERS.some((peer) => peer.name === name));
 if (strangers.length > 0) refuse(`No peer "${strangers.join('", "')}": ${PEERS.map(({ name }) => name).join(", ")}`);
 
-const pauseSeconds = seconds * PAUSES_ROUNDS;
+const pauseSeconds = extent.seconds * PAUSES_ROUNDS;
 const asksFor = (peer: Peer, name: string): boolean => wanted.includes(name) && takesPart(peer, name, flags.full);
 
 function loadsOf(peer: Peer): Chosen[] {
@@ -84,13 +86,13 @@ interface Step {
 function roundOf(peer: Peer, round: number, progress: Progress): Step | undefined {
   const loads = loadsOf(peer);
   if (loads.length === 0) return undefined;
-  const expected = loads.map(({ shape }) => shapeSeconds(peer, shape, seconds));
+  const expected = loads.map(({ shape }) => shapeSeconds(peer, shape, extent));
   return {
     seconds: START_SECONDS,
     run(say, add) {
       const about = (text: string): void => say(`round ${round}/${rounds}, ${peer.title}: ${text}`);
       let done = 0;
-      return session(peer, loads, round, seconds, about, (row) => {
+      return session(peer, loads, round, extent, about, (row) => {
         progress.done(expected[done++] ?? 0);
         add(row);
       });
@@ -104,9 +106,9 @@ function onceOf(peer: Peer): Step[] {
   const step = (name: string, seconds: number, run: Step["run"]): void => {
     if (asksFor(peer, name)) steps.push({ seconds, run });
   };
-  step("backlog", backlogSeconds(peer, flags.full), (say, add) => backlog(peer, flags.full, say, add));
+  step("backlog", backlogSeconds(peer, extent), (say, add) => backlog(peer, extent, say, add));
   step("syncs", syncsSeconds(peer), async (say, add) => add(...(await syncs(peer, say))));
-  step("queues", queuesSeconds(peer, flags.full), (say, add) => idleQueues(peer, flags.full, say, add));
+  step("queues", queuesSeconds(peer, extent), (say, add) => idleQueues(peer, extent, say, add));
   if (peer.name === "wasq") {
     step("pauses", pauseSeconds + 5, async (say, add) => add(...(await pauses(pauseSeconds, say))));
   }
@@ -116,7 +118,7 @@ function onceOf(peer: Peer): Step[] {
 function estimatedSeconds(present: readonly Peer[]): number {
   let sum = 0;
   for (const peer of present) {
-    const loads = loadsOf(peer).map(({ shape }) => shapeSeconds(peer, shape, seconds));
+    const loads = loadsOf(peer).map(({ shape }) => shapeSeconds(peer, shape, extent));
     if (loads.length > 0) sum += rounds * loads.reduce((all, each) => all + each, START_SECONDS);
     for (const step of onceOf(peer)) sum += step.seconds;
   }
@@ -138,7 +140,8 @@ async function measure(): Promise<Run> {
     command: `npm run bench:peers${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""}`,
     rounds,
     completedRounds: 0,
-    seconds,
+    seconds: extent.seconds,
+    scale: extent.scale,
     peers: present.map((peer) => ({
       name: peer.name,
       title: peer.title,
@@ -179,15 +182,21 @@ async function measure(): Promise<Run> {
   return run;
 }
 
-/** The runs of these files as one; of none, the newest. */
-function given(files: readonly string[]): Results {
+function orRefused<Result>(run: () => Result): Result {
   try {
-    const all = files.length > 0 ? files : [newestIn(RUNS)];
-    return combine(all.map(readRun), all);
+    return run();
   } catch (error) {
     if (error instanceof RunError) refuse(error.message);
     throw error;
   }
+}
+
+/** The runs of these files as one; of none, the newest. */
+function given(files: readonly string[]): Results {
+  return orRefused(() => {
+    const all = files.length > 0 ? files : [newestIn(RUNS)];
+    return combine(all.map(readRun), all);
+  });
 }
 
 function show(results: Results): void {
@@ -207,8 +216,11 @@ mkdirSync(RUNS, { recursive: true });
 if (showsFiles) {
   const results = given(positionals);
   show(results);
-  if (flags.publish) publish(results, titleOf);
+  if (flags.publish) orRefused(() => publish(results, titleOf));
 } else {
+  const other = await holdAlone(`process ${process.pid}, begun at ${new Date().toISOString()}`);
+  if (other !== undefined)
+    refuse(`A benchmark runs on this machine already, and each would measure the other: ${other}`);
   show(combine([await measure()]));
   say(`The run is ${keptFile}`);
 }

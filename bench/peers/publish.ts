@@ -5,6 +5,7 @@ import { ROOT } from "../support.ts";
 import { plots } from "./plots.ts";
 import { goalsMarkdown, markdown, provenance } from "./report.ts";
 import { type Results, type Spread, spreads } from "./results.ts";
+import { RunError } from "./runs.ts";
 
 const FIGURES = join(ROOT, "bench", "figures");
 const README = join(ROOT, "README.md");
@@ -60,7 +61,10 @@ function table({ peers, rows }: Results): string {
   ].join("\n");
 }
 
+/** @throws RunError for runs that were scaled down */
 export function publish(results: Results, titleOf: (name: string) => string): void {
+  if (results.scale !== 1)
+    throw new RunError(`Scaled by ${results.scale}: that is a trial and has no figures to be shown`);
   mkdirSync(FIGURES, { recursive: true });
   for (const name of readdirSync(FIGURES)) rmSync(join(FIGURES, name));
   writeFileSync(join(FIGURES, "results.json"), `${JSON.stringify(results, undefined, 1)}\n`);

@@ -45,6 +45,7 @@ function noteOf({ isDurable, role }: PeerNote, rows: readonly Row[], roundCount:
     ({ figures }) => typeof figures["nothingWithinSeconds"] === "number",
     `nothing came through within ${within?.toFixed(1)} s`,
   );
+  some(({ figures }) => figures["syncsPerMessage"] === 0, "no sync at all");
   some(fellBehind, "did not keep the pace");
   some(sentLate, "half of its p99 is the client's");
   const failed = rows.length - good.length;
@@ -96,12 +97,13 @@ function roundsText(rows: readonly RunRow[]): string {
 
 /** Everything, case by case. */
 export function printTables(results: Results, titleOf: (name: string) => string): void {
-  const { rows, peers } = results;
+  const { rows, peers, scale } = results;
+  const scaleNote = scale === 1 ? "" : `; SCALED BY ${scale}, no figures`;
   for (const name of distinct(rows.map((row) => row.case))) {
     const columns = columnsOf(name);
     for (const { shape, rows: own } of shapesOf(results, name)) {
       const lines = linesOf(peers, own, columns).map(({ cells }) => cells);
-      const title = `${titleOf(name)}: ${shape}; ${roundsText(own)}`;
+      const title = `${titleOf(name)}: ${shape}; ${roundsText(own)}${scaleNote}`;
       table(title, ["", ...columns.map(({ head }) => head), ""], lines);
     }
   }
@@ -121,13 +123,20 @@ function extentOf({ rounds, completedRounds, endedAt }: RunNote): string {
   return `broken off after ${completedRounds} of ${counted(rounds, "round")}`;
 }
 
+/** What is to be said of a run that had less of everything than its cases say. */
+function scaleText({ scale }: Results): string {
+  if (scale === 1) return "";
+  return `\nBACKLOGS AND QUEUES SCALED BY ${scale}: this shows that the benchmark works, and nothing about speed.`;
+}
+
 /** Where the figures come from: who measured, when, how often, and how it is repeated. */
-export function provenance({ machine, commit, seconds, runs }: Results): string {
+export function provenance(results: Results): string {
+  const { machine, commit, seconds, runs } = results;
   const runText = ({ startedAt }: RunNote): string => `${startedAt.slice(0, 16).replace("T", " ")} UTC`;
   const each = runs.map((run) => `${runText(run)} (${extentOf(run)})`).join(", ");
   const commands = distinct(runs.map(({ command }) => `\`${command}\``)).join(", ");
   const what = runs.length > 1 ? `Medians of ${runs.length} runs` : "One run";
-  return `${machine}; commit ${commit}.\n${what}, of ${seconds} s a measurement: ${each}.\n${commands}`;
+  return `${machine}; commit ${commit}.\n${what}, of ${seconds} s a measurement: ${each}.\n${commands}${scaleText(results)}`;
 }
 
 /** The goals as Markdown. */

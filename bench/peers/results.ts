@@ -40,6 +40,7 @@ export interface Results {
   readonly machine: string;
   readonly commit: string;
   readonly seconds: number;
+  readonly scale: number;
   readonly runs: readonly RunNote[];
   readonly peers: readonly PeerNote[];
   readonly missing: readonly string[];

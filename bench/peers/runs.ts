@@ -8,6 +8,8 @@ export interface Run extends RunNote {
   readonly machine: string;
   readonly commit: string;
   readonly seconds: number;
+  /** Of backlogs and numbers of queues; below 1 none of its figures is one. */
+  readonly scale: number;
   readonly peers: readonly PeerNote[];
   readonly missing: readonly string[];
   readonly rows: readonly Row[];
@@ -62,6 +64,7 @@ const FIELDS: Readonly<Record<keyof Run, Check>> = {
   rounds: isNumber,
   completedRounds: isNumber,
   seconds: isNumber,
+  scale: isNumber,
   peers: isListOf(
     hasAll({
       name: isText,
@@ -117,6 +120,7 @@ function compared(run: Run): Record<string, string> {
     commit: run.commit,
     machine: run.machine,
     "seconds of a measurement": String(run.seconds),
+    "scale of backlogs and queues": String(run.scale),
     ...Object.fromEntries(run.peers.map(about)),
   };
 }
@@ -153,6 +157,7 @@ export function combine(runs: readonly Run[], files: readonly string[] = []): Re
     machine: first.run.machine,
     commit: first.run.commit,
     seconds: first.run.seconds,
+    scale: first.run.scale,
     runs: named.map(({ run: { startedAt, endedAt, command, rounds, completedRounds } }) => ({
       startedAt,
       endedAt,

@@ -11,6 +11,8 @@ import { treePids } from "./tree.ts";
 export interface Server {
   readonly port: number;
   readonly pid: number;
+  /** It has ended by itself. */
+  hasEnded(): boolean;
   /** kill -9, of the whole tree. */
   kill(): Promise<void>;
 }
@@ -100,6 +102,8 @@ export async function traced<Result>(file: string, start: () => Promise<Result>)
   }
 }
 
+/** Of a call, all that goes over a socket: what is confirmed is read off it. */
+const TRACED_BYTES = "-s1048576";
 const TRACED =
   "openat,open,fsync,fdatasync,sync_file_range,msync,write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,read,readv," +
   "recvfrom,recvmsg";
@@ -113,7 +117,7 @@ export function launch(
 ): ChildProcess {
   const log = openSync(join(directory, "server.log"), "a");
   const tracer =
-    traceFile === undefined ? [] : ["-f", "--seccomp-bpf", "-yy", "-s0", "-o", traceFile, `-etrace=${TRACED}`];
+    traceFile === undefined ? [] : ["-f", "--seccomp-bpf", "-yy", TRACED_BYTES, "-o", traceFile, `-etrace=${TRACED}`];
   const [command = path, ...rest] = traceFile === undefined ? [path, ...args] : ["strace", ...tracer, path, ...args];
   return spawn(command, rest, {
     cwd: directory,
@@ -134,6 +138,7 @@ export function serverOf(child: ChildProcess, port: number, alsoEnd: readonly Ch
   return {
     port,
     pid,
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
     async kill() {
       process.off("exit", endAll);
       for (const each of ours) {

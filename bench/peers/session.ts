@@ -1,6 +1,8 @@
 // One server, one round: started on an empty directory, given every load, ended. Each row is handed on as soon as it is there.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { temporaryDirectory } from "../support.ts";
-import type { LoadCase, Shape } from "./cases.ts";
+import { type Extent, type LoadCase, type Shape, scaled } from "./cases.ts";
 import { ready } from "./driver.ts";
 import type { LoadResult } from "./load.ts";
 import { DRIVERS } from "./protocols.ts";
@@ -17,9 +19,9 @@ const SYNCED_PER_SECOND = 3_000; // by those that sync each message, or are as s
 const FILLED_BYTES_PER_SECOND = 100_000_000;
 
 /** What a measurement takes, as far as one can say. */
-export function shapeSeconds({ backlogMax }: Peer, { job, backlog }: Shape, seconds: number): number {
-  if (backlog === undefined) return seconds + WARM_MS / 1000 + SHAPE_SECONDS;
-  const count = Math.min(backlog, backlogMax ?? backlog);
+export function shapeSeconds({ backlogMax }: Peer, { job, backlog }: Shape, extent: Extent): number {
+  if (backlog === undefined) return extent.seconds + WARM_MS / 1000 + SHAPE_SECONDS;
+  const count = Math.min(scaled(backlog, extent), backlogMax ?? backlog);
   const messages = count / (backlogMax === undefined ? FILLED_PER_SECOND : SYNCED_PER_SECOND);
   return 2 * (messages + (count * job.bodyBytes) / FILLED_BYTES_PER_SECOND + SHAPE_SECONDS); // filled and drained
 }
@@ -33,29 +35,34 @@ export async function session(
   peer: Peer,
   chosen: readonly Chosen[],
   round: number,
-  seconds: number,
+  extent: Extent,
   progress: (text: string) => void,
   add: (row: Row) => void,
 ): Promise<void> {
   const directory = temporaryDirectory();
   let server: Server | undefined;
+  let doneCount = 0;
   try {
     server = await peer.start(directory.path);
     await ready(DRIVERS[peer.protocol], server.port);
     await warmUp(peer, server);
     for (const [index, { of, shape }] of chosen.entries()) {
+      if (server.hasEnded()) throw new Error(`the server has ended${endOf(directory.path)}`);
       progress(`${of.name}: ${shape.name}`);
       const row = { case: of.name, shape: shape.name, peer: peer.name, round };
       try {
-        add({ ...row, figures: await one(peer, server, `bench${index}`, shape, seconds) });
+        const figures = await one(peer, server, `bench${index}`, shape, extent);
+        if (server.hasEnded()) throw new Error(`the server ended meanwhile${endOf(directory.path)}`);
+        add({ ...row, figures });
       } catch (error) {
         add({ ...row, figures: {}, failure: error instanceof Error ? error.message : String(error) });
       }
+      doneCount++;
     }
   } catch (error) {
-    // It does not start, or not work at all: the others go on.
+    // It does not start, does not work at all, or has ended: the others go on.
     const failure = error instanceof Error ? error.message : String(error);
-    for (const { of, shape } of chosen) {
+    for (const { of, shape } of chosen.slice(doneCount)) {
       add({ case: of.name, shape: shape.name, peer: peer.name, round, figures: {}, failure });
     }
   } finally {
@@ -64,22 +71,29 @@ export async function session(
   }
 }
 
+/** The last thing that a server said. */
+function endOf(directory: string): string {
+  const last = readFileSync(join(directory, "server.log"), "latin1").trim().split("\n").at(-1) ?? "";
+  return last === "" ? "" : `: ${last.slice(0, 200)}`;
+}
+
 async function one(
   peer: Peer,
   server: Server,
   name: string,
   { job: shaped, backlog }: Shape,
-  seconds: number,
+  extent: Extent,
 ): Promise<Record<string, number>> {
   const queue = shaped.groupCount === undefined ? name : `${name}.fifo`;
   const { bodyBytes } = shaped;
+  const { seconds } = extent;
   await DRIVERS[peer.protocol].prepare({ ...shaped, port: server.port, queue, isPaced: false });
   if (backlog === undefined) {
     const figures = figuresOf(await runLoad(peer, server, { ...shaped, queue, warmMs: WARM_MS, seconds }));
     // It may be that nothing comes through at first, and that is not the same as never.
     return figures["perSecond"] === 0 ? { ...figures, nothingWithinSeconds: WARM_MS / 1000 + seconds } : figures;
   }
-  const countMax = Math.min(backlog, peer.backlogMax ?? backlog);
+  const countMax = Math.min(scaled(backlog, extent), peer.backlogMax ?? backlog);
   const fill = { queue, bodyBytes, countMax, secondsMax: fillSeconds(countMax) };
   await runLoad(peer, server, { ...fill, kind: "publish", inFlight: Math.min(countMax, FILL_IN_FLIGHT) });
   return figuresOf(await runLoad(peer, server, { ...shaped, ...fill }));

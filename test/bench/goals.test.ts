@@ -19,7 +19,7 @@ function results(...all: readonly Measured[]): Results {
   );
   const note = { startedAt: "2026-11-25T10:00:00.000Z", endedAt: null, command: "", rounds: 1, completedRounds: 1 };
   const runs = Array.from({ length: Math.max(...rows.map(({ run }) => run + 1)) }, () => note);
-  return { machine: "", commit: "", seconds: 1, runs, peers: PEERS, missing: [], rows };
+  return { machine: "", commit: "", seconds: 1, scale: 1, runs, peers: PEERS, missing: [], rows };
 }
 
 function goal(of: Results, beginning: string): Goal {

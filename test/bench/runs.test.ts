@@ -29,6 +29,7 @@ function run(hour: number, rows: readonly Row[], more: Partial<Run> = {}): Run {
     rounds: 1,
     completedRounds: 1,
     seconds: 1.2,
+    scale: 1,
     peers: [peer("wasq"), peer("redis")],
     missing: [],
     rows,
