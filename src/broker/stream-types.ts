@@ -38,8 +38,8 @@ export interface BrokerSubscription {
   readonly hasDeadLetterQueue: boolean;
   /** The newest delivery number; 0: none yet. */
   readonly last: number;
-  /** @returns false when nothing has had the number `beyond` yet */
-  setCredit(messages: number, bytes: number, beyond: number, auto: boolean): boolean;
+  /** `done` is told once it counts; false: nothing has had the number `beyond` yet, and nothing has changed. */
+  setCredit(messages: number, bytes: number, beyond: number, auto: boolean, done: (taken: boolean) => void): void;
   /** `done` comes when what was done is on disk, or at once where that need not be waited for. */
   settle(
     outcome: Outcome,
@@ -55,8 +55,8 @@ export interface BrokerSubscription {
   detach(): void;
   outstanding(): readonly DeliveryRange[];
   readonly hasOutstanding: boolean;
-  /** What is out is visible again at once. */
-  close(): void;
+  /** What is out is visible again at once, when what was asked before is done; `done` is told then. */
+  close(done?: () => void): void;
 }
 
 /** Why a message was not taken, by its number in assembly/publish.ts and attributes.ts. */

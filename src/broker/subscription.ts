@@ -23,9 +23,13 @@ export class Subscription implements BrokerSubscription {
   readonly #listener: SubscriptionListener;
   readonly #onClosed: () => void;
   #isPaused = false;
+  /** How often it was to pause, in whatever state it was. */
+  #pauseCount = 0;
   #isLoading = false;
   /** What comes next cannot be opened. */
   #isLocked = false;
+  /** Nothing more goes out; what was asked before is still to be done. */
+  #isClosing = false;
   #isClosed = false;
   /** Something was to be composed while it was paused. */
   #isOwing = false;
@@ -125,13 +129,23 @@ export class Subscription implements BrokerSubscription {
     return sizeBytes;
   }
 
-  setCredit(messages: number, bytes: number, beyond: number, auto: boolean): boolean {
+  /** Does it after whatever was asked before, be it that this still waits for room in the log. */
+  #inTurn(run: (nowMs: number) => void): void {
+    const { turn, clock } = this.#parts;
+    turn.admit(() => {
+      if (!this.#isClosed) run(clock.nowMs());
+      return true;
+    });
+  }
+
+  setCredit(messages: number, bytes: number, beyond: number, auto: boolean, done: (taken: boolean) => void): void {
     const { streams, turn, clock } = this.#parts;
-    turn.begin();
-    const taken = streams.setCredit(this.#cell, messages, bytes, beyond, auto);
-    if (taken) streams.serve(clock.nowMs());
-    turn.ran();
-    return taken;
+    turn.admit(() => {
+      const taken = this.#isClosed || streams.setCredit(this.#cell, messages, bytes, beyond, auto);
+      if (taken) streams.serve(clock.nowMs());
+      done(taken);
+      return true;
+    });
   }
 
   settle(
@@ -158,36 +172,37 @@ export class Subscription implements BrokerSubscription {
     });
   }
 
+  /** At once: nothing more is given to who cannot take it. */
   pause(): void {
+    this.#pauseCount++;
     if (this.#isPaused || this.#isClosed) return;
     this.#isPaused = true;
     this.#parts.streams.pause(this.#cell);
   }
 
   resume(): void {
-    if (!this.#isPaused || this.#isClosed) return;
-    const { streams, turn, clock } = this.#parts;
-    this.#isPaused = false;
-    turn.begin();
-    streams.resume(this.#cell);
-    if (this.#isOwing) {
-      this.#isOwing = false;
-      this.pump(clock.nowMs());
-    }
-    if (!this.#isClosed) streams.serve(clock.nowMs());
-    turn.ran();
+    const { streams } = this.#parts;
+    const pauseCount = this.#pauseCount;
+    this.#inTurn((nowMs) => {
+      if (!this.#isPaused || this.#pauseCount !== pauseCount) return; // paused again meanwhile
+      this.#isPaused = false;
+      streams.resume(this.#cell);
+      if (this.#isOwing) {
+        this.#isOwing = false;
+        this.pump(nowMs);
+      }
+      if (!this.#isClosed) streams.serve(nowMs);
+    });
   }
 
   detach(): void {
-    if (this.#isClosed) return;
-    const { streams, turn, clock } = this.#parts;
-    this.#isPaused = true;
-    turn.begin();
-    if (this.#isLocked) streams.uncount(this.#cell);
-    const nowMs = clock.nowMs();
-    streams.detach(this.#cell, nowMs);
-    streams.serve(nowMs);
-    turn.ran();
+    const { streams } = this.#parts;
+    this.pause();
+    this.#inTurn((nowMs) => {
+      if (this.#isLocked) streams.uncount(this.#cell);
+      streams.detach(this.#cell, nowMs);
+      streams.serve(nowMs);
+    });
   }
 
   get hasOutstanding(): boolean {
@@ -198,18 +213,24 @@ export class Subscription implements BrokerSubscription {
     return this.#parts.streams.outstanding(this.#cell);
   }
 
-  close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+  close(done: () => void = () => {}): void {
     const { streams, turn, clock, loads } = this.#parts;
-    loads.forget(this.#goOn);
-    turn.begin();
-    if (this.#isLocked) streams.uncount(this.#cell);
-    const nowMs = clock.nowMs();
-    streams.close(this.#cell, nowMs);
-    this.#onClosed();
-    streams.serve(nowMs);
-    turn.ran();
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.pause();
+    turn.admit(() => {
+      if (!this.#isClosed) {
+        this.#isClosed = true;
+        loads.forget(this.#goOn);
+        if (this.#isLocked) streams.uncount(this.#cell);
+        const nowMs = clock.nowMs();
+        streams.close(this.#cell, nowMs);
+        this.#onClosed();
+        streams.serve(nowMs);
+      }
+      done();
+      return true;
+    });
   }
 
   /** The queue has another place in the core. */
@@ -222,6 +243,6 @@ export class Subscription implements BrokerSubscription {
     this.#isClosed = true;
     this.#parts.streams.close(this.#cell, this.#parts.clock.nowMs());
     this.#onClosed();
-    this.#listener.ended();
+    if (!this.#isClosing) this.#listener.ended();
   }
 }

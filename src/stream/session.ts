@@ -182,11 +182,14 @@ export class Session {
   }
 
   /** An answer that waits for the disk; one that may be long counts more than once. */
-  later(id: number, name: string, weight = 1): (body: object) => void {
+  later(id: number, name: string, weight = 1): (body: object | RequestError) => void {
     this.waitingCount += weight;
     return (body) => {
       this.waitingCount -= weight;
-      this.guard(() => this.#answer(id, name, body));
+      this.guard(() => {
+        if (body instanceof RequestError) this.connection?.fail(id, body);
+        else this.#answer(id, name, body);
+      });
     };
   }
 
@@ -231,19 +234,14 @@ export class Session {
     const { visibilityMs, processingMs } = subscription.rules;
     this.#answer(id, "subscribed", { subscription: number, fifo, visibilityMs, processingMsMax: processingMs });
     if (this.connection?.isBlocked === true) subscription.broker.pause();
-    if (request.credit !== null) subscription.setCredit(request.credit);
+    if (request.credit !== null) subscription.setCredit(0, request.credit);
   }
 
   unsubscribe(id: number, { subscription: number }: Requests["unsubscribe"]): void {
     const subscription = this.subscription(number);
     this.subscriptions.delete(number);
-    subscription.broker.close();
-    this.#done(id);
-  }
-
-  credit(id: number, credit: CreditMessage): void {
-    this.subscription(credit.subscription).setCredit(credit);
-    this.#done(id);
+    const answer = this.later(id, "done");
+    subscription.broker.close(() => answer({}));
   }
 
   subscription(number: number): SessionSubscription {
@@ -325,7 +323,7 @@ const HANDLERS: {
   bye: (session, id) => session.bye(id),
   subscribe: (session, id, body) => session.subscribe(id, body),
   unsubscribe: (session, id, body) => session.unsubscribe(id, body),
-  credit: (session, id, body) => session.credit(id, body),
+  credit: (session, id, body) => session.subscription(body.subscription).setCredit(id, body),
   ack: (session, id, body) => session.subscription(body.subscription).ack(id, body),
   nack: (session, id, body) => session.subscription(body.subscription).nack(id, body),
   touch: (session, id, body) => session.subscription(body.subscription).touch(id, body),

@@ -127,14 +127,17 @@ export class SessionSubscription {
     this.#tellEnd("ACCESS_DENIED", refusal);
   }
 
-  setCredit(credit: CreditMessage): void {
+  setCredit(id: number, credit: CreditMessage): void {
     checkCredit(credit);
     const { messages, bytes, beyond, auto } = credit;
     checkNumber("beyond", beyond);
-    if (this.#session.isGoingAway) return;
-    if (!this.broker.setCredit(messages, bytes, beyond, auto)) {
-      throw new RequestError("INVALID_PARAMETER", `beyond is ${beyond}: the newest delivery is ${this.broker.last}`);
-    }
+    const answer = this.#session.later(id, "done");
+    if (this.#session.isGoingAway) answer({});
+    else this.broker.setCredit(messages, bytes, beyond, auto, (taken) => answer(taken ? {} : this.#unseen(beyond)));
+  }
+
+  #unseen(beyond: number): RequestError {
+    return new RequestError("INVALID_PARAMETER", `beyond is ${beyond}: the newest delivery is ${this.broker.last}`);
   }
 
   ack(id: number, { deliveries }: Requests["ack"]): void {

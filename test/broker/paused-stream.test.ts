@@ -25,7 +25,7 @@ test("what was read while it was paused is sent when it goes on, without anythin
     ended: () => {},
   };
   const subscription = opened.streams.subscribe(find(opened.broker, "read"), RULES, listener);
-  subscription?.setCredit(10, 1_000_000, 0, false);
+  subscription?.setCredit(10, 1_000_000, 0, false, () => {});
   subscription?.pause();
   const later = async () => {
     for (let i = 0; i < 4; i++) {

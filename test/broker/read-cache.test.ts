@@ -217,7 +217,7 @@ test("a storm of subscriptions to a backlog reads for few of them at a time, and
   const open = () => {
     const listener = { frame: () => frameCount++, ended: () => {} };
     const subscription = streams.subscribe(find(broker, "deep"), rules, listener);
-    subscription?.setCredit(1, 1, 0, false);
+    subscription?.setCredit(1, 1, 0, false, () => {});
     return subscription;
   };
   const storm = Array.from({ length: 300 }, open);

@@ -241,7 +241,7 @@ test("a stream that ends while it waits for the key counts no receive of what it
     const asked = keys.unwrapCount;
     const subscription = streams.subscribe(queue(), { ...rules, fields: 0xffff, groupInFlight: 10 }, listener);
     if (subscription === undefined) throw new Error("there is memory");
-    subscription.setCredit(10, 1_000_000, 0, false);
+    subscription.setCredit(10, 1_000_000, 0, false, () => {});
     await vi.waitFor(() => expect(keys.unwrapCount).toBeGreaterThan(asked));
     await flush();
     await new Promise((done) => setImmediate(done));
