@@ -20,8 +20,6 @@ export interface Call {
   readonly how: string;
 }
 
-/** wasq's next segment and its reserve, which are filled ahead with zeros: those writes confirm nothing. */
-const PREPARED = /\/(spare|reserve\.next)>/;
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", v: "\v", f: "\f" };
 
 /** The text between quotes as strace writes it, or those of a vector one after the other. */
@@ -33,6 +31,14 @@ function bytesOf(call: string, count: number): Buffer {
     /^[0-7]/.test(code) ? String.fromCharCode(Number.parseInt(code, 8)) : (ESCAPES[code] ?? code),
   );
   return Buffer.from(plain, "latin1").subarray(0, Math.max(0, count));
+}
+
+/** Whether all that is written are zeros: a file is filled ahead, and no message can be in that. */
+function isZeros(call: string): boolean {
+  const from = call.indexOf('"\\0');
+  if (from === -1) return false;
+  const written = call.slice(from + 1, call.indexOf('"', from + 1));
+  return !/[^\\0]/.test(written) && !written.includes("00") && !written.includes("\\\\");
 }
 
 /** Calls in the order in which they ended; what is sent in that in which it began. */
@@ -78,7 +84,7 @@ export function callsIn(text: string, port: number): Call[] {
       continue;
     }
     const isSync = /sync$/.test(name);
-    if (!(isWrite || isSync) || PREPARED.test(call)) continue;
+    if (!isSync && (!isWrite || isZeros(call))) continue;
     const file = /^\w+\(\d+<([^>]*)>/.exec(call)?.[1] ?? "?";
     const fileKind = basename(file).replaceAll(/[0-9a-f]{6,}|\d+/g, "#");
     const isSynchronous = isWrite && synchronous.has(descriptor);

@@ -67,6 +67,15 @@ test("a later write that is synced first leaves what the earlier one has unprove
   expect(trace(other, puts(1), begun, second, ended, inserted(1))).toMatchObject({ earlyCount: 0 });
 });
 
+test("what fills a file ahead with zeros has no message, and nobody waits for it", () => {
+  const [begun, ended] = [
+    '3 pwrite64(7</d/log/0001.seg>, "\\0\\0\\0\\0", 4, 400 <unfinished ...>',
+    "3 <... pwrite64 resumed>) = 4",
+  ];
+  expect(trace(begun, puts(1), written, inserted(1), ended)).toMatchObject({ earlyCount: 0, syncCount: 1 });
+  expect(trace(puts(1), begun, ended, inserted(1), written)).toMatchObject({ earlyCount: 1 });
+});
+
 test("a write without O_DSYNC is there with the sync that began after it; syncs of small files prove nothing", () => {
   const [log, index] = ["/d/x.log", "/d/x.idx"].map(
     (path, i) => `1 openat(AT_FDCWD, "${path}", O_WRONLY) = ${8 + i}<${path}>`,
