@@ -47,6 +47,8 @@ const SLOW_READS_MS = 50;
 /** What a slow consumer may hold: it is not of the window, which would be full of it. */
 const SLOW_IN_FLIGHT = 100;
 const COUNTED_SECONDS_MAX = 120;
+/** A wide window takes as long of those that do a few hundred messages a second. */
+const DRAIN_SECONDS_MAX = 30;
 
 const given: LoadJob = JSON.parse(process.argv[2] ?? "");
 // A job without a port waits for it: its server starts later, and this process's own start is not to be measured.
@@ -70,6 +72,7 @@ const nowMicros = (): number => performance.now() * 1000;
 let pacer: Pacer | undefined;
 
 let goOn = (): void => {};
+let isOver = false;
 
 interface Connection {
   readonly producer: Producer;
@@ -93,12 +96,13 @@ async function publish(): Promise<void> {
   const share = Math.ceil(windowCount / connectionCount / unit) * unit;
   let scheduled = false;
   goOn = () => {
-    if (target.isPaced || scheduled) return;
+    if (target.isPaced || scheduled || isOver) return;
     scheduled = true;
     setImmediate(more);
   };
   function more(): void {
     scheduled = false;
+    if (isOver) return;
     const ended = job.kind === "both" ? counts.settled + counts.slowlySettled : counts.confirmed;
     const room = Math.min(windowCount - (counts.sent - ended), countMax - counts.sent);
     let left = Math.floor(room / unit) * unit;
@@ -197,6 +201,10 @@ async function main(): Promise<LoadResult> {
     clientCores: (cpuSeconds("self") - start.client) / seconds,
   };
   const paced = (await pacer?.finish()) ?? null;
+  // What is unconfirmed still would be work of the load that comes next.
+  isOver = true;
+  const drainedBeforeMs = performance.now() + DRAIN_SECONDS_MAX * 1000;
+  while (counts.confirmed < counts.sent && performance.now() < drainedBeforeMs) await sleep(CHECK_MS);
   const at = (percent: number, of = latency): number => (of.count === 0 ? Number.NaN : of.percentile(percent) / 1000);
   return {
     ...result,

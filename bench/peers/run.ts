@@ -7,7 +7,8 @@ import type { Peer, Server } from "./server.ts";
 /** Of a load, what its server does not say. */
 export type Wanted = Omit<LoadJob, "protocol" | "port" | "serverPid" | "warmMs" | "seconds"> & Partial<LoadJob>;
 
-const OVERHEAD_SECONDS = 30;
+/** Its own start and end, and half a minute for what is unconfirmed at the end. */
+const OVERHEAD_SECONDS = 60;
 const WARM_SECONDS = 1;
 const WARM = { queue: "warm", kind: "both", bodyBytes: 256, inFlight: 64 } as const;
 
