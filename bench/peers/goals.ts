@@ -20,6 +20,8 @@ export interface Goal {
   /** Of the runs that say something, those in which it is met. */
   readonly metCount: number;
   readonly runCount: number;
+  /** What each run that says something has, and whether that is enough. */
+  readonly each: readonly string[];
 }
 
 type Figures = Readonly<Record<string, number>>;
@@ -168,7 +170,7 @@ const queues = (read: Reader): Figures => read.figures("queues", MILLION_QUEUES,
 
 function wanted({ rows, peers }: Results): Wanted[] {
   const title = (name: string): string => peers.find((peer) => peer.name === name)?.title ?? name;
-  const pause = rows.find((row) => row.case === "pauses")?.shape ?? "under load";
+  const pause = rows.find((row) => row.case === "pauses")?.shape ?? "";
   const indexed = (read: Reader) => read.durable().filter(({ hasIndexInMemory }) => hasIndexInMemory);
   return [
     ofBare("HTTP SendMessage, 64 connections", 0.75, "publish", SINGLES, "wasq", "bare"),
@@ -221,9 +223,16 @@ function wanted({ rows, peers }: Results): Wanted[] {
     ),
     atMost("idle queue, RSS each at a million", 300, bytes, (read) => queues(read)["rssPerQueue"] ?? Number.NaN),
     under("start with a million queues", 3, seconds, (read) => (queues(read)["restartMs"] ?? Number.NaN) / 1000),
-    under(`longest collector pause, ${pause}`, 10, ms, (read) => read.figure("pauses", pause, "wasq", "longestMs"), {
-      isWorst: true,
-    }),
+    under(
+      "longest collector pause, a minute of HTTP and streams at once",
+      10,
+      ms,
+      (read) =>
+        read.figure("pauses", pause, "wasq", "seconds") >= 60
+          ? read.figure("pauses", pause, "wasq", "longestMs")
+          : Number.NaN,
+      { isWorst: true },
+    ),
   ];
 }
 
@@ -232,12 +241,12 @@ function judged(want: Wanted, all: Reader, each: readonly Reader[]): Goal {
   const met = each
     .map((read) => ({ read, value: want.value(read), other: want.other?.(read) }))
     .filter(({ value, other }) => !Number.isNaN(value) && (want.other === undefined || other !== undefined));
-  if (met.length === 0) return { figure, measured: "", goal, isMet: undefined, metCount: 0, runCount: 0 };
+  if (met.length === 0) return { figure, measured: "", goal, isMet: undefined, metCount: 0, runCount: 0, each: [] };
   const { median: middle, least, most } = spreadOf(met.map(({ value }) => value));
   const value = want.isWorst === true ? most : middle;
   const other = want.other?.(all);
   const fault = met.map(({ read }) => want.fault?.(read)).find((text) => text !== undefined);
-  const reached = met.filter(
+  const isReached = met.map(
     ({ read, value: own, other: of }) =>
       want.isReached(own, of?.value ?? Number.NaN) && want.fault?.(read) === undefined,
   );
@@ -249,8 +258,9 @@ function judged(want: Wanted, all: Reader, each: readonly Reader[]): Goal {
     measured: `${show(value)}${want.about?.(all) ?? ""}${range}${against}${fault === undefined ? "" : `; ${fault}`}`,
     goal,
     isMet: fault === undefined && want.isReached(value, other?.value ?? Number.NaN),
-    metCount: reached.length,
+    metCount: isReached.filter((is) => is).length,
     runCount: met.length,
+    each: met.map(({ value: own }, i) => `${show(own)} ${isReached[i] === true ? "met" : "missed"}`),
   };
 }
 

@@ -28,6 +28,7 @@ export async function pauses(seconds: number, progress: (text: string) => void):
     const found = pausesIn(readFileSync(join(directory.path, "server.log"), "latin1"));
     if (found.length === 0) throw new Error("Node reports no collection: has the format of --trace-gc changed?");
     const figures = {
+      seconds,
       longestMs: Math.max(...found),
       pauseCount: found.length,
       pausesMs: found.reduce((sum, each) => sum + each, 0),

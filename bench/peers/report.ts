@@ -1,6 +1,6 @@
 // Results as tables: for a terminal, and for a README.
-import { table } from "../support.ts";
-import { goalsOf, verdict } from "./goals.ts";
+import { say, table } from "../support.ts";
+import { type Goal, goalsOf, verdict } from "./goals.ts";
 import {
   CLIENT_CORES_MAX,
   type Column,
@@ -95,6 +95,12 @@ function roundsText(rows: readonly RunRow[]): string {
   return rounds > 1 ? `medians of ${rounds} rounds${inRuns}, the least and the most in brackets` : "one round";
 }
 
+const GOALS_HEAD = ["figure", "measured", "goal", "", "run by run"];
+
+function goalCells(goal: Goal): string[] {
+  return [goal.figure, goal.measured, goal.goal, verdict(goal), goal.runCount > 1 ? goal.each.join(", ") : ""];
+}
+
 /** Everything, case by case. */
 export function printTables(results: Results, titleOf: (name: string) => string): void {
   const { rows, peers, scale } = results;
@@ -109,10 +115,12 @@ export function printTables(results: Results, titleOf: (name: string) => string)
   }
   const about = peers.map(({ title, version, settings }) => [title, version, settings]);
   table("Who was measured", ["", "version", "settings"], about);
-  const goals = goalsOf(results)
-    .filter(({ isMet }) => isMet !== undefined)
-    .map((goal) => [goal.figure, goal.measured, goal.goal, verdict(goal)]);
-  if (goals.length > 0) table("Goals", ["figure", "measured", "goal", ""], goals);
+  const goals = goalsOf(results);
+  const measured = goals.filter(({ isMet }) => isMet !== undefined);
+  if (measured.length > 0) table("Goals", GOALS_HEAD, measured.map(goalCells));
+  const unknown = goals.filter(({ isMet }) => isMet === undefined).map(({ figure }) => figure);
+  if (unknown.length > 0)
+    say(`\nGoals of which ${scale === 1 ? "this measures nothing" : "a trial says nothing"}: ${unknown.join("; ")}`);
 }
 
 const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
@@ -141,8 +149,8 @@ export function provenance(results: Results): string {
 
 /** The goals as Markdown. */
 export function goalsMarkdown(results: Results): string {
-  const goals = goalsOf(results).map((goal) => line([goal.figure, goal.measured, goal.goal, verdict(goal)]));
-  return [line(["figure", "measured", "goal", ""]), line(["---", "---", "---", "---"]), ...goals].join("\n");
+  const goals = goalsOf(results).map((goal) => line(goalCells(goal)));
+  return [line(GOALS_HEAD), line(GOALS_HEAD.map(() => "---")), ...goals].join("\n");
 }
 
 /** The same as Markdown. */

@@ -48,9 +48,19 @@ describe("a bound", () => {
 
   test.each([
     ["start with a million", ["queues", "1,000,000 of them", "wasq", { restartMs: 3_000 }] as const],
-    ["longest collector", ["pauses", "60 s", "wasq", { longestMs: 10 }] as const],
+    ["longest collector", ["pauses", "60 s", "wasq", { longestMs: 10, seconds: 60 }] as const],
   ])("%s: its figure is under it or has missed it", (beginning, measured) => {
     expect(goal(results(measured), beginning).isMet).toBe(false);
+  });
+
+  test("of a minute is not judged by less", () => {
+    const short = results(["pauses", "10 s", "wasq", { longestMs: 1, seconds: 10 }]);
+    expect(goal(short, "longest collector").isMet).toBeUndefined();
+  });
+
+  test("of a run that was scaled down nothing is judged", () => {
+    const scaled = { ...deep(1), scale: 0.01 };
+    expect(goalsOf(scaled).every(({ isMet }) => isMet === undefined)).toBe(true);
   });
 
   test("what nobody measured is neither", () => {
@@ -82,8 +92,12 @@ describe("several runs", () => {
   });
 
   test("have the longest of all pauses", () => {
-    const pauses = results(["pauses", "60 s", "wasq", { longestMs: 3 }, { longestMs: 12 }, { longestMs: 4 }]);
-    expect(goal(pauses, "longest collector")).toMatchObject({ isMet: false, metCount: 2 });
+    const minutes = [3, 12, 4].map((longestMs) => ({ longestMs, seconds: 60 }));
+    expect(goal(results(["pauses", "60 s", "wasq", ...minutes]), "longest collector")).toMatchObject({
+      isMet: false,
+      metCount: 2,
+      each: ["3.00 ms met", "12.00 ms missed", "4.00 ms met"],
+    });
   });
 });
 
