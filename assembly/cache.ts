@@ -13,8 +13,8 @@
 // piece: 0 position · 8 size · 12 bytes of it that are whole records · 16 place · 24 bytes used · 28 end of what was used
 //        32 up to here all records are checked · 36 1: what follows has been asked for
 import { reserve } from "./memory";
-import { FLAG_SEALED, HEADER_BYTES, SENT } from "./record";
-import { valid } from "./replay";
+import { FLAG_SEALED, HEADER_BYTES, PART_FIXED_BYTES, RUN, RUN_FIXED_BYTES, SENT } from "./record";
+import { isPart, validStep } from "./replay";
 import * as segments from "./segments";
 import * as tail from "./tail";
 
@@ -113,8 +113,8 @@ function isChecked(p: usize, offset: u32, bytes: u32): bool {
   const segment = segments.segmentOf(load<u64>(p));
   let checked = load<u32>(p, 32);
   while (checked < offset + bytes) {
-    const size = valid(start + checked, load<u32>(p, 8) - checked, segment);
-    if (size == 0 || size == 0xffff_ffff) return valid(start + offset, bytes, segment) + 7 >= bytes;
+    const size = validStep(start + checked, load<u32>(p, 8) - checked, segment);
+    if (size == 0 || size == 0xffff_ffff) return validStep(start + offset, bytes, segment) + 7 >= bytes;
     checked += (size + 7) & ~7;
     store<u32>(p, checked, 32);
   }
@@ -200,9 +200,10 @@ function wholeRecords(start: usize, bytes: u32, segment: u32): u32 {
   let offset: u32 = 0;
   while (offset + HEADER_BYTES <= bytes) {
     const p = start + offset;
-    const size = load<u32>(p, 4) & 0xff_ffff;
+    const size = load<u8>(p, 7) == RUN ? RUN_FIXED_BYTES : load<u32>(p, 4) & 0xff_ffff;
     const padded = (size + 7) & ~7;
-    if (size < HEADER_BYTES || load<u32>(p, 16) != segment || padded > bytes - offset) break;
+    if (isPart(p) ? size < PART_FIXED_BYTES : size < HEADER_BYTES || load<u32>(p, 16) != segment) break;
+    if (padded > bytes - offset) break;
     offset += padded;
   }
   return offset;

@@ -15,7 +15,6 @@ import * as message from "./message";
 import * as names from "./names";
 import * as queue from "./queue";
 import * as handle from "./receipt-handle";
-import * as r from "./record";
 import { NONE } from "./slab";
 import * as stored from "./stored";
 import * as subscription from "./subscription";
@@ -202,34 +201,28 @@ function putWithFields(at: usize, slot: u32, record: usize, earlier: u32, fields
 }
 
 function putFields(p: usize, slot: u32, record: usize, receives: u32, fields: u32): usize {
-  const base = stored.base(record);
-  const group = base + r.SENT_FIXED_BYTES;
-  const groupBytes = <u32>load<u16>(base, 160);
-  const dedup = group + groupBytes;
-  const dedupBytes = <u32>load<u16>(base, 162);
-  const sender = dedup + dedupBytes;
-  const senderBytes = <u32>load<u16>(base, 164);
-  const trace = sender + senderBytes;
-  const traceBytes = <u32>load<u16>(base, 166);
+  stored.readNames(record);
   const q = message.queue(slot);
   const isRedriven = (message.flags(slot) & message.MOVED) != 0;
-  if (fields & ATTRIBUTES) p = attributes.putFields(p, 0x22, trace + traceBytes, load<u32>(base, 156));
+  if (fields & ATTRIBUTES) p = attributes.putFields(p, 0x22, stored.attributes, stored.attributesBytes);
   if (fields & RECEIPT_HANDLE) {
     p = handle.write(wire.putSize(p, 0x2a, handle.TEXT_BYTES), q, slot, message.generation(slot), receives);
   }
   if (fields & SENT_TIME) p = wire.putNumber(p, 0x30, message.sentMs(slot));
   if (fields & FIRST_RECEIVED_TIME) p = wire.putNumber(p, 0x38, message.firstReceivedMs(slot));
-  if (fields & SENDER_ID) p = wire.putBytes(p, 0x42, sender, senderBytes);
-  if (fields & GROUP_ID && groupBytes > 0) p = wire.putBytes(p, 0x4a, group, groupBytes);
+  if (fields & SENDER_ID) p = wire.putBytes(p, 0x42, stored.sender, stored.senderBytes);
+  if (fields & GROUP_ID && stored.groupBytes > 0) p = wire.putBytes(p, 0x4a, stored.group, stored.groupBytes);
   if (fields & DEDUPLICATION_ID && queue.isFifo(q)) {
     // A message that was moved must not be taken for another with the same ID, so it has its message ID instead.
     if (isRedriven || message.reissues(slot) > 0) {
       identity.put(ID, slot, record);
       p = text.uuid(wire.putSize(p, 0x52, identity.TEXT_BYTES), ID);
-    } else if (dedupBytes > 0) p = wire.putBytes(p, 0x52, dedup, dedupBytes);
+    } else if (stored.deduplicationBytes > 0) {
+      p = wire.putBytes(p, 0x52, stored.deduplication, stored.deduplicationBytes);
+    }
   }
   if (fields & SEQUENCE_NUMBER && queue.isFifo(q)) p = wire.putNumber(p, 0x58, lifecycle.sequenceOf(slot));
-  if (fields & TRACE_HEADER && traceBytes > 0) p = wire.putBytes(p, 0x62, trace, traceBytes);
+  if (fields & TRACE_HEADER && stored.traceBytes > 0) p = wire.putBytes(p, 0x62, stored.trace, stored.traceBytes);
   if (fields & BODY_MD5) {
     store<u16>(p, 0x106a);
     stored.bodyMd5(p + 2, record);

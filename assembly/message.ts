@@ -4,7 +4,7 @@
 //        0     7  position         where its record starts in the log, in bytes
 //        7     1  state            state.ts
 //        8     8  sent             bits 0..43 sentMs, bits 44..61 the record's size in 8-byte units, 62 the record is
-//                                  BRIEF, 63 APART
+//                                  BRIEF or a PART, 63 APART
 //       16     4  queue            index of its queue
 //       20     4  group            its group's cell, 0: it has none
 //       24     4  generation       low half of its sequence number: which message of those that had this slot
@@ -18,7 +18,7 @@
 //       56     8  links of the timer wheel
 //
 // Times relative to sentMs fit: retention is at most 14 days, 32 bits of milliseconds are 49.
-import { BRIEF_FIXED_BYTES, SENT_FIXED_BYTES } from "./record";
+import { PART_FIXED_BYTES, SENT_FIXED_BYTES } from "./record";
 import { at } from "./slab";
 
 const APART: u8 = 0x80; // flag, in the last byte of `sent`: visible, and in its group's own list (fair.ts)
@@ -50,10 +50,10 @@ const RECORD: u64 = <u64>(SIZE | BRIEF) << SIZE_SHIFT;
 @inline export function sentMs(slot: u32): u64 { return load<u64>(at(slot), 8) & SENT_MS; }
 // @ts-ignore: decorator
 @inline export function recordBytes(slot: u32): u32 { return (<u32>(load<u64>(at(slot), 8) >> SIZE_SHIFT) & SIZE) << 3; }
-/** About its body and attributes: what its record has besides the fixed part. */
+/** About its body and attributes: what its record has besides the fixed part; up to 56 more for what was published by itself. */
 // @ts-ignore: decorator
 @inline export function payloadBytes(slot: u32): u32 {
-  return recordBytes(slot) - ((<u32>(load<u64>(at(slot), 8) >> SIZE_SHIFT) & BRIEF) != 0 ? BRIEF_FIXED_BYTES : SENT_FIXED_BYTES);
+  return recordBytes(slot) - ((<u32>(load<u64>(at(slot), 8) >> SIZE_SHIFT) & BRIEF) != 0 ? PART_FIXED_BYTES : SENT_FIXED_BYTES);
 }
 // @ts-ignore: decorator
 @inline export function isApart(slot: u32): bool { return (load<u8>(at(slot), 15) & APART) != 0; }
@@ -77,9 +77,9 @@ export function begin(slot: u32, position: u64, kind: u8, ms: u64, bytes: u32, b
 }
 /** It counts as sent then; its record stays. */
 export function setSentMs(slot: u32, ms: u64): void { store<u64>(at(slot), (load<u64>(at(slot), 8) & RECORD) | ms, 8); }
-/** It has another record, not a BRIEF one. */
-export function setRecord(slot: u32, bytes: u32): void {
-  store<u64>(at(slot), (load<u64>(at(slot), 8) & ~RECORD) | (<u64>((bytes + 7) >> 3) << SIZE_SHIFT), 8);
+/** It has another record. */
+export function setRecord(slot: u32, bytes: u32, brief: bool): void {
+  store<u64>(at(slot), (load<u64>(at(slot), 8) & ~RECORD) | (<u64>(((bytes + 7) >> 3) | (brief ? BRIEF : 0)) << SIZE_SHIFT), 8);
 }
 // @ts-ignore: decorator
 @inline export function queue(slot: u32): u32 { return load<u32>(at(slot), 16); }

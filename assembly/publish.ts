@@ -211,6 +211,11 @@ function readPlain(start: usize, bytes: u32): bool {
   return true;
 }
 
+/** Whether the message that was read is nothing but a body all the same. */
+function isBodyAlone(): bool {
+  return !hasDelay && (attributes.blockBytes | groupBytes | dedupBytes | traceBytes) == 0;
+}
+
 function check(q: u32): u32 {
   if (bodyBytes == 0) return EMPTY;
   if (bodyBytes + attributes.messageBytes > queue.messageBytesMax(q)) return TOO_LONG;
@@ -359,14 +364,17 @@ export function publish(
         code = FULL;
         break;
       }
+      const isShort = isBrief && (isPlain || isBodyAlone());
       let step: u32 = 0;
       if (hasProducer) {
-        tell(cell, q, last, size, nowMs);
+        // What a RUN counts on from stands before it.
+        if (!isShort || !tail.takesPart(r.PART_FIXED_BYTES + senderBytes + bodyBytes)) tell(cell, q, last, size, nowMs);
         step = <u32>(next - toldLast);
       }
-      if (isPlain && isBrief) {
+      if (isShort) {
         putId(RESULT + 16);
-        sending.sendBrief(q, step << r.STEP_SHIFT, RESULT + 16, sender, senderBytes, body, bodyBytes, nowMs);
+        if (after < end || tail.isInRun()) sending.sendPart(q, step, RESULT + 16, sender, senderBytes, body, bodyBytes, nowMs);
+        else sending.sendBrief(q, step << r.STEP_SHIFT, RESULT + 16, sender, senderBytes, body, bodyBytes, nowMs);
       } else {
         putEntry(cell, step);
         sending.sendOne(q, inputStart(), RESULT, nowMs);
@@ -384,6 +392,7 @@ export function publish(
     next++;
     p = after;
   }
+  tail.endRun();
   const before = load<u64>(at(cell), 32);
   store<u64>(at(cell), last, 32);
   if (last > before && hasProducer) remember(cell, q, last, nowMs);

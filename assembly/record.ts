@@ -33,6 +33,20 @@
 //       56    16  message ID               72    16  as SENT's bytes 152 to 167, without group and deduplication ID
 //       88     n  sender ID, trace header, attributes, body
 //
+// RUN, several such messages of nothing but a body, that were sent together. The checksum is of the bytes to 56; the size is of
+// all, and there is no padding behind it:
+//       24     4  queue index              28     4  queue number
+//       32     8  sequence number of the first; of the others those that follow
+//       40     8  sentMs                   48     4  count                   52     4  zero
+//       56        as many PARTs
+// PART, one of them. What reads a message's record back reads this alone; whoever goes through records meets it in a RUN:
+//        0     4  checksum  CRC-32C over bytes [4, size), begun with the log's seed and the segment
+//        4     3  size      bytes, padding excluded                          7     1  kind
+//        8     4  slot                     12     2  how far it takes its producer, as in SENT's flags
+//       14     2  sender ID bytes          16    16  message ID
+//       32     n  sender ID, body
+//     32+n   0-7  zeros
+//
 // RECEIVED, VISIBILITY: 24 nowMs, 32 visibleAtMs, 40 count, 44 zero; then a row per message:
 //        0     4  slot    4     4  generation    8     4  receive count   12     4  zero
 // ATTEMPT, a RECEIVED that a retry may repeat (without rows: one that was taken back, and may not): at 44 1 when the rows
@@ -71,6 +85,8 @@ export const ATTEMPT: u32 = 11;
 export const MARK: u32 = 9; // nothing happened; shows that everything before it had been synced; of any size, to fill a segment
 export const START: u32 = 12;
 export const BRIEF: u32 = 13;
+export const RUN: u32 = 14;
+export const PART: u32 = 15;
 export const SEAL: u32 = 255;
 
 export const FLAG_FIFO: u32 = 1; // has a group key and a deduplication key
@@ -94,9 +110,11 @@ export const STEP: u32 = 0xffff << STEP_SHIFT;
 export const SEAL_BYTES: u32 = 36; // without the wrapped key
 export const SENT_FIXED_BYTES: u32 = 168;
 export const BRIEF_FIXED_BYTES: u32 = 88;
-/** What a BRIEF record lacks in front of its sizes and content. */
-export const BRIEF_LACKS: u32 = SENT_FIXED_BYTES - BRIEF_FIXED_BYTES;
 export const BRIEF_ID: u32 = 56; // where its message ID is
+export const RUN_FIXED_BYTES: u32 = 56;
+export const PART_FIXED_BYTES: u32 = 32;
+/** Beyond it no further message is taken into a RUN. */
+export const RUN_BYTES_MAX: u32 = 64 * 1024;
 export const ROW_BYTES: u32 = 16;
 export const REMEMBERED_BYTES: u32 = 80;
 export const MOVED_BYTES: u32 = 112;
@@ -108,14 +126,14 @@ export const ATTEMPT_BYTES: u32 = 32; // behind the rows
 //        0     4  size, a multiple of 8    4     4  kind    8     8  position of the record   16     4  its size
 //       20     4  zero                    24        as above
 // but SENT stops at 88, or with a group goes on: 88 message ID, 104 group key, FIFO 120 deduplication key (16 bytes each).
-// ROWS stands for BRIEF records, and SENT records that follow one another in one queue and say nothing but where a message is and when it
+// ROWS stands for BRIEF records, PARTs, and SENT records that follow one another in one queue and say nothing but where a message is and when it
 // was sent, which is most of them: flags, receives and source are 0.
 //       24     4  queue index    28     4  queue number    32     8  sequence number of the first
 //       40     8  sentMs of the first (f64)                48     4  count    52     4  zero
 //       56        then a row for each:
 //        0     4  slot           4     4  sequence number, after the first's    8     4  sentMs, after the first's
 //       12     4  delayMs       16     4  offset in the segment, by 8
-//       20     4  bits 0..17 size of the record, by 8; bit 18: it is BRIEF
+//       20     4  bits 0..17 size of the record, by 8; bit 18: it is BRIEF or a PART
 // SEAL ends it: 24 number of the segment's last record.
 export const ROWS: u32 = 256;
 export const ROWS_HEAD_BYTES: u32 = 56;

@@ -112,8 +112,36 @@ function reissuesOf(flags: u32): u32 {
   return ((flags & r.FLAG_REISSUES) >> r.FLAG_REISSUES_SHIFT) << message.REISSUES_SHIFT;
 }
 
+/** The messages of a RUN, one by one. */
+function run(p: usize, position: u64, size: u32): bool {
+  const q = load<u32>(p, 24);
+  const queueNumber = load<u32>(p, 28);
+  const sentMs = load<f64>(p, 40);
+  let sequence = load<u64>(p, 32);
+  sawTime(sentMs);
+  if (queueNumber > highestQueue) highestQueue = queueNumber;
+  for (let offset: u32 = r.RUN_FIXED_BYTES; offset < size; sequence++) {
+    const part = p + offset;
+    const partBytes = ((load<u32>(part, 4) & 0xff_ffff) + 7) & ~7;
+    const slot = load<u32>(part, 8);
+    const step = load<u16>(part, 12);
+    tail.sawSequence(sequence);
+    if (step != 0 && producer != slab.NONE) dedup.setSequence(producer, producerLast + <u64>step);
+    if (!slab.ensureSlot(slot)) return false;
+    if (message.state(slot) == FREE || sequenceAt(slot) <= sequence) {
+      message.begin(slot, position + offset, VISIBLE, <u64>sentMs, partBytes, true, q, <u32>sequence);
+      message.setNext(slot, queueNumber);
+      message.setPrev(slot, <u32>(sequence >> 32));
+      store<u64>(slab.at(slot), 0, 56);
+    }
+    offset += partBytes;
+  }
+  return true;
+}
+
 function apply(kind: u32, p: usize, position: u64, size: u32, groupKeyAt: u32, entryBytes: u32): bool {
   if (kind == r.SENT || kind == r.BRIEF) return sent(p, position, size, groupKeyAt, kind == r.BRIEF);
+  if (kind == r.RUN) return run(p, position, size);
   if (kind == r.RECEIVED || kind == r.VISIBILITY || kind == r.ATTEMPT) {
     const atMs = load<f64>(p, 24);
     const visibleAtMs = load<f64>(p, 32);
@@ -208,7 +236,47 @@ export function valid(p: usize, left: u32, segment: u32): u32 {
   const size = load<u32>(p, 4) & 0xff_ffff;
   if (load<u32>(p, 16) != segment || size < r.HEADER_BYTES || size > tail.RECORD_BYTES_MAX + 64) return 0;
   if (size > left) return 0xffff_ffff;
+  if (load<u8>(p, 7) == r.RUN) return isWholeRun(p, size, segment) ? size : 0;
   return load<u32>(p) == crc32c(p + 4, size - 4, segments.seedOf(segment)) ? size : 0;
+}
+
+function isWholeRun(p: usize, size: u32, segment: u32): bool {
+  if (!isRunHead(p, size, segment)) return false;
+  let count: u32 = 0;
+  let offset = r.RUN_FIXED_BYTES;
+  while (offset < size) {
+    const partBytes = validPart(p + offset, size - offset, segment);
+    if (partBytes == 0 || partBytes == 0xffff_ffff) return false;
+    offset += (partBytes + 7) & ~7;
+    count++;
+  }
+  return offset == size && count == load<u32>(p, 48);
+}
+
+// @ts-ignore: decorator
+@inline function isRunHead(p: usize, size: u32, segment: u32): bool {
+  return size > r.RUN_FIXED_BYTES && load<u32>(p) == crc32c(p + 4, r.RUN_FIXED_BYTES - 4, segments.seedOf(segment));
+}
+
+// @ts-ignore: decorator
+@inline export function isPart(p: usize): bool { return load<u8>(p, 7) == r.PART; }
+
+/** Whether a whole, valid PART of `segment` is at `p`. @returns as valid() */
+export function validPart(p: usize, left: u32, segment: u32): u32 {
+  if (left < r.PART_FIXED_BYTES) return 0xffff_ffff;
+  const size = load<u32>(p, 4) & 0xff_ffff;
+  if (!isPart(p) || size < r.PART_FIXED_BYTES || size > tail.RECORD_BYTES_MAX) return 0;
+  if (size > left) return 0xffff_ffff;
+  return load<u32>(p) == crc32c(p + 4, size - 4, segments.partSeedOf(segment)) ? size : 0;
+}
+
+/** As valid(), for who goes from message to message: a RUN is its head here, and its parts come after it. */
+export function validStep(p: usize, left: u32, segment: u32): u32 {
+  if (left < r.HEADER_BYTES) return 0xffff_ffff;
+  if (isPart(p)) return validPart(p, left, segment);
+  if (load<u8>(p, 7) != r.RUN) return valid(p, left, segment);
+  if (left < r.RUN_FIXED_BYTES) return 0xffff_ffff;
+  return load<u32>(p, 16) == segment && isRunHead(p, load<u32>(p, 4) & 0xff_ffff, segment) ? r.RUN_FIXED_BYTES : 0;
 }
 
 /** Applies the records in the input region, which begins at `position`. */

@@ -6,7 +6,6 @@ import { md5 } from "./md5";
 import { copy, outputStart, reserve } from "./memory";
 import * as queue from "./queue";
 import * as handle from "./receipt-handle";
-import { SENT_FIXED_BYTES } from "./record";
 import * as request from "./request";
 import { RESULT_BYTES } from "./send";
 import * as stored from "./stored";
@@ -104,15 +103,13 @@ function message(start: usize, q: u32, delivery: usize, record: usize, wanted: u
   stored.bodyMd5(DIGEST, record);
   to = text.hex(to, DIGEST);
   to = text.put(to, '","Body":"');
-  const base = stored.base(record);
-  const bodyBytes = load<u32>(base, 152);
-  const attributesBytes = load<u32>(base, 156);
-  const named = <u32>load<u16>(base, 160) + load<u16>(base, 162) + load<u16>(base, 164) + load<u16>(base, 166);
-  const attributes = base + SENT_FIXED_BYTES + named;
-  to = json.escape(attributes + attributesBytes, bodyBytes, to);
+  to = json.escape(stored.body(record), stored.bodyBytes(record), to);
+  stored.readNames(record);
   store<u8>(to++, QUOTE);
   if ((wanted & ~request.ALL_ATTRIBUTES) != 0) to = systemAttributes(to, q, delivery, record, wanted);
-  if ((wanted & request.ALL_ATTRIBUTES) != 0 && attributesBytes > 0) to = messageAttributes(to, attributes, attributesBytes);
+  if ((wanted & request.ALL_ATTRIBUTES) != 0 && stored.attributesBytes > 0) {
+    to = messageAttributes(to, stored.attributes, stored.attributesBytes);
+  }
   store<u8>(to, CLOSE_BRACE);
   return to + 1;
 }
@@ -140,18 +137,10 @@ function begin(start: usize, name: string): usize {
 }
 
 function systemAttributes(start: usize, q: u32, delivery: usize, record: usize, wanted: u32): usize {
-  const base = stored.base(record);
-  const groupBytes = <u32>load<u16>(base, 160);
-  const deduplicationBytes = <u32>load<u16>(base, 162);
-  const senderBytes = <u32>load<u16>(base, 164);
-  const traceBytes = <u32>load<u16>(base, 166);
-  const group = base + SENT_FIXED_BYTES;
-  const deduplication = group + groupBytes;
-  const sender = deduplication + deduplicationBytes;
   const fifo = queue.isFifo(q);
   first = true;
   let to = start;
-  if (wanted & SENDER) to = json.escape(sender, senderBytes, begin(to, "SenderId"));
+  if (wanted & SENDER) to = json.escape(stored.sender, stored.senderBytes, begin(to, "SenderId"));
   if (wanted & SENT) to = text.decimal(begin(to, "SentTimestamp"), <u64>load<f64>(delivery, 32));
   if (wanted & RECEIVES) to = text.decimal(begin(to, "ApproximateReceiveCount"), load<u32>(delivery, 20));
   if (wanted & FIRST) to = text.decimal(begin(to, "ApproximateFirstReceiveTimestamp"), <u64>load<f64>(delivery, 40));
@@ -160,10 +149,14 @@ function systemAttributes(start: usize, q: u32, delivery: usize, record: usize, 
     to = begin(to, "MessageDeduplicationId");
     // A redriven message must not be taken for another with the same ID, so it has its message ID instead.
     if (load<u32>(delivery, 52) != 0) to = text.uuid(to, stored.id(record));
-    else to = json.escape(deduplication, deduplicationBytes, to);
+    else to = json.escape(stored.deduplication, stored.deduplicationBytes, to);
   }
-  if (wanted & GROUP && groupBytes > 0) to = json.escape(group, groupBytes, begin(to, "MessageGroupId"));
-  if (wanted & TRACE && traceBytes > 0) to = json.escape(sender + senderBytes, traceBytes, begin(to, "AWSTraceHeader"));
+  if (wanted & GROUP && stored.groupBytes > 0) {
+    to = json.escape(stored.group, stored.groupBytes, begin(to, "MessageGroupId"));
+  }
+  if (wanted & TRACE && stored.traceBytes > 0) {
+    to = json.escape(stored.trace, stored.traceBytes, begin(to, "AWSTraceHeader"));
+  }
   return first ? to : text.put(to, '"}');
 }
 

@@ -66,3 +66,7 @@ export function setSeed(segment: u32, value: u32): void {
 /** What the checksums of the segment's records begin with. */
 // @ts-ignore: decorator
 @inline export function seedOf(segment: u32): u32 { return segment > unseeded ? seed : 0; }
+
+/** What those of PARTs begin with: they do not say which segment they were written to. */
+// @ts-ignore: decorator
+@inline export function partSeedOf(segment: u32): u32 { return seedOf(segment) ^ (segment * 0x9e37_79b1); }

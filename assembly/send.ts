@@ -250,6 +250,32 @@ export function isBriefIn(q: u32): bool {
   return !queue.isFifo(q) && queue.delayMs(q) == 0 && sealBytes == 0;
 }
 
+/** sendBrief() of one that others follow, or that follows others: as a part of a RUN, which the caller ends. */
+export function sendPart(
+  q: u32, step: u32, id: usize, sender: usize, senderBytes: u32, body: usize, bodyBytes: u32, nowMs: f64,
+): void {
+  const slot = slab.takeSlot();
+  const sequence = tail.takeSequence();
+  const size = r.PART_FIXED_BYTES + senderBytes + bodyBytes;
+  if (!tail.takesPart(size)) {
+    const head = tail.beginRun(size);
+    store<u32>(head, q, 24);
+    store<u32>(head, queue.number(q), 28);
+    store<u64>(head, sequence, 32);
+    store<f64>(head, nowMs, 40);
+  }
+  const p = tail.beginPart(size);
+  store<u32>(p, slot, 8);
+  store<u32>(p, step | (senderBytes << 16), 12);
+  v128.store(p, v128.load(id), 16);
+  copy(p + r.PART_FIXED_BYTES, sender, senderBytes);
+  copy(p + r.PART_FIXED_BYTES + senderBytes, body, bodyBytes);
+  const position = tail.finishPart(size);
+  message.begin(slot, position, PENDING, <u64>nowMs, size, true, q, <u32>sequence);
+  segments.count(position, message.recordBytes(slot), 1);
+  lifecycle.addPending(slot);
+}
+
 /**
  * sendOne() of a message of nothing but a body, of which nobody computes anything, to a queue where that isBriefIn();
  * straight from where it came in. `flags`: r.STEP of its producer

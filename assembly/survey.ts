@@ -11,7 +11,7 @@ import { inputStart, outputStart } from "./memory";
 import * as message from "./message";
 import * as queue from "./queue";
 import * as r from "./record";
-import { valid } from "./replay";
+import { isPart, valid, validPart } from "./replay";
 import * as segments from "./segments";
 import { FREE, PENDING } from "./state";
 import * as slab from "./slab";
@@ -90,16 +90,13 @@ function row(p: usize, position: u64, size: u32): bool {
   const visibleAtMs = load<f64>(p, 56);
   const delayMs = visibleAtMs == 0 ? 0 : visibleAtMs - load<f64>(p, 48);
   if (delayMs < 0 || delayMs > <f64>u32.MAX_VALUE) return false;
-  putRow(p, position, (size + 7) >> 3, <u32>delayMs);
+  putRow(load<u64>(p, 40), load<u32>(p, 24), load<u64>(p, 32), load<f64>(p, 48), position, (size + 7) >> 3, <u32>delayMs);
   return true;
 }
 
-/** @param record its size by 8, and whether it is BRIEF */
-function putRow(p: usize, position: u64, record: u32, delayMs: u32): void {
-  const sequence = load<u64>(p, 32);
-  const sentMs = load<f64>(p, 48);
-  const follows = rows != 0
-    && load<u32>(p, 40) == load<u32>(rows, 24) && load<u32>(p, 44) == load<u32>(rows, 28)
+/** @param home index and number of the queue @param record its size by 8, and whether it is BRIEF or a PART */
+function putRow(home: u64, slot: u32, sequence: u64, sentMs: f64, position: u64, record: u32, delayMs: u32): void {
+  const follows = rows != 0 && home == load<u64>(rows, 24)
     && sequence >= load<u64>(rows, 32) && sequence - load<u64>(rows, 32) <= <u64>u32.MAX_VALUE
     && sentMs >= load<f64>(rows, 40) && sentMs - load<f64>(rows, 40) <= <f64>u32.MAX_VALUE;
   if (!follows) {
@@ -108,14 +105,13 @@ function putRow(p: usize, position: u64, record: u32, delayMs: u32): void {
     store<u32>(rows, r.ROWS_HEAD_BYTES);
     store<u32>(rows, r.ROWS, 4);
     store<u64>(rows, position, 8);
-    store<u32>(rows, load<u32>(p, 40), 24);
-    store<u32>(rows, load<u32>(p, 44), 28);
+    store<u64>(rows, home, 24);
     store<u64>(rows, sequence, 32);
     store<f64>(rows, sentMs, 40);
     indexBytes += r.ROWS_HEAD_BYTES;
   }
   const to = outputStart() + indexBytes;
-  store<u32>(to, load<u32>(p, 24));
+  store<u32>(to, slot);
   store<u32>(to, <u32>(sequence - load<u64>(rows, 32)), 4);
   store<u32>(to, <u32>(sentMs - load<f64>(rows, 40)), 8);
   store<u32>(to, delayMs, 12);
@@ -126,23 +122,40 @@ function putRow(p: usize, position: u64, record: u32, delayMs: u32): void {
   indexBytes += r.PLAIN_ROW_BYTES;
 }
 
-/** The message's record again, with its state as it is now; a BRIEF one stays so if there still is nothing to add. */
-function rewrite(slot: u32, p: usize, sizeBefore: u32, wasBrief: bool): void {
+/**
+ * The message's record again, with its state as it is now: a BRIEF one, if it was that or a PART, and there still is nothing
+ * to add.
+ */
+function rewrite(slot: u32, p: usize, sizeBefore: u32, kind: u32): void {
   const visibleAtMs = lifecycle.loggedVisibleAtMs(slot);
   const receives = message.receives(slot);
-  const isBrief = wasBrief && receives == 0 && message.flags(slot) == 0 && visibleAtMs <= message.sentMs(slot);
-  const expands = wasBrief && !isBrief;
-  const size = sizeBefore + (expands ? r.BRIEF_LACKS : 0);
+  const isNew = receives == 0 && message.flags(slot) == 0 && visibleAtMs <= message.sentMs(slot);
+  const isBrief = kind != r.SENT && isNew;
+  const fixedBefore = kind == r.SENT ? r.SENT_FIXED_BYTES : kind == r.BRIEF ? r.BRIEF_FIXED_BYTES : r.PART_FIXED_BYTES;
+  const fixedBytes = isBrief ? r.BRIEF_FIXED_BYTES : r.SENT_FIXED_BYTES;
+  const contentBytes = sizeBefore - fixedBefore;
+  const size = fixedBytes + contentBytes;
   const to = tail.begin(size);
   const q = message.queue(slot);
-  if (expands) {
-    memory.copy(to + 24, p + 24, r.BRIEF_ID - 24);
-    memory.copy(to + 88, p + r.BRIEF_ID, 16);
-    memory.fill(to + 104, 0, 48);
-    memory.copy(to + 152, p + 72, sizeBefore - 72);
-  } else memory.copy(to + 24, p + 24, size - 24);
+  memory.copy(to + fixedBytes, p + fixedBefore, contentBytes);
+  const sizes = to + fixedBytes - 16;
+  if (kind == r.PART) {
+    const senderBytes = <u32>load<u16>(p, 14);
+    store<u64>(sizes, <u64>(contentBytes - senderBytes));
+    store<u64>(sizes, <u64>senderBytes << 32, 8);
+  } else memory.copy(sizes, p + fixedBefore - 16, 16);
+  let kept: u32 = 0; // of its flags
+  if (kind == r.SENT) {
+    memory.copy(to + 24, p + 24, r.SENT_FIXED_BYTES - 16 - 24);
+    kept = load<u32>(p, 28) & (r.FLAG_FIFO | r.FLAG_GROUP | r.FLAG_KEYED | r.FLAG_SEALED);
+  } else {
+    const id = to + (isBrief ? <usize>r.BRIEF_ID : 88);
+    memory.copy(id, p + (kind == r.BRIEF ? <usize>r.BRIEF_ID : 16), 16);
+    if (!isBrief) memory.fill(id + 16, 0, 48);
+  }
+  store<u32>(to, slot, 24);
   const moved = message.flags(slot) & message.MOVED ? r.FLAG_MOVED : 0;
-  store<u32>(to, (load<u32>(p, 28) & (r.FLAG_FIFO | r.FLAG_GROUP | r.FLAG_KEYED | r.FLAG_SEALED)) | moved | (message.reissues(slot) << r.FLAG_REISSUES_SHIFT), 28);
+  store<u32>(to, kept | moved | (message.reissues(slot) << r.FLAG_REISSUES_SHIFT), 28);
   store<u64>(to, lifecycle.sequenceOf(slot), 32);
   store<u32>(to, q, 40);
   store<u32>(to, queue.number(q), 44);
@@ -156,7 +169,7 @@ function rewrite(slot: u32, p: usize, sizeBefore: u32, wasBrief: bool): void {
   }
   segments.count(message.position(slot), message.recordBytes(slot), -1);
   const position = tail.finish(size, isBrief ? r.BRIEF : r.SENT);
-  if (expands) message.setRecord(slot, size);
+  if (kind == r.PART || (kind == r.BRIEF && !isBrief)) message.setRecord(slot, size, isBrief);
   message.setPosition(slot, position, message.state(slot));
   segments.count(position, message.recordBytes(slot), 1);
 }
@@ -169,8 +182,24 @@ export function lives(slot: u32, position: u64): bool {
 function brief(p: usize, position: u64, size: u32): void {
   const slot = load<u32>(p, 24);
   if (!lives(slot, position)) return;
-  if (indexing) putRow(p, position, ((size + 7) >> 3) | message.BRIEF, 0);
-  else rewrite(slot, p, size, true);
+  if (indexing) putRow(load<u64>(p, 40), slot, load<u64>(p, 32), load<f64>(p, 48), position, ((size + 7) >> 3) | message.BRIEF, 0);
+  else rewrite(slot, p, size, r.BRIEF);
+}
+
+function run(p: usize, position: u64, size: u32): void {
+  const home = load<u64>(p, 24);
+  const sentMs = load<f64>(p, 40);
+  let sequence = load<u64>(p, 32);
+  for (let offset: u32 = r.RUN_FIXED_BYTES; offset < size; sequence++) {
+    const part = p + offset;
+    const partBytes = load<u32>(part, 4) & 0xff_ffff;
+    const slot = load<u32>(part, 8);
+    if (lives(slot, position + offset)) {
+      if (indexing) putRow(home, slot, sequence, sentMs, position + offset, ((partBytes + 7) >> 3) | message.BRIEF, 0);
+      else rewrite(slot, part, partBytes, r.PART);
+    }
+    offset += (partBytes + 7) & ~7;
+  }
 }
 
 function sent(p: usize, position: u64, size: u32): void {
@@ -178,7 +207,7 @@ function sent(p: usize, position: u64, size: u32): void {
   const flags = load<u32>(p, 28);
   const fifo = (flags & r.FLAG_FIFO) != 0;
   if (lives(slot, position)) {
-    if (!indexing) rewrite(slot, p, size, false);
+    if (!indexing) rewrite(slot, p, size, r.SENT);
     else if (!row(p, position, size)) {
       const grouped = fifo ? r.ENTRY_SENT_FIFO_BYTES : flags & r.FLAG_GROUP ? r.ENTRY_SENT_GROUP_BYTES : r.ENTRY_SENT_BYTES;
       const to = entry(r.SENT, p, position, (size + 7) & ~7, grouped);
@@ -291,7 +320,8 @@ function moved(p: usize, position: u64, size: u32): void {
 
 /** What is needed of a record, or of an index entry that is no message's. */
 export function keep(kind: u32, p: usize, position: u64, size: u32): void {
-  if (kind == r.BRIEF) brief(p, position, size);
+  if (kind == r.RUN) run(p, position, size);
+  else if (kind == r.BRIEF) brief(p, position, size);
   else if (kind == r.SENT) sent(p, position, size);
   else if (kind == r.RECEIVED || kind == r.VISIBILITY || kind == r.ATTEMPT) received(kind, p, position, size);
   else if (kind == r.DELETED) deleted(p, position, size);
@@ -329,7 +359,13 @@ export function lastNumber(number: u64): void {
   indexBytes += 32;
 }
 
-/** Goes through records; what was read is in `consumed`. @returns 0: go on behind it, 1: the segment ends here, 2: not a record, 3: the tail is full */
+/** A PART that was read by itself, of a message that must be written again. */
+function part(p: usize, position: u64, size: u32): void {
+  const slot = load<u32>(p, 8);
+  if (lives(slot, position)) rewrite(slot, p, size, r.PART);
+}
+
+/** Goes through records, or a PART that is written again; what was read is in `consumed`. @returns 0: go on behind it, 1: the segment ends here, 2: not a record, 3: the tail is full */
 export function survey(inputBytes: u32, position: f64, forIndex: bool): u32 {
   let p = inputStart();
   const end = p + inputBytes;
@@ -337,14 +373,16 @@ export function survey(inputBytes: u32, position: f64, forIndex: bool): u32 {
   begin(segments.segmentOf(place), forIndex);
   consumed = 0;
   while (p < end) {
-    const size = valid(p, <u32>(end - p), surveyed);
+    const isPartAlone = isPart(p) && !forIndex;
+    const size = isPartAlone ? validPart(p, <u32>(end - p), surveyed) : valid(p, <u32>(end - p), surveyed);
     if (size == 0xffff_ffff) return 0;
     if (size == 0) return 2;
     const kind = <u32>load<u8>(p, 7);
     if (kind != r.SEAL && kind != r.MARK) {
       // What is written again is hardly larger than what was read, but for the states of a record's rows.
       if (!forIndex && !tail.hasRoom(size * 5 + 256)) return 3;
-      keep(kind, p, place, size);
+      if (isPartAlone) part(p, place, size);
+      else keep(kind, p, place, size);
     }
     const padded = (size + 7) & ~7;
     p += padded;

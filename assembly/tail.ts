@@ -12,8 +12,8 @@
 // and a number given out twice would be a receipt handle for two messages.
 import { crc32c } from "./crc32c";
 import { reserve } from "./memory";
-import { HEADER_BYTES, SEAL, START, START_BYTES } from "./record";
-import { seedOf } from "./segments";
+import { HEADER_BYTES, PART, RUN, RUN_BYTES_MAX, RUN_FIXED_BYTES, SEAL, START, START_BYTES } from "./record";
+import { partSeedOf, seedOf } from "./segments";
 
 export const RECORD_BYTES_MAX: u32 = 2 << 20;
 
@@ -81,7 +81,8 @@ export function find(position: u64): usize {
   return position >= started && position < head && reached <= position + tailBytes ? address(position) : 0;
 }
 
-function seal(start: u64, size: u32, kind: u32): void {
+/** @param checkedBytes of the record, covered by its checksum */
+function seal(start: u64, size: u32, kind: u32, checkedBytes: u32 = size): void {
   const p = address(start);
   const segment = <u32>(start / segmentBytes);
   const segmentStart = <u64>segment * segmentBytes + segmentHeaderBytes;
@@ -89,7 +90,7 @@ function seal(start: u64, size: u32, kind: u32): void {
   store<u64>(p, nextNumber++, 8);
   store<u32>(p, segment, 16);
   store<u32>(p, <u32>((durable > segmentStart ? durable : segmentStart) % segmentBytes), 20);
-  store<u32>(p, crc32c(p + 4, size - 4, seedOf(segment)));
+  store<u32>(p, crc32c(p + 4, checkedBytes - 4, seedOf(segment)));
   head = start + ((<u64>size + 7) & ~7);
   // The record ran past the end of the ring: the next one starts at the front.
   if (start / tailBytes != head / tailBytes) wrappedAt = head;
@@ -103,6 +104,7 @@ export function fitsSegment(bytes: u32): bool {
 
 /** Seals the segment being written: the next record is one of the next segment. */
 export function endSegment(): void {
+  endRun();
   const segment = head / segmentBytes;
   const left = <u32>((segment + 1) * segmentBytes - head);
   memory.fill(address(head), 0, left);
@@ -114,6 +116,7 @@ export function endSegment(): void {
 
 /** Room for a record of `size` bytes, header included, at the head; its payload is the caller's to write. */
 export function begin(size: u32): usize {
+  endRun();
   if (!fitsSegment(size)) endSegment();
   const p = address(head);
   store<u64>(p + ((<usize>size - 1) & ~7), 0); // padding
@@ -127,6 +130,64 @@ export function finish(size: u32, kind: u32): u64 {
   const start = head;
   seal(start, size, kind);
   return start;
+}
+
+// The RUN that is being written (record.ts), its parts so far before the head. A part's place in memory must follow from its
+// position: none begins behind the end of the ring.
+let run: u64 = 0; // where it begins; 0: there is none
+let runAddress: usize = 0;
+let runPartsEnd: u64 = 0; // where another part may begin, at most
+let runSegmentEnd: u64 = 0; // less a SEAL
+let runSegment: u32 = 0;
+let runCount: u32 = 0;
+
+/** Begins a RUN whose first part is of `partBytes`; bytes 24 to 48 of it are the caller's to write. */
+export function beginRun(partBytes: u32): usize {
+  const p = begin(RUN_FIXED_BYTES + ((partBytes + 7) & ~7));
+  run = head;
+  runAddress = p;
+  runCount = 0;
+  runSegment = <u32>(head / segmentBytes);
+  runSegmentEnd = <u64>(runSegment + 1) * segmentBytes - HEADER_BYTES;
+  runPartsEnd = min((head / tailBytes + 1) * tailBytes, head + RUN_BYTES_MAX);
+  head += RUN_FIXED_BYTES;
+  return p;
+}
+
+export function isInRun(): bool { return run != 0; }
+
+/** Whether there is a RUN that takes one more part, of `size` bytes. */
+export function takesPart(size: u32): bool {
+  return run != 0 && head < runPartsEnd && head + ((<u64>size + 7) & ~7) <= runSegmentEnd;
+}
+
+/** Room for the next part of the RUN, which takes it, or has just been begun with it. */
+export function beginPart(size: u32): usize {
+  const p = runAddress + <usize>(head - run);
+  store<u64>(p + ((<usize>size - 1) & ~7), 0); // padding
+  const end = head + ((<u64>size + 7) & ~7);
+  if (end > reached) reached = end;
+  return p;
+}
+
+/** @returns the part's position */
+export function finishPart(size: u32): u64 {
+  const start = head;
+  const p = runAddress + <usize>(start - run);
+  store<u32>(p, size | (PART << 24), 4);
+  store<u32>(p, crc32c(p + 4, size - 4, partSeedOf(runSegment)));
+  runCount++;
+  head = start + ((<u64>size + 7) & ~7);
+  return start;
+}
+
+/** Completes the RUN that is being written, if there is one: before anything else is, and before it goes to disk. */
+export function endRun(): void {
+  if (run == 0) return;
+  store<u64>(runAddress, <u64>runCount, 48);
+  const start = run;
+  run = 0;
+  seal(start, <u32>(head - start), RUN, RUN_FIXED_BYTES);
 }
 
 // What takeExtent found.

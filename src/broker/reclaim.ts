@@ -13,6 +13,8 @@ const AGE_MAX = 32_768;
 const PIECE_BYTES = 1024 * 1024;
 /** What one piece may add to the log: itself, or the states of its rows, four times as long. */
 const REWRITTEN_BYTES_MAX = 5 * PIECE_BYTES;
+/** A PART that is written again with receives is a SENT record: what that has in front of its content, less what a part has. */
+const RECORD_GROWTH_BYTES_MAX = 168 - 32;
 /** So many live records are read one by one where a segment is given up by its outline; for more of them all of it is. */
 const READ_SINGLY_MAX = 256;
 
@@ -117,7 +119,8 @@ export class Reclaimer {
   }
 
   async #giveUp(segment: number): Promise<void> {
-    const room = 2 * this.#core.liveBytes(segment) + this.#needed; // the smallest records grow when state is added
+    const grownBytes = RECORD_GROWTH_BYTES_MAX * this.#core.liveCount(segment);
+    const room = this.#core.liveBytes(segment) + grownBytes + this.#needed;
     if (!this.#log.hasSpare && this.#core.segmentRoomBytes < room) return; // no space to begin
     if (!this.#begun.has(segment)) this.#begun.set(segment, Math.floor(this.#core.headPosition / this.#segmentBytes));
     const outline = this.#core.liveCount(segment) <= READ_SINGLY_MAX ? this.#outlines.of(segment) : undefined;

@@ -12,10 +12,10 @@ import type { Seals } from "./seals.ts";
 
 /**
  * Sends are refused when no more can be written than this much of a segment. Receiving and deleting a message
- * adds some 40 bytes to the log, and the smallest message has 104 in it: two fifths let a whole segment be emptied, which
+ * adds some 40 bytes to the log, and the smallest message has 40 in it: half lets a whole segment be emptied, which
  * then makes room.
  */
-const RESERVE_SHARE = 2 / 5;
+const RESERVE_SHARE = 1 / 2;
 /** How soon deadlines that found no room on disk are looked at again. */
 const TICK_AGAIN_MS = 20;
 const TIMER_MS_MAX = 60_000;

@@ -1,15 +1,46 @@
-// A message's record as the core wrote it (assembly/record.ts, SENT and BRIEF), read field by field. A view: valid as long as
+// A message's record as the core wrote it (assembly/record.ts: SENT, BRIEF and PART), read field by field. A view: valid as long as
 // the bytes under it are.
+const SIZE_OFFSET = 4; // 3 bytes
 const KIND_OFFSET = 7;
+const SENT = 1;
 const BRIEF = 13;
-const SENT_LAYOUT = { idOffset: 88, sizesOffset: 152 };
-const BRIEF_LAYOUT = { idOffset: 56, sizesOffset: 72 };
+const PART = 15;
 const SIZES_BYTES = 16;
+const PART_LAYOUT = { idOffset: 16, senderSizeOffset: 14, contentOffset: 32 };
 const MD5 = { start: 104, end: 120 };
 const NO_MD5 = "0".repeat(32);
 
-function layoutOf(record: Buffer): typeof SENT_LAYOUT {
-  return record[KIND_OFFSET] === BRIEF ? BRIEF_LAYOUT : SENT_LAYOUT;
+interface Layout {
+  readonly idOffset: number;
+  readonly contentOffset: number;
+  readonly bodyBytes: number;
+  readonly attributesBytes: number;
+  readonly groupBytes: number;
+  readonly deduplicationBytes: number;
+  readonly senderBytes: number;
+  readonly traceBytes: number;
+}
+
+function layoutOf(record: Buffer): Layout {
+  const kind = record[KIND_OFFSET];
+  if (kind === PART) {
+    const { idOffset, contentOffset } = PART_LAYOUT;
+    const senderBytes = record.readUInt16LE(PART_LAYOUT.senderSizeOffset);
+    const bodyBytes = record.readUIntLE(SIZE_OFFSET, 3) - contentOffset - senderBytes;
+    const none = { attributesBytes: 0, groupBytes: 0, deduplicationBytes: 0, traceBytes: 0 };
+    return { idOffset, contentOffset, bodyBytes, senderBytes, ...none };
+  }
+  const sizes = kind === BRIEF ? 72 : 152;
+  return {
+    idOffset: kind === BRIEF ? 56 : 88,
+    contentOffset: sizes + SIZES_BYTES,
+    bodyBytes: record.readUInt32LE(sizes),
+    attributesBytes: record.readUInt32LE(sizes + 4),
+    groupBytes: record.readUInt16LE(sizes + 8),
+    deduplicationBytes: record.readUInt16LE(sizes + 10),
+    senderBytes: record.readUInt16LE(sizes + 12),
+    traceBytes: record.readUInt16LE(sizes + 14),
+  };
 }
 
 export interface StoredMessage {
@@ -31,14 +62,8 @@ export function uuidText(bytes: Buffer, offset: number): string {
 
 export function readStoredMessage(record: Buffer): StoredMessage {
   const layout = layoutOf(record);
-  const sizes = layout.sizesOffset;
-  const bodyBytes = record.readUInt32LE(sizes);
-  const attributesBytes = record.readUInt32LE(sizes + 4);
-  const groupBytes = record.readUInt16LE(sizes + 8);
-  const deduplicationBytes = record.readUInt16LE(sizes + 10);
-  const senderBytes = record.readUInt16LE(sizes + 12);
-  const traceBytes = record.readUInt16LE(sizes + 14);
-  let at = sizes + SIZES_BYTES;
+  const { bodyBytes, attributesBytes, groupBytes, deduplicationBytes, senderBytes, traceBytes } = layout;
+  let at = layout.contentOffset;
   const text = (size: number): string => {
     const start = at;
     at += size;
@@ -53,7 +78,7 @@ export function readStoredMessage(record: Buffer): StoredMessage {
   at += attributesBytes;
   return {
     messageId: uuidText(record, layout.idOffset),
-    bodyMd5: layout === BRIEF_LAYOUT ? NO_MD5 : record.toString("hex", MD5.start, MD5.end),
+    bodyMd5: record[KIND_OFFSET] === SENT ? record.toString("hex", MD5.start, MD5.end) : NO_MD5,
     groupId,
     deduplicationId,
     senderId,
@@ -65,8 +90,8 @@ export function readStoredMessage(record: Buffer): StoredMessage {
 
 /** A copy of the body of a message's record. */
 export function readStoredBody(record: Buffer): Uint8Array {
-  const sizes = layoutOf(record).sizesOffset;
-  let start = sizes + SIZES_BYTES + record.readUInt32LE(sizes + 4);
-  for (let at = sizes + 8; at < sizes + SIZES_BYTES; at += 2) start += record.readUInt16LE(at);
-  return Uint8Array.prototype.slice.call(record, start, start + record.readUInt32LE(sizes));
+  const { contentOffset, bodyBytes, attributesBytes, ...names } = layoutOf(record);
+  const namesBytes = names.groupBytes + names.deduplicationBytes + names.senderBytes + names.traceBytes;
+  const start = contentOffset + namesBytes + attributesBytes;
+  return Uint8Array.prototype.slice.call(record, start, start + bodyBytes);
 }

@@ -11,11 +11,11 @@ import type { Delivery } from "../../src/core/effects.ts";
 import type { PeekedRow, PeekPage, PeekPlace } from "../../src/core/peeks.ts";
 import { readStoredMessage } from "../../src/core/stored-message.ts";
 
-const MODULE = new WebAssembly.Module(readFileSync(new URL("../../build/out/core.wasm", import.meta.url)));
+export const MODULE = new WebAssembly.Module(readFileSync(new URL("../../build/out/core.wasm", import.meta.url)));
 const MiB = 1024 * 1024;
 const SEGMENT_BYTES = 24 * 1024; // small, so that every longer test crosses several
 const SEGMENT_HEADER_BYTES = 4096;
-const SIZES = {
+export const SIZES = {
   budgetBytes: 256 * MiB,
   tailBytes: 4 * MiB,
   cacheBytes: 1 * MiB,
@@ -31,7 +31,7 @@ export const SHORT_TAIL: CoreSizes = { ...SIZES, tailBytes: 2 * MiB + 250 * 1024
 const QUEUE_FIXED_BYTES = 40; // of its record
 const FILLER_BYTES_MAX = 12 * 1024;
 const KIND_OFFSET = 7; // of a record
-const BRIEF = 13;
+const SENT = 1;
 /** How far behind the log's end outlines are made. */
 const OUTLINE_LAG_BYTES = 8 * 1024;
 /** When every test begins: 0 s on its own clock. */
@@ -442,7 +442,7 @@ export class CoreDriver {
   payloadSizes(queue: string): Map<string, number> {
     const places = ["visible", "held", "delayed"] as const;
     const rows = places.flatMap((what) => this.#rows(queue, what, 100, MiB).flat());
-    const fixedBytes = (row: PeekedRow) => (this.#record(row)[KIND_OFFSET] === BRIEF ? 88 : 168);
+    const fixedBytes = (row: PeekedRow) => (this.#record(row)[KIND_OFFSET] === SENT ? 168 : 32);
     return new Map(rows.map((row) => [this.#bodyOf(row), row.recordBytes - fixedBytes(row)]));
   }
 
