@@ -56,6 +56,9 @@ export const STREAM_BUFFERED_BYTES_MAX = 1 * MiB; // for a slow reader
 export const STREAM_STALLED_MS_MAX = 30_000; // without progress of such a reader
 export const STREAM_REQUESTS_MAX = 10_000; // of a connection that wait for their answers
 export const STREAM_REQUEST_NUMBERS = 100; // named in a request that make it count as one more
+export const STREAM_BACKLOG_BYTES_MAX = 2 * STREAM_FRAME_BYTES_MAX; // of requests of a connection that wait for their turn
+export const STREAM_BACKLOGS_BYTES_MAX = 256 * MiB; // of all connections
+export const STREAM_BACKLOG_BYTES_SMALL = 1 * MiB; // a connection with no more keeps it, whatever the others have
 export const STREAM_ANSWERS_BYTES_MAX = 16 * MiB; // that wait for a connection to take them
 
 // Relations the design leans on, checked at import: a bad edit never boots.

@@ -2,7 +2,7 @@
 import { CLOSE, type ConfirmMessage, ConnectionError, type Incoming, type Outgoing } from "./envelope.ts";
 import { isTooDeep } from "./json-depth.ts";
 import { numberProblem, UINT32_MAX } from "./json-numbers.ts";
-import { readPlain, writeConfirm, writeSettled } from "./plain.ts";
+import { readPlain, settledJson, writeConfirm, writeSettled } from "./plain.ts";
 import { BODY_FIELDS, EnvelopeType, PublishType, Reader } from "./schema.ts";
 
 export const SUBPROTOCOLS = ["wasq.v1.protobuf", "wasq.v1.json"] as const;
@@ -11,6 +11,8 @@ export type Subprotocol = (typeof SUBPROTOCOLS)[number];
 const ID_TAG = 0x08; // of Envelope.id
 const PUBLISH_TAG = 0x1a; // of Envelope.publish
 const CONFIRM_TAG = 0x22; // of Envelope.confirm
+/** Of a frame with Publish messages, what is copied at a time: all of it, mostly. */
+const TAKEN_BYTES = 256 * 1024;
 /** A client's JSON is of this schema, which is five levels deep. */
 const DEPTH_MAX = 16;
 
@@ -18,10 +20,17 @@ export interface Codec {
   readonly subprotocol: Subprotocol;
   readonly isText: boolean;
   /**
+   * Reads envelopes from `start` on, until `each` says false.
    * @param takeFrame told of bytes whose Publish messages are named by their place in them, before each of those that follow
+   * @returns where to go on; the frame's size at its end
    * @throws ConnectionError for what cannot be read
    */
-  read(frame: Uint8Array, takeFrame: (bytes: Uint8Array) => void, each: (envelope: Incoming) => void): void;
+  read(
+    frame: Uint8Array,
+    start: number,
+    takeFrame: (bytes: Uint8Array) => void,
+    each: (envelope: Incoming) => boolean,
+  ): number;
   write(envelope: Outgoing): Uint8Array;
   /** A Confirm, with fields of it that are encoded already. */
   writeConfirm(confirm: ConfirmMessage, fields: Uint8Array | undefined): Uint8Array;
@@ -94,42 +103,47 @@ function contentOf(envelope: Decoded): object | undefined {
   return envelope.body === undefined ? undefined : (envelope as unknown as Record<string, object>)[envelope.body];
 }
 
-function tellRequest(envelope: Decoded, each: (envelope: Incoming) => void): void {
-  each({ kind: "request", id: envelope.id, name: envelope.body ?? "", body: contentOf(envelope) });
+function tellRequest(envelope: Decoded, each: (envelope: Incoming) => boolean): boolean {
+  return each({ kind: "request", id: envelope.id, name: envelope.body ?? "", body: contentOf(envelope) });
 }
 
 /** A Publish that is not in the frame as it came: in a frame of its own. */
 function tellPublish(
   bytes: Uint8Array,
   takeFrame: (bytes: Uint8Array) => void,
-  each: (envelope: Incoming) => void,
-): void {
+  each: (envelope: Incoming) => boolean,
+): boolean {
   takeFrame(bytes);
-  each({ kind: "publish", offset: 0, sizeBytes: bytes.byteLength });
+  return each({ kind: "publish", offset: 0, sizeBytes: bytes.byteLength });
 }
 
 export const BINARY: Codec = {
   subprotocol: "wasq.v1.protobuf",
   isText: false,
 
-  read(frame, takeFrame, each) {
-    let at = 0;
-    let isTaken = false;
-    while (at < frame.byteLength) {
+  read(frame, start, takeFrame, each) {
+    let at = start;
+    let takenStart = 0;
+    let takenEnd = 0;
+    let goesOn = true;
+    while (goesOn && at < frame.byteLength) {
       cursor = at;
       const sizeBytes = readSize(frame, frame.byteLength);
-      const start = cursor;
-      const end = start + sizeBytes;
+      const from = cursor;
+      const end = from + sizeBytes;
       if (end > frame.byteLength) throw malformed("An envelope is longer than its frame");
-      const publish = publishOf(frame, start, end);
-      const plain = publish === undefined ? readPlain(frame, start, end) : undefined;
-      if (plain !== undefined) each(plain);
+      const publish = publishOf(frame, from, end);
+      const plain = publish === undefined ? readPlain(frame, from, end) : undefined;
+      if (plain !== undefined) goesOn = each(plain);
       else if (publish !== undefined) {
-        if (!isTaken) takeFrame(frame);
-        isTaken = true;
-        each({ kind: "publish", ...publish });
+        if (end > takenEnd) {
+          takenStart = from;
+          takenEnd = Math.max(end, Math.min(from + TAKEN_BYTES, frame.byteLength));
+          takeFrame(frame.subarray(takenStart, takenEnd));
+        }
+        goesOn = each({ kind: "publish", offset: publish.offset - takenStart, sizeBytes: publish.sizeBytes });
       } else {
-        const bytes = frame.subarray(start, end);
+        const bytes = frame.subarray(from, end);
         let scattered: Uint8Array | undefined;
         let envelope: Decoded | undefined;
         try {
@@ -138,14 +152,15 @@ export const BINARY: Codec = {
         } catch {
           throw malformed("An envelope is not protobuf");
         }
-        if (envelope !== undefined) tellRequest(envelope, each);
+        if (envelope !== undefined) goesOn = tellRequest(envelope, each);
         else if (scattered !== undefined) {
-          tellPublish(scattered, takeFrame, each);
-          isTaken = false;
+          goesOn = tellPublish(scattered, takeFrame, each);
+          takenEnd = 0;
         }
       }
       at = end;
     }
+    return at;
   },
 
   write: (envelope) => writeSettled(envelope) ?? EnvelopeType.encodeDelimited(envelope).finish(),
@@ -182,6 +197,7 @@ function delimited(body: Uint8Array, tag: number): Uint8Array {
 type Plain = Record<string, unknown>;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
+const NEWLINE_BYTE = 10;
 const NEWLINE = Buffer.from("\n");
 
 function bytesOf(uuid: unknown): Buffer {
@@ -231,16 +247,21 @@ export const JSON_CODEC: Codec = {
   subprotocol: "wasq.v1.json",
   isText: true,
 
-  read(frame, takeFrame, each) {
-    let text: string;
-    try {
-      text = decoder.decode(frame);
-    } catch {
-      throw malformed("A frame is not UTF-8");
-    }
-    if (isTooDeep(text, DEPTH_MAX)) throw malformed("A frame is nested too deep");
-    for (const line of text.split("\n")) {
+  read(frame, start, takeFrame, each) {
+    let at = start;
+    let goesOn = true;
+    while (goesOn && at < frame.byteLength) {
+      const newline = frame.indexOf(NEWLINE_BYTE, at);
+      const end = newline < 0 ? frame.byteLength : newline;
+      let line: string;
+      try {
+        line = decoder.decode(frame.subarray(at, end));
+      } catch {
+        throw malformed("A frame is not UTF-8");
+      }
+      at = Math.min(end + 1, frame.byteLength);
       if (line.trim() === "") continue;
+      if (isTooDeep(line, DEPTH_MAX)) throw malformed("A frame is nested too deep");
       let envelope: Decoded;
       let problem: string | undefined;
       try {
@@ -255,13 +276,17 @@ export const JSON_CODEC: Codec = {
         if (error instanceof ConnectionError) throw error;
         throw malformed(`A line is not an envelope in JSON: ${line.slice(0, 80)}`);
       }
-      if (problem !== undefined) each({ kind: "refused", id: envelope.id, message: problem });
-      else if (envelope.body !== "publish") tellRequest(envelope, each);
-      else tellPublish(PublishType.encode(contentOf(envelope) ?? {}).finish(), takeFrame, each);
+      if (problem !== undefined) goesOn = each({ kind: "refused", id: envelope.id, message: problem });
+      else if (envelope.body !== "publish") goesOn = tellRequest(envelope, each);
+      else goesOn = tellPublish(PublishType.encode(contentOf(envelope) ?? {}).finish(), takeFrame, each);
     }
+    return at;
   },
 
-  write: (envelope) => jsonOf(envelope),
+  write(envelope) {
+    const settled = settledJson(envelope);
+    return settled === undefined ? jsonOf(envelope) : Buffer.from(settled);
+  },
   writeConfirm(confirm, fields) {
     if (fields === undefined) return jsonOf({ confirm });
     return this.rewrite(BINARY.writeConfirm(confirm, fields));

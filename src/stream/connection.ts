@@ -2,6 +2,7 @@
 // Hello on.
 import {
   STREAM_ANSWERS_BYTES_MAX,
+  STREAM_BACKLOG_BYTES_MAX,
   STREAM_BUFFERED_BYTES_MAX,
   STREAM_FRAME_BYTES_MAX,
   STREAM_REQUESTS_MAX,
@@ -9,11 +10,22 @@ import {
 import type { Caller } from "./caller.ts";
 import type { Codec } from "./codec.ts";
 import { CLOSE, ConnectionError, type Incoming, type Outgoing, RequestError, type Requests } from "./envelope.ts";
+import type { Pace, Paced } from "./pace.ts";
 import { ErrorCode } from "./schema.ts";
 import type { Session } from "./session.ts";
 
 /** Half of what may be buffered: below it a blocked connection is given more again. */
 const RESUME_BYTES = STREAM_BUFFERED_BYTES_MAX / 2;
+
+/** What a request costs, in the pace's units, besides what it names; and how many bytes of an answer cost one. */
+const REQUEST_UNITS = 2;
+const TEXT_REQUEST_UNITS = 16;
+const ANSWER_BYTES_PER_UNIT = 16;
+const PUBLISH_BYTES_PER_UNIT = 1024;
+/** Of every frame that waits, beside its bytes. */
+const WAITING_FRAME_BYTES = 128;
+const NO_BYTES = new Uint8Array(0);
+const DONE_KEPT_MAX = 10_000; // of them, until they are cut off
 
 /** A WebSocket, as far as streams need one. */
 export interface StreamSocket {
@@ -25,6 +37,7 @@ export interface StreamSocket {
 }
 
 export interface ConnectionHost {
+  readonly pace: Pace;
   nowMs(): number;
   hello(connection: Connection, id: number, hello: Requests["hello"]): Session;
   ended(connection: Connection): void;
@@ -34,7 +47,7 @@ export interface ConnectionHost {
   takeFrame(bytes: Uint8Array): boolean;
 }
 
-export class Connection {
+export class Connection implements Paced {
   readonly codec: Codec;
   /** undefined: a page that has signed nothing, and has yet to bring a ticket. */
   readonly caller: Caller | undefined;
@@ -52,6 +65,12 @@ export class Connection {
   #outbox: Uint8Array[] = [];
   /** Of answers and the like that have not been given to the socket. */
   outboxBytes = 0;
+  /** Frames, or what is left of one, that wait for their turn. */
+  #backlog: Uint8Array[] = [];
+  #backlogFirst = 0;
+  backlogBytes = 0;
+  /** The WebSocket is gone; what had come before that is still to be done. */
+  #isGone = false;
   #isFlushing = false;
   #bufferedBytes = 0;
 
@@ -73,10 +92,10 @@ export class Connection {
 
   // --- in ---------------------------------------------------------------------------------------------------------
 
-  /** A WebSocket message has come. */
+  /** A WebSocket message has come. The bytes are the caller's again afterwards. */
   receive(frame: Uint8Array, isText: boolean): void {
-    if (this.isEnded) return;
-    try {
+    if (this.isEnded || this.#isGone) return;
+    this.#guard(() => {
       if (isText !== this.codec.isText) {
         const expected = this.codec.isText ? "text" : "binary";
         throw new ConnectionError(CLOSE.wrongType, `This subprotocol has ${expected} messages`);
@@ -84,15 +103,68 @@ export class Connection {
       if (frame.byteLength > STREAM_FRAME_BYTES_MAX) {
         throw new ConnectionError(CLOSE.tooLarge, `A message has at most ${STREAM_FRAME_BYTES_MAX} bytes`);
       }
-      this.codec.read(
-        frame,
-        (bytes) => {
-          if (!this.#host.takeFrame(bytes)) throw new ConnectionError(CLOSE.fault, "Memory is used up");
-        },
-        (envelope) => {
-          if (!this.isEnded) this.#handle(envelope);
-        },
-      );
+      const isInTurn = this.backlogBytes === 0 && this.#host.pace.mayGoOn;
+      const end = isInTurn ? this.#read(frame) : 0;
+      if (end < frame.byteLength && !this.isEnded) this.#wait(frame.slice(end));
+    });
+  }
+
+  /** Handles as much of the frame as there is room for now. @returns how many bytes that was */
+  #read(frame: Uint8Array): number {
+    return this.codec.read(
+      frame,
+      0,
+      (bytes) => {
+        if (!this.#host.takeFrame(bytes)) throw new ConnectionError(CLOSE.fault, "Memory is used up");
+      },
+      (envelope) => {
+        this.#handle(envelope);
+        return this.#host.pace.mayGoOn && !this.isEnded;
+      },
+    );
+  }
+
+  #wait(frame: Uint8Array): void {
+    const sizeBytes = frame.byteLength + WAITING_FRAME_BYTES;
+    this.#backlog.push(frame);
+    this.backlogBytes += sizeBytes;
+    if (this.#host.pace.wait(this, sizeBytes)) return;
+    throw new ConnectionError(CLOSE.tooManyRequests, `More than ${STREAM_BACKLOG_BYTES_MAX} bytes of requests wait`);
+  }
+
+  goOn(): boolean {
+    this.#guard(() => {
+      while (this.backlogBytes > 0 && !this.isEnded && this.#host.pace.mayGoOn) {
+        const frame = this.#backlog[this.#backlogFirst] as Uint8Array;
+        const end = this.#read(frame);
+        if (this.isEnded) return;
+        const isDone = end === frame.byteLength;
+        if (!isDone) this.#backlog[this.#backlogFirst] = frame.subarray(end);
+        else this.#drop();
+        this.#waited(end + (isDone ? WAITING_FRAME_BYTES : 0));
+      }
+    });
+    if (this.backlogBytes > 0) return true;
+    if (this.#isGone) this.#finish();
+    return false;
+  }
+
+  /** The first frame that waited is done. */
+  #drop(): void {
+    this.#backlog[this.#backlogFirst++] = NO_BYTES;
+    if (this.#backlogFirst < DONE_KEPT_MAX && this.#backlogFirst < this.#backlog.length) return;
+    this.#backlog.splice(0, this.#backlogFirst);
+    this.#backlogFirst = 0;
+  }
+
+  #waited(sizeBytes: number): void {
+    this.backlogBytes -= sizeBytes;
+    this.#host.pace.waited(sizeBytes);
+  }
+
+  #guard(run: () => void): void {
+    try {
+      run();
     } catch (error) {
       if (error instanceof ConnectionError) this.end(error.code, error.message);
       else {
@@ -103,6 +175,9 @@ export class Connection {
   }
 
   #handle(envelope: Incoming): void {
+    const { pace } = this.#host;
+    pace.spend(this.codec.isText ? TEXT_REQUEST_UNITS : REQUEST_UNITS);
+    if (envelope.kind === "publish") pace.spend(envelope.sizeBytes / PUBLISH_BYTES_PER_UNIT);
     const isHello = envelope.kind === "request" && envelope.name === "hello";
     if (this.session === undefined) {
       if (envelope.kind === "refused") throw new ConnectionError(CLOSE.malformed, envelope.message);
@@ -136,12 +211,14 @@ export class Connection {
   }
 
   push(envelope: Outgoing): void {
-    this.pushBytes(this.codec.write(envelope));
+    const bytes = this.codec.write(envelope);
+    this.#host.pace.spend(bytes.byteLength / ANSWER_BYTES_PER_UNIT);
+    this.pushBytes(bytes);
   }
 
   /** An envelope in this connection's own form; it goes out with the others of this pass. */
   pushBytes(bytes: Uint8Array): void {
-    if (this.isEnded) return;
+    if (this.isEnded || this.#isGone) return;
     this.#hold(bytes);
     if (this.#isFlushing) return;
     this.#isFlushing = true;
@@ -163,7 +240,7 @@ export class Connection {
 
   /** Envelopes that the core has composed, a view. */
   frame(bytes: Uint8Array): void {
-    if (this.isEnded) return;
+    if (this.isEnded || this.#isGone) return;
     this.#flush(); // answers to what came before come before
     const frame = this.codec.rewrite(bytes);
     if (this.#outbox.length === 0) this.#send(frame);
@@ -204,7 +281,7 @@ export class Connection {
 
   /** Some of what was buffered has gone out. */
   drained(): void {
-    if (this.isEnded || !this.isBlocked) return;
+    if (this.isEnded || this.#isGone || !this.isBlocked) return;
     const { bufferedBytes } = this.#socket;
     if (bufferedBytes < this.#bufferedBytes) this.progressMs = this.#host.nowMs();
     this.#bufferedBytes = bufferedBytes;
@@ -229,15 +306,29 @@ export class Connection {
       this.#host.fault(error);
     }
     this.#socket.end(code, reason);
-    this.closed();
+    this.#finish();
   }
 
-  /** The connection is gone. */
+  /** The WebSocket is gone. What came over it and waits for its turn is done first, answered to nobody. */
   closed(): void {
+    if (this.isEnded) return;
+    if (this.backlogBytes === 0) {
+      this.#finish();
+      return;
+    }
+    this.#isGone = true;
+    this.isBlocked = true;
+    this.session?.pause();
+  }
+
+  #finish(): void {
     if (this.isEnded) return;
     this.isEnded = true;
     this.#outbox = [];
     this.outboxBytes = 0;
+    this.#backlog = [];
+    this.#waited(this.backlogBytes);
+    this.#host.pace.leave(this);
     this.#host.ended(this);
   }
 }

@@ -20,6 +20,13 @@ export interface ConfirmMessage {
   readonly failures: readonly object[];
 }
 
+export interface SettledMessage {
+  readonly subscription: number;
+  readonly count: number;
+  /** `last`: not there where it is only one number. */
+  readonly failures: readonly { readonly delivery: number; readonly code: number; readonly last?: number }[];
+}
+
 /** Requests, by the name of the envelope's body. */
 export interface Requests {
   readonly hello: {

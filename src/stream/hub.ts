@@ -21,6 +21,7 @@ import type { Caller } from "./caller.ts";
 import { codecOf, type Subprotocol } from "./codec.ts";
 import { Connection, type ConnectionHost, type StreamSocket } from "./connection.ts";
 import { CLOSE, ConnectionError, type Requests } from "./envelope.ts";
+import { Pace } from "./pace.ts";
 import { Session, type SessionHost } from "./session.ts";
 import { TICKET_MS, Tickets } from "./tickets.ts";
 
@@ -62,6 +63,7 @@ export interface HubOptions {
 
 export class StreamHub implements ConnectionHost, SessionHost {
   readonly broker: StreamBroker;
+  readonly pace = new Pace();
   readonly #options: HubOptions;
   readonly #tickets = new Tickets();
   readonly #connections = new Set<Connection>();

@@ -1,6 +1,7 @@
 // The envelopes that come and go with every batch, by hand: protobufjs takes a microsecond and more for each. What is not
 // exactly of the form expected here is left to it, so that there is one judge of what can be read.
-import type { ConfirmMessage, Incoming, Outgoing, RangeMessage } from "./envelope.ts";
+import type { ConfirmMessage, Incoming, Outgoing, RangeMessage, SettledMessage } from "./envelope.ts";
+import { SETTLE_CODES } from "./schema.ts";
 
 // Tags of Envelope's fields.
 const ID = 0x08;
@@ -15,9 +16,12 @@ const NUMBER_3 = 0x18;
 const NUMBER_4 = 0x20;
 const NUMBER_5 = 0x28;
 const BYTES_2 = 0x12;
+const BYTES_3 = 0x1a;
 
 const ENVELOPE_BYTES_MAX = 64;
 const UINT32_MAX = 0xffff_ffff;
+const HEAD_BYTES_MAX = 32; // before a Settled, and again of it up to its failures: sizes, tags and numbers
+const FAILURE_BYTES_MAX = 24; // its tag, its size, two numbers of 64 bits and a code
 
 const FACTOR_MAX = 2 ** 49; // of the eighth byte
 
@@ -101,14 +105,19 @@ function readCredit(bytes: Uint8Array, end: number): object | undefined {
 }
 
 const scratch = new Uint8Array(ENVELOPE_BYTES_MAX);
+let target = scratch;
+
+function putVarint(value: number): void {
+  let rest = value;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) target[cursor++] = (rest % 128) | 128;
+  target[cursor++] = rest;
+}
 
 /** Writes a field of a number, unless it is 0. */
 function putNumber(tag: number, value: number): void {
   if (value === 0) return;
-  scratch[cursor++] = tag;
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) scratch[cursor++] = (rest % 128) | 128;
-  scratch[cursor++] = rest;
+  target[cursor++] = tag;
+  putVarint(value);
 }
 
 /** An envelope behind its size: all of it is so short that every size is one byte. */
@@ -125,17 +134,56 @@ function written(id: number, tag: number, first: number, second: number): Uint8A
   return scratch.slice(0, cursor);
 }
 
-interface Told {
-  readonly subscription: number;
-  readonly count: number;
-  readonly failures: readonly unknown[];
-}
-
-/** A Settled without failures. @returns undefined for whatever is otherwise */
+/** A Settled. @returns undefined for whatever is otherwise */
 export function writeSettled({ id = 0, settled }: Outgoing): Uint8Array | undefined {
   if (settled === undefined) return undefined;
-  const { subscription, count, failures } = settled as Told;
-  return failures.length === 0 ? written(id, SETTLED, subscription, count) : undefined;
+  const { subscription, count, failures } = settled as SettledMessage;
+  return failures.length === 0 ? written(id, SETTLED, subscription, count) : settledWith(id, settled as SettledMessage);
+}
+
+/** The same in JSON, where what is 0 is left out. */
+export function settledJson({ id = 0, settled }: Outgoing): string | undefined {
+  if (settled === undefined) return undefined;
+  const { subscription, count, failures } = settled as SettledMessage;
+  const told = failures.map(({ delivery, code, last }) => ({
+    ...(delivery > 0 && { delivery }),
+    code: SETTLE_CODES[code],
+    ...(last !== undefined && { last }),
+  }));
+  const body = { ...(subscription > 0 && { subscription }), ...(count > 0 && { count }) };
+  return JSON.stringify({ ...(id > 0 && { id }), settled: { ...body, ...(told.length > 0 && { failures: told }) } });
+}
+
+/** One with failures: as many as there are numbers in a request. */
+function settledWith(id: number, { subscription, count, failures }: SettledMessage): Uint8Array {
+  target = new Uint8Array(2 * HEAD_BYTES_MAX + FAILURE_BYTES_MAX * failures.length);
+  cursor = HEAD_BYTES_MAX;
+  putNumber(NUMBER_1, subscription);
+  putNumber(NUMBER_2, count);
+  for (const { delivery, code, last = 0 } of failures) {
+    target[cursor] = BYTES_3;
+    const start = cursor + 2;
+    cursor = start;
+    putNumber(NUMBER_1, delivery);
+    putNumber(NUMBER_2, code);
+    putNumber(NUMBER_3, last);
+    target[start - 1] = cursor - start;
+  }
+  const bytes = target;
+  const end = cursor;
+  target = scratch;
+  // What stands before it has its size in it, and so comes last.
+  cursor = 0;
+  putNumber(ID, id);
+  scratch[cursor++] = SETTLED;
+  putVarint(end - HEAD_BYTES_MAX);
+  const sizeBytes = cursor + end - HEAD_BYTES_MAX;
+  const tagEnd = cursor;
+  putVarint(sizeBytes);
+  const start = HEAD_BYTES_MAX - cursor;
+  bytes.set(scratch.subarray(tagEnd, cursor), start);
+  bytes.set(scratch.subarray(0, tagEnd), start + cursor - tagEnd);
+  return bytes.subarray(start, end);
 }
 
 /** A Confirm without failures. @returns undefined for others */

@@ -14,4 +14,6 @@ export const EnvelopeType: protobuf.Type = root.lookupType("wasq.v1.Envelope");
 export const BODY_FIELDS: ReadonlySet<number> = new Set(EnvelopeType.oneofs["body"]?.fieldsArray.map(({ id }) => id));
 export const { Reader } = protobuf;
 export const PublishType: protobuf.Type = root.lookupType("wasq.v1.Publish");
+/** The names, by their numbers. */
+export const SETTLE_CODES: Readonly<Record<number, string>> = root.lookupEnum("wasq.v1.SettleCode").valuesById;
 export const ErrorCode: Readonly<Record<string, number>> = root.lookupEnum("wasq.v1.ErrorCode").values;

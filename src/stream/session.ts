@@ -21,11 +21,13 @@ import {
   type RequestName,
   type Requests,
 } from "./envelope.ts";
+import type { Pace } from "./pace.ts";
 import { PUBLISH_ACTIONS, SessionPublisher } from "./publisher.ts";
 import { SessionSubscription, SUBSCRIBE_ACTIONS } from "./subscription.ts";
 import { SessionWatch, watchActions } from "./watch.ts";
 
 export interface SessionHost {
+  readonly pace: Pace;
   readonly broker: StreamBroker;
   nowMs(): number;
   /** What a name or URL means for the caller; undefined: nothing. */
@@ -155,6 +157,11 @@ export class Session {
     if (connection === undefined || this.heartbeatMs === 0 || connection.isBlocked) return;
     if (nowMs - connection.lastSentMs >= this.heartbeatMs)
       connection.push({ heartbeat: { timeMs: Math.floor(nowMs) } });
+  }
+
+  /** What a request names costs others their time, too. */
+  spend(units: number): void {
+    this.#host.pace.spend(units);
   }
 
   // --- requests ---------------------------------------------------------------------------------------------------

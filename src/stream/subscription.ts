@@ -27,6 +27,8 @@ const LINGER_MS_MAX = 10_000;
 const FIELD_MAX = 11;
 /** What a subscription cannot be without; what settling needs is asked when there is something to settle. */
 export const SUBSCRIBE_ACTIONS: readonly Action[] = ["ReceiveMessage"];
+/** Of what a request names in ranges: looking at that many costs one of the pace's units. */
+const NUMBERS_PER_UNIT = 256;
 const REASON_COUNT_MAX = 256;
 
 /** @throws RequestError when the value is beyond its bounds */
@@ -168,6 +170,7 @@ export class SessionSubscription {
   #settle(id: number, outcome: Outcome, deliveries: readonly RangeMessage[], visibilityMs: number, reason = ""): void {
     const ranges = rangesOf(deliveries);
     const count = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+    this.#session.spend(ranges.length + count / NUMBERS_PER_UNIT);
     const answer = this.#session.later(id, "settled", 1 + Math.floor(count / STREAM_REQUEST_NUMBERS));
     this.broker.settle(outcome, ranges, visibilityMs, reason, (result) => {
       const failures = result.failures.map(({ first, last, code }) => ({

@@ -258,7 +258,10 @@ describe("answers that nobody waits for", () => {
     client.send(...longAcks(10));
     await rig.settle();
     expect(client.closed).toBeUndefined();
-    client.send(...longAcks(60));
+    for (let i = 0; i < 60 && client.closed === undefined; i++) {
+      client.send(...longAcks(1));
+      await rig.settle();
+    }
     expect(client.closed).toBe(4421);
   });
 

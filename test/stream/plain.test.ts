@@ -1,7 +1,7 @@
 // Envelopes that are read and written by hand are what protobufjs makes of the same bytes.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readPlain, writeConfirm, writeSettled } from "../../src/stream/plain.ts";
+import { readPlain, settledJson, writeConfirm, writeSettled } from "../../src/stream/plain.ts";
 import { EnvelopeType } from "../../src/stream/schema.ts";
 
 const uint32 = fc.oneof(fc.nat(3), fc.integer({ min: 0, max: 0xffff_ffff }));
@@ -90,9 +90,36 @@ describe("a Settled or a Confirm", () => {
     );
   });
 
-  test("with failures is left to protobufjs", () => {
-    const failures = [{ delivery: 1, code: 2 }];
-    expect(writeSettled({ id: 1, settled: { subscription: 1, count: 0, failures } })).toBeUndefined();
+  test("with failures has them as well, in JSON too", () => {
+    const failure = fc.record(
+      { delivery: number, code: fc.integer({ min: 1, max: 4 }), last: fc.integer({ min: 1, max: 2 ** 53 - 1 }) },
+      { requiredKeys: ["delivery", "code"] },
+    );
+    const failures = fc.array(failure, { minLength: 1, maxLength: 30, size: "max" });
+    fc.assert(
+      fc.property(uint32, uint32, uint32, failures, (id, subscription, count, failed) => {
+        const envelope = { id, settled: { subscription, count, failures: failed } };
+        const bytes = writeSettled(envelope) ?? new Uint8Array();
+        const read = EnvelopeType.decodeDelimited(bytes);
+        const object = EnvelopeType.toObject(read, { longs: Number, enums: String });
+        expect(JSON.parse(settledJson(envelope) ?? "")).toEqual(object);
+        const { settled } = EnvelopeType.toObject(read, { longs: Number, defaults: true });
+        expect(read).toMatchObject({ id });
+        expect(settled).toEqual({
+          subscription,
+          count,
+          failures: failed.map((each) => ({ last: 0, ...each })),
+        });
+        // Not a byte more than protobufjs makes of it.
+        expect(bytes.byteLength).toBe(
+          EnvelopeType.encodeDelimited(EnvelopeType.fromObject(object)).finish().byteLength,
+        );
+      }),
+    );
+  });
+
+  test("of another kind is left to protobufjs", () => {
+    const failures = [{ number: 1, code: 2 }];
     expect(writeConfirm({ publisher: 1, number: 1, failures })).toBeUndefined();
     expect(writeSettled({ id: 1, done: {} })).toBeUndefined();
   });
