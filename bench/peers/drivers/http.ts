@@ -39,6 +39,9 @@ export class Connection {
   readonly #port: number;
   socket: Socket;
   onAnswer: (body: Buffer) => void = () => {};
+  onRefusal: (error: Error) => void = (error) => {
+    throw error;
+  };
   #ends = false;
 
   private constructor(port: number, socket: Socket) {
@@ -81,6 +84,7 @@ export class Connection {
       const { socket } = this;
       const onClose = () => reject(new Error(`The server ends the connection instead of an answer to ${request}`));
       socket.once("close", onClose);
+      this.onRefusal = reject;
       this.onAnswer = (body) => {
         socket.off("close", onClose);
         resolve(body.toString());
@@ -99,8 +103,11 @@ export class Connection {
       const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
       const body = length === undefined ? this.#chunks(bytes, start) : this.#whole(bytes, start, Number(length));
       if (body === undefined) return at;
-      if (!/^HTTP\/1\.[01] 200/.test(head)) throw new Error(`${head}\n\n${body.bytes}`);
       at = body.end;
+      if (!/^HTTP\/1\.[01] 200/.test(head)) {
+        this.onRefusal(new Error(`${head}\n\n${body.bytes}`));
+        continue;
+      }
       if (head.startsWith("HTTP/1.0") || /\r\nconnection: *close/i.test(head)) this.#ends = true;
       this.onAnswer(body.bytes);
     }
@@ -126,7 +133,8 @@ export class Connection {
   }
 }
 
-function httpDriver(dialect: Dialect): Driver {
+/** @param makerCount connections that make queues at once */
+function httpDriver(dialect: Dialect, makerCount: number): Driver {
   const urlOf = async ({ port, queue }: Target): Promise<string> => {
     const connection = await Connection.open(port);
     const url = dialect.urlIn(await connection.ask(dialect.getUrl(queue)));
@@ -153,7 +161,7 @@ function httpDriver(dialect: Dialect): Driver {
         }
         connection.socket.destroy();
       };
-      await Promise.all(Array.from({ length: SINGLES_MAX }, maker));
+      await Promise.all(Array.from({ length: makerCount }, maker));
     },
 
     async producer(target, confirmed) {
@@ -239,5 +247,6 @@ function httpDriver(dialect: Dialect): Driver {
   };
 }
 
-export const http = httpDriver(JSON_DIALECT);
-export const httpQuery = httpDriver(QUERY_DIALECT);
+export const http = httpDriver(JSON_DIALECT, SINGLES_MAX);
+// GoAWS ends when several queues are made at once.
+export const httpQuery = httpDriver(QUERY_DIALECT, 1);
