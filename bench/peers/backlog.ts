@@ -9,7 +9,7 @@ import { ready } from "./driver.ts";
 import type { LoadJob, LoadResult } from "./load.ts";
 import { DRIVERS } from "./protocols.ts";
 import type { Row } from "./results.ts";
-import { fillSeconds, runLoad, type Wanted, warmUp } from "./run.ts";
+import { fillSeconds, prepared, runLoad, type Wanted, warmUp } from "./run.ts";
 import type { Peer, Server } from "./server.ts";
 import { diskBytes, treeRssBytes } from "./tree.ts";
 
@@ -49,7 +49,8 @@ function depthsOf(peer: Peer, extent: Extent): readonly Depth[] {
 /** What it takes, as far as one can say: a quick server a millionth of it for each message. */
 export function backlogSeconds(peer: Peer, extent: Extent): number {
   return depthsOf(peer, extent).reduce(
-    (sum, { count, drains }) => sum + 8 + (count / COUNT) * (drains ? 16 : 6) + (peer.backlogExtraSeconds ?? 0),
+    (sum, { count, drains }) =>
+      sum + 8 + (peer.warmSeconds ?? 0) + (count / COUNT) * (drains ? 16 : 6) + (peer.backlogExtraSeconds ?? 0),
     0,
   );
 }
@@ -90,7 +91,7 @@ async function deep(
   try {
     await ready(driver, server.port);
     await warmUp(peer, server);
-    await driver.prepare({ port: server.port, queue: QUEUE, bodyBytes: BODY_BYTES, inFlight: 1, isPaced: false });
+    await prepared(peer, { port: server.port, queue: QUEUE, bodyBytes: BODY_BYTES, inFlight: 1 });
     progress("a thousand");
     // Twice: the first time it is new to everything that compiles.
     for (let i = 0; i < 2; i++) {

@@ -125,10 +125,18 @@ export function decimal(bytes: Buffer, from: number, end: number): number {
 
 export const CR = 13;
 
-/** Resolves when the server can be used: it listens, and says so where listening is not enough. */
+/** As long as any of them takes that has ten million messages to read. */
+const READY_SECONDS_MAX = 900;
+
+/**
+ * Resolves when the server can be used: it listens, and says so where listening is not enough.
+ * @throws if it never can
+ */
 export async function ready(driver: Driver, port: number, queue?: string): Promise<void> {
   (await dial(port, () => {})).destroy();
+  const untilMs = performance.now() + READY_SECONDS_MAX * 1000;
   while (driver.isReady !== undefined && !(await driver.isReady(port, queue))) {
+    if (performance.now() > untilMs) throw new Error(`It cannot be used after ${READY_SECONDS_MAX} s`);
     await new Promise((later) => setTimeout(later, RETRY_MS));
   }
 }

@@ -4,7 +4,7 @@ import { type Extent, scaled } from "./cases.ts";
 import { type Driver, ready } from "./driver.ts";
 import { DRIVERS } from "./protocols.ts";
 import type { Row } from "./results.ts";
-import { warmUp } from "./run.ts";
+import { preparedMany, warmUp } from "./run.ts";
 import type { Peer } from "./server.ts";
 import { diskBytes, treeRssBytes } from "./tree.ts";
 
@@ -27,7 +27,7 @@ function countsOf(peer: Peer, extent: Extent): readonly number[] {
 
 /** What it takes, as far as one can say. */
 export function queuesSeconds(peer: Peer, extent: Extent): number {
-  return countsOf(peer, extent).reduce((sum, count) => sum + 12 + count / 30_000, 0);
+  return countsOf(peer, extent).reduce((sum, count) => sum + 12 + (peer.warmSeconds ?? 0) + count / 30_000, 0);
 }
 
 export async function idleQueues(
@@ -50,14 +50,8 @@ export async function idleQueues(
 }
 
 async function make(driver: Driver, port: number, names: readonly string[]): Promise<void> {
-  if (driver.prepareMany !== undefined) {
-    for (let at = 0; at < names.length; at += PIECE) await driver.prepareMany(port, names.slice(at, at + PIECE));
-    return;
-  }
-  const common = { port, bodyBytes: 1, inFlight: 1, isPaced: false };
-  for (let at = 0; at < names.length; at += AT_ONCE) {
-    await Promise.all(names.slice(at, at + AT_ONCE).map((queue) => driver.prepare({ ...common, queue })));
-  }
+  const piece = driver.prepareMany === undefined ? AT_ONCE : PIECE;
+  for (let at = 0; at < names.length; at += piece) await preparedMany(driver, port, names.slice(at, at + piece));
 }
 
 async function many(peer: Peer, count: number): Promise<Record<string, number>> {

@@ -16,7 +16,7 @@ import { printTables, provenance } from "./report.ts";
 import type { Results, Row } from "./results.ts";
 import { combine, fileNameOf, keepRun, newestIn, type Run, RunError, readRun } from "./runs.ts";
 import type { Peer } from "./server.ts";
-import { type Chosen, START_SECONDS, session, shapeSeconds } from "./session.ts";
+import { type Chosen, session, shapeSeconds, startSeconds } from "./session.ts";
 import { SYNCS_TITLE, syncs, syncsSeconds } from "./syncs.ts";
 
 const OUT = join(ROOT, "build", "out", "peers");
@@ -88,7 +88,7 @@ function roundOf(peer: Peer, round: number, progress: Progress): Step | undefine
   if (loads.length === 0) return undefined;
   const expected = loads.map(({ shape }) => shapeSeconds(peer, shape, extent));
   return {
-    seconds: START_SECONDS,
+    seconds: startSeconds(peer),
     run(say, add) {
       const about = (text: string): void => say(`round ${round}/${rounds}, ${peer.title}: ${text}`);
       let done = 0;
@@ -119,7 +119,7 @@ function estimatedSeconds(present: readonly Peer[]): number {
   let sum = 0;
   for (const peer of present) {
     const loads = loadsOf(peer).map(({ shape }) => shapeSeconds(peer, shape, extent));
-    if (loads.length > 0) sum += rounds * loads.reduce((all, each) => all + each, START_SECONDS);
+    if (loads.length > 0) sum += rounds * loads.reduce((all, each) => all + each, startSeconds(peer));
     for (const step of onceOf(peer)) sum += step.seconds;
   }
   return sum;

@@ -5,7 +5,7 @@ import { temporaryDirectory } from "../support.ts";
 import { ready } from "./driver.ts";
 import { DRIVERS } from "./protocols.ts";
 import type { Row } from "./results.ts";
-import { runLoad } from "./run.ts";
+import { prepared, runLoad } from "./run.ts";
 import { startWasq, wasqHttp, wasqStream } from "./servers/wasq.ts";
 
 export const PAUSES_TITLE = "Garbage collection under load";
@@ -21,7 +21,7 @@ export async function pauses(seconds: number, progress: (text: string) => void):
     await ready(DRIVERS[wasqHttp.protocol], server.port);
     const both = [wasqHttp, wasqStream].map(async (door) => {
       const queue = `busy-${door.name}`;
-      await DRIVERS[door.protocol].prepare({ ...LOAD, port: server.port, queue, isPaced: false });
+      await prepared(door, { ...LOAD, port: server.port, queue });
       return runLoad(door, server, { ...LOAD, queue, seconds });
     });
     const perSecond = (await Promise.all(both)).reduce((sum, each) => sum + each.perSecond, 0);

@@ -40,6 +40,8 @@ export interface Peer {
   readonly backlogMax?: number;
   /** How much longer than others it takes for a deep backlog, seconds. */
   readonly backlogExtraSeconds?: number;
+  /** What it is warmed up for besides: a compiler that counts calls takes its time. */
+  readonly warmSeconds?: number;
   readonly hasFifo?: boolean;
   /** Something of every queued message is in its memory. */
   readonly hasIndexInMemory?: boolean;

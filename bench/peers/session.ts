@@ -1,4 +1,4 @@
-// One server, one round: started on an empty directory, given every load, ended. Each row is handed on as soon as it is there.
+// One server, one round: started on an empty directory, given every load, ended; after a load that failed, anew. Each row is handed on as soon as it is there.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryDirectory } from "../support.ts";
@@ -7,12 +7,16 @@ import { ready } from "./driver.ts";
 import type { LoadResult } from "./load.ts";
 import { DRIVERS } from "./protocols.ts";
 import type { Row } from "./results.ts";
-import { fillSeconds, runLoad, warmUp } from "./run.ts";
+import { fillSeconds, prepared, runLoad, warmUp } from "./run.ts";
 import type { Peer, Server } from "./server.ts";
 
 const WARM_MS = 600;
 const FILL_IN_FLIGHT = 1_000;
-export const START_SECONDS = 3;
+const START_SECONDS = 3;
+
+/** What a round takes before its first load. */
+export const startSeconds = ({ warmSeconds }: Peer): number => START_SECONDS + (warmSeconds ?? 0);
+
 const SHAPE_SECONDS = 0.6; // besides what is measured
 const FILLED_PER_SECOND = 150_000;
 const SYNCED_PER_SECOND = 3_000; // by those that sync each message, or are as slow without
@@ -39,40 +43,65 @@ export async function session(
   progress: (text: string) => void,
   add: (row: Row) => void,
 ): Promise<void> {
-  const directory = temporaryDirectory();
-  let server: Server | undefined;
+  let running: Running | undefined;
   let doneCount = 0;
   try {
-    server = await peer.start(directory.path);
-    await ready(DRIVERS[peer.protocol], server.port);
-    await warmUp(peer, server);
     for (const [index, { of, shape }] of chosen.entries()) {
-      if (server.hasEnded()) throw new Error(`the server has ended${endOf(directory.path)}`);
+      running ??= await begin(peer);
       progress(`${of.name}: ${shape.name}`);
       const row = { case: of.name, shape: shape.name, peer: peer.name, round };
       try {
-        const figures = await one(peer, server, `bench${index}`, shape, extent);
-        if (server.hasEnded()) throw new Error(`the server ended meanwhile${endOf(directory.path)}`);
+        const figures = await one(peer, running.server, `bench${index}`, shape, extent);
+        if (running.server.hasEnded()) throw new Error("the server ended meanwhile");
         add({ ...row, figures });
       } catch (error) {
-        add({ ...row, figures: {}, failure: error instanceof Error ? error.message : String(error) });
+        const last = running.server.hasEnded() ? lastWords(running.directory.path) : "";
+        add({ ...row, figures: {}, failure: `${textOf(error)}${last}` });
+        // It may have ended, or hang: what comes next finds a new one.
+        await end(running);
+        running = undefined;
       }
       doneCount++;
     }
   } catch (error) {
-    // It does not start, does not work at all, or has ended: the others go on.
-    const failure = error instanceof Error ? error.message : String(error);
+    // It does not start, or not work at all: the others go on.
     for (const { of, shape } of chosen.slice(doneCount)) {
-      add({ case: of.name, shape: shape.name, peer: peer.name, round, figures: {}, failure });
+      add({ case: of.name, shape: shape.name, peer: peer.name, round, figures: {}, failure: textOf(error) });
     }
   } finally {
-    await server?.kill();
-    directory.remove();
+    if (running !== undefined) await end(running);
   }
 }
 
-/** The last thing that a server said. */
-function endOf(directory: string): string {
+interface Running {
+  readonly server: Server;
+  readonly directory: ReturnType<typeof temporaryDirectory>;
+}
+
+async function begin(peer: Peer): Promise<Running> {
+  const directory = temporaryDirectory();
+  let server: Server | undefined;
+  try {
+    server = await peer.start(directory.path);
+    await ready(DRIVERS[peer.protocol], server.port);
+    await warmUp(peer, server);
+    return { server, directory };
+  } catch (error) {
+    await server?.kill();
+    directory.remove();
+    throw error;
+  }
+}
+
+async function end({ server, directory }: Running): Promise<void> {
+  await server.kill();
+  directory.remove();
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** What a server said last. */
+function lastWords(directory: string): string {
   const last = readFileSync(join(directory, "server.log"), "latin1").trim().split("\n").at(-1) ?? "";
   return last === "" ? "" : `: ${last.slice(0, 200)}`;
 }
@@ -87,7 +116,7 @@ async function one(
   const queue = shaped.groupCount === undefined ? name : `${name}.fifo`;
   const { bodyBytes } = shaped;
   const { seconds } = extent;
-  await DRIVERS[peer.protocol].prepare({ ...shaped, port: server.port, queue, isPaced: false });
+  await prepared(peer, { ...shaped, port: server.port, queue });
   if (backlog === undefined) {
     const figures = figuresOf(await runLoad(peer, server, { ...shaped, queue, warmMs: WARM_MS, seconds }));
     // It may be that nothing comes through at first, and that is not the same as never.

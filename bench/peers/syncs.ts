@@ -7,7 +7,7 @@ import { ready } from "./driver.ts";
 import { read, type Traced } from "./durability.ts";
 import { DRIVERS } from "./protocols.ts";
 import type { Row } from "./results.ts";
-import { runLoad } from "./run.ts";
+import { prepared, runLoad } from "./run.ts";
 import { type Peer, program, traced } from "./server.ts";
 import { WIRES } from "./wire.ts";
 
@@ -59,7 +59,7 @@ async function trace(peer: Peer, job: typeof ALONE | typeof TOGETHER): Promise<T
   const server = await traced(file, () => peer.start(directory.path));
   try {
     await ready(DRIVERS[peer.protocol], server.port);
-    await DRIVERS[peer.protocol].prepare({ ...job, port: server.port, queue: QUEUE, isPaced: false });
+    await prepared(peer, { ...job, port: server.port, queue: QUEUE });
     await runLoad(peer, server, { ...job, queue: QUEUE });
     const found = read(readFileSync(file, "latin1"), server.port, wire, job.countMax * job.bodyBytes);
     if (found.cameCount < job.countMax || found.confirmedCount < found.cameCount) {
