@@ -33,6 +33,7 @@ import * as sending from "./send";
 import * as settle from "./settle";
 import * as sha256 from "./sha256";
 import * as slab from "./slab";
+import * as spans from "./spans";
 import * as subscription from "./subscription";
 import * as surveying from "./survey";
 import * as tail from "./tail";
@@ -46,6 +47,7 @@ export function open(budgetBytes: f64, tailBytes: u32, cacheBytes: u32, segmentB
   sha256.open();
   if (!request.open() || !reply.open()) return false;
   if (!tail.open(tailBytes, segmentBytes, segmentHeaderBytes) || !cache.open(cacheBytes)) return false;
+  if (!spans.open()) return false;
   segments.open();
   slab.open();
   queue.open();
@@ -128,6 +130,7 @@ export function outlineRecent(position: f64, end: f64, bytesMax: u32): u32 {
 export function outlineUse(bytes: u32, segment: u32, forIndex: bool): u32 { return outline.use(bytes, segment, forIndex); }
 export function outlineConsumed(): u32 { return outline.consumed; }
 export function outlineQueueBytes(): u32 { return outline.queueBytes; }
+export function outlineLiveCount(): u32 { return surveying.liveCount; }
 export function outlinePlaces(): u32 { return outline.placeCount; }
 export function surveyConsumed(): u32 { return surveying.consumed; }
 export function surveyIndexBytes(): u32 { return surveying.indexBytes; }

@@ -1,6 +1,8 @@
 // Outlines of segments: their index entries (record.ts), made of the records while these are still in the tail. So neither
 // an index nor giving a segment up needs the segment to be read, decrypted and checked again.
 //
+// Of a RUN there is an entry already (spans.ts): it is copied, whatever of it is still needed.
+//
 // An outline is made a good while after its records and used later still: what went out of need meanwhile is in it, and is
 // left out when it is used. Nothing comes into need again.
 import * as dedup from "./dedup";
@@ -9,6 +11,7 @@ import * as message from "./message";
 import * as r from "./record";
 import * as segments from "./segments";
 import * as slab from "./slab";
+import * as spans from "./spans";
 import * as survey from "./survey";
 import * as tail from "./tail";
 
@@ -32,6 +35,13 @@ export function recent(position: u64, end: u64, bytesMax: u32): u32 {
   consumed = 0;
   queueBytes = 0;
   while (position < end && position < tail.durable && consumed < bytesMax) {
+    const span = spans.at(position);
+    if (span != 0) {
+      survey.copySpan(span);
+      consumed += load<u32>(span, 16);
+      position += load<u32>(span, 16);
+      continue;
+    }
     const p = tail.find(position);
     if (p == 0) return GONE;
     const size = load<u32>(p, 4) & 0xff_ffff;
@@ -63,7 +73,8 @@ export function use(inputBytes: u32, segment: u32, forIndex: bool): u32 {
     const p = inputStart() + consumed;
     const size = load<u32>(p);
     const kind = load<u32>(p, 4);
-    if (kind == r.ROWS) rows(p, segment, forIndex);
+    if (kind == r.SPAN) span(p, segment, forIndex);
+    else if (kind == r.ROWS) rows(p, segment, forIndex);
     else {
       if (!forIndex && !tail.hasRoom(size * 5 + 256)) return TAIL_FULL;
       if (kind == r.SENT) sent(p, size, forIndex);
@@ -82,6 +93,27 @@ function place(position: u64, recordBytes: u32): void {
   store<u32>(to, recordBytes, 8);
   store<u32>(to, 0, 12);
   placeCount++;
+}
+
+/** Parts that are no longer needed are marked as such. */
+function span(p: usize, segment: u32, forIndex: bool): void {
+  if (segments.liveCount(segment) == 0) return;
+  const end = p + r.SPAN_HEAD_BYTES + (<usize>load<u32>(p, 48) << 1);
+  const step = load<u32>(p, 20);
+  let slot = load<u32>(p, 52);
+  let position = load<u64>(p, 8) + r.RUN_FIXED_BYTES;
+  let isNeeded = false;
+  for (let row = p + r.SPAN_HEAD_BYTES; row < end; row += 2) {
+    const size = <u32>load<u16>(row);
+    const recordBytes = (size & r.SPAN_SIZE) << 3;
+    if (survey.lives(slot, position)) {
+      isNeeded = true;
+      if (!forIndex) place(position, recordBytes);
+    } else store<u16>(row, <u16>(size | r.SPAN_GONE));
+    position += recordBytes;
+    slot += step;
+  }
+  if (forIndex && isNeeded) survey.copyEntry(p, load<u32>(p));
 }
 
 function rows(p: usize, segment: u32, forIndex: bool): void {

@@ -134,10 +134,17 @@ export const ATTEMPT_BYTES: u32 = 32; // behind the rows
 //        0     4  slot           4     4  sequence number, after the first's    8     4  sentMs, after the first's
 //       12     4  delayMs       16     4  offset in the segment, by 8
 //       20     4  bits 0..17 size of the record, by 8; bit 18: it is BRIEF or a PART
+// SPAN stands for a RUN whose messages' slots change by the same step. At 16 is the size of all of it, at 20 the step (i32).
+//       24 to 48   as in the RUN            48     4  count         52     4  slot of the first
+//       56        for each part 2 bytes: bits 0..14 its size, by 8; bit 15: nothing of it is needed. Then zeros
 // SEAL ends it: 24 number of the segment's last record.
 export const ROWS: u32 = 256;
 export const ROWS_HEAD_BYTES: u32 = 56;
 export const PLAIN_ROW_BYTES: u32 = 24;
+export const SPAN: u32 = 257;
+export const SPAN_HEAD_BYTES: u32 = 56;
+export const SPAN_SIZE: u32 = 0x7fff;
+export const SPAN_GONE: u32 = 0x8000;
 export const ENTRY_SENT_BYTES: u32 = 88;
 export const ENTRY_SENT_GROUP_BYTES: u32 = 120;
 export const ENTRY_SENT_FIFO_BYTES: u32 = 136;

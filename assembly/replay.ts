@@ -310,6 +310,53 @@ export function replay(inputBytes: u32, position: f64): u32 {
   return MORE;
 }
 
+/** A message as it was sent, in a slot that is there. @param record its size by 8, and whether it is BRIEF or a PART */
+// @ts-ignore: decorator
+@inline function plain(
+  slot: u32, sequence: u64, position: u64, sentMs: u64, record: u32, q: u32, queueNumber: u32, delayMs: u32,
+): void {
+  const cell = slab.at(slot);
+  if (load<u8>(cell, 7) != FREE && sequenceAt(slot) > sequence) return;
+  store<u64>(cell, position | (<u64>VISIBLE << 56));
+  store<u64>(cell, sentMs | (<u64>record << message.SIZE_SHIFT), 8);
+  store<u32>(cell, q, 16);
+  store<u32>(cell, slab.NONE, 20); // group
+  store<u32>(cell, <u32>sequence, 24);
+  store<u32>(cell, 0, 28); // receives
+  store<u32>(cell, delayMs, 32); // visible when its delay is over
+  store<u64>(cell, 0, 36); // received and first received: as it was sent
+  store<u32>(cell, 0, 44); // source
+  store<u32>(cell, queueNumber, 48);
+  store<u32>(cell, <u32>(sequence >> 32), 52);
+  store<u64>(cell, 0, 56);
+}
+
+/** The messages of a RUN, in an index: record.ts, SPAN. */
+function span(p: usize): bool {
+  const q = load<u32>(p, 24);
+  const queueNumber = load<u32>(p, 28);
+  const sentMs = load<f64>(p, 40);
+  const step = load<u32>(p, 20);
+  let slot = load<u32>(p, 52);
+  let sequence = load<u64>(p, 32);
+  let position = load<u64>(p, 8) + r.RUN_FIXED_BYTES;
+  if (queueNumber > highestQueue) highestQueue = queueNumber;
+  const end = p + r.SPAN_HEAD_BYTES + (<usize>load<u32>(p, 48) << 1);
+  for (let row = p + r.SPAN_HEAD_BYTES; row < end; row += 2) {
+    const size = <u32>load<u16>(row);
+    if ((size & r.SPAN_GONE) == 0) {
+      if (slot - 1 >= slab.slotBound() - 1 && !slab.ensureSlot(slot)) return false;
+      plain(slot, sequence, position, <u64>sentMs, size | message.BRIEF, q, queueNumber, 0);
+    }
+    position += <u64>(size & r.SPAN_SIZE) << 3;
+    sequence++;
+    slot += step;
+  }
+  tail.sawSequence(sequence - 1);
+  sawTime(sentMs);
+  return true;
+}
+
 /** Messages as they were sent, in an index: record.ts, ROWS. */
 function rows(p: usize, segment: u32): bool {
   const q = load<u32>(p, 24);
@@ -328,20 +375,7 @@ function rows(p: usize, segment: u32): bool {
     if (sequence > lastSequence) lastSequence = sequence;
     if (sentMs > lastMs) lastMs = sentMs;
     if (slot - 1 >= slab.slotBound() - 1 && !slab.ensureSlot(slot)) return false;
-    const cell = slab.at(slot);
-    if (load<u8>(cell, 7) != FREE && sequenceAt(slot) > sequence) continue;
-    store<u64>(cell, (start + (<u64>load<u32>(row, 16) << 3)) | (<u64>VISIBLE << 56));
-    store<u64>(cell, sentMs | (<u64>load<u32>(row, 20) << message.SIZE_SHIFT), 8);
-    store<u32>(cell, q, 16);
-    store<u32>(cell, slab.NONE, 20); // group
-    store<u32>(cell, <u32>sequence, 24);
-    store<u32>(cell, 0, 28); // receives
-    store<u32>(cell, load<u32>(row, 12), 32); // visible when its delay is over
-    store<u64>(cell, 0, 36); // received and first received: as it was sent
-    store<u32>(cell, 0, 44); // source
-    store<u32>(cell, queueNumber, 48);
-    store<u32>(cell, <u32>(sequence >> 32), 52);
-    store<u64>(cell, 0, 56);
+    plain(slot, sequence, start + (<u64>load<u32>(row, 16) << 3), sentMs, load<u32>(row, 20), q, queueNumber, load<u32>(row, 12));
   }
   tail.sawSequence(lastSequence);
   sawTime(<f64>lastMs);
@@ -360,6 +394,9 @@ export function replayIndex(inputBytes: u32, segment: u32): u32 {
     if (kind == r.SEAL) lastNumber = load<u64>(p, 24);
     else if (kind == r.ROWS) {
       if (!rows(p, segment)) return NO_MEMORY;
+    }
+    else if (kind == r.SPAN) {
+      if (!span(p)) return NO_MEMORY;
     }
     else if (!apply(kind, p, load<u64>(p, 8), load<u32>(p, 16), 104, size)) return NO_MEMORY;
     p += size;

@@ -28,6 +28,7 @@ import * as r from "./record";
 import * as segments from "./segments";
 import * as sha256 from "./sha256";
 import * as slab from "./slab";
+import * as spans from "./spans";
 import { PENDING } from "./state";
 import * as tail from "./tail";
 
@@ -271,6 +272,7 @@ export function sendPart(
   copy(p + r.PART_FIXED_BYTES, sender, senderBytes);
   copy(p + r.PART_FIXED_BYTES + senderBytes, body, bodyBytes);
   const position = tail.finishPart(size);
+  spans.add(slot, (size + 7) & ~7);
   message.begin(slot, position, PENDING, <u64>nowMs, size, true, q, <u32>sequence);
   segments.count(position, message.recordBytes(slot), 1);
   lifecycle.addPending(slot);

@@ -20,6 +20,7 @@ import * as group from "./group";
 
 export let consumed: u32 = 0;
 export let indexBytes: u32 = 0;
+export let liveCount: u32 = 0; // of what went into index entries: live messages, and the newest records of queues
 let rows: usize = 0; // the entry of rows that was written last, if nothing was written since
 let indexing: bool = false;
 let surveyed: u32 = 0; // segment
@@ -50,7 +51,14 @@ export function begin(segment: u32, forIndex: bool): void {
   surveyed = segment;
   indexing = forIndex;
   indexBytes = 0;
+  liveCount = 0;
   rows = 0;
+}
+
+/** A SPAN, with all that is in it. */
+export function copySpan(p: usize): void {
+  copyEntry(p, load<u32>(p));
+  liveCount += load<u32>(p, 48);
 }
 
 /** An entry as it stands. */
@@ -182,6 +190,7 @@ export function lives(slot: u32, position: u64): bool {
 function brief(p: usize, position: u64, size: u32): void {
   const slot = load<u32>(p, 24);
   if (!lives(slot, position)) return;
+  liveCount++;
   if (indexing) putRow(load<u64>(p, 40), slot, load<u64>(p, 32), load<f64>(p, 48), position, ((size + 7) >> 3) | message.BRIEF, 0);
   else rewrite(slot, p, size, r.BRIEF);
 }
@@ -195,6 +204,7 @@ function run(p: usize, position: u64, size: u32): void {
     const partBytes = load<u32>(part, 4) & 0xff_ffff;
     const slot = load<u32>(part, 8);
     if (lives(slot, position + offset)) {
+      liveCount++;
       if (indexing) putRow(home, slot, sequence, sentMs, position + offset, ((partBytes + 7) >> 3) | message.BRIEF, 0);
       else rewrite(slot, part, partBytes, r.PART);
     }
@@ -207,6 +217,7 @@ function sent(p: usize, position: u64, size: u32): void {
   const flags = load<u32>(p, 28);
   const fifo = (flags & r.FLAG_FIFO) != 0;
   if (lives(slot, position)) {
+    liveCount++;
     if (!indexing) rewrite(slot, p, size, r.SENT);
     else if (!row(p, position, size)) {
       const grouped = fifo ? r.ENTRY_SENT_FIFO_BYTES : flags & r.FLAG_GROUP ? r.ENTRY_SENT_GROUP_BYTES : r.ENTRY_SENT_BYTES;
@@ -335,6 +346,7 @@ export function keep(kind: u32, p: usize, position: u64, size: u32): void {
   } else if (kind == r.QUEUE) {
     const index = load<u32>(p, 24);
     if (index >= queue.bound() || queue.number(index) != load<u32>(p, 28) || load<u64>(queue.at(index), 64) != position) return;
+    liveCount++;
     if (indexing) entry(kind, p, position, (size + 7) & ~7, size);
     else queue.setConfig(index, journal.queueSettings(index, p + 40, load<u32>(p, 32)), size);
   } else if (kind == r.QUEUE_DROPPED) {

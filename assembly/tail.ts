@@ -14,6 +14,7 @@ import { crc32c } from "./crc32c";
 import { reserve } from "./memory";
 import { HEADER_BYTES, PART, RUN, RUN_BYTES_MAX, RUN_FIXED_BYTES, SEAL, START, START_BYTES } from "./record";
 import { partSeedOf, seedOf } from "./segments";
+import * as spans from "./spans";
 
 export const RECORD_BYTES_MAX: u32 = 2 << 20;
 
@@ -151,6 +152,7 @@ export function beginRun(partBytes: u32): usize {
   runSegmentEnd = <u64>(runSegment + 1) * segmentBytes - HEADER_BYTES;
   runPartsEnd = min((head / tailBytes + 1) * tailBytes, head + RUN_BYTES_MAX);
   head += RUN_FIXED_BYTES;
+  spans.begin();
   return p;
 }
 
@@ -187,7 +189,9 @@ export function endRun(): void {
   store<u64>(runAddress, <u64>runCount, 48);
   const start = run;
   run = 0;
-  seal(start, <u32>(head - start), RUN, RUN_FIXED_BYTES);
+  const size = <u32>(head - start);
+  seal(start, size, RUN, RUN_FIXED_BYTES);
+  spans.end(runAddress, start, size);
 }
 
 // What takeExtent found.

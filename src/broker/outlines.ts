@@ -17,15 +17,22 @@ const KEPT_MAX = 32;
 /** Of a segment, records of queues in its outline: 1 MiB, some 5,000. */
 const QUEUE_SHARE_MAX = 1 / 64;
 
+/** Of a segment: in parts of whole entries, and how many of them were live records when it was made, at most. */
+export interface Outline {
+  readonly parts: readonly Uint8Array[];
+  readonly liveCount: number;
+}
+
 export class Outlines {
   readonly #core: Core;
   readonly #segmentBytes: number;
   readonly #headerBytes: number;
   readonly #lagBytes: number;
-  readonly #complete = new Map<number, Uint8Array[]>(); // by segment, in order
+  readonly #complete = new Map<number, Outline>(); // by segment, in order
   #position: number; // that comes next
   #pieces: Uint8Array[] = []; // of its segment
-  #queueBytes = 0; // among them
+  #liveCount = 0; // among them
+  #queueBytes = 0;
 
   /** @param endPosition where the log goes on */
   constructor(parts: {
@@ -58,11 +65,16 @@ export class Outlines {
 
   #goTo(end: number): void {
     while (this.#position < end) {
-      const { consumedBytes, stop, entries, queueBytes } = this.#core.outline(this.#position, end, PIECE_BYTES);
+      const { consumedBytes, stop, entries, liveCount, queueBytes } = this.#core.outline(
+        this.#position,
+        end,
+        PIECE_BYTES,
+      );
       if (stop === "gone") {
         this.#leave(this.#core.headPosition);
         return;
       }
+      this.#liveCount += liveCount;
       this.#queueBytes += queueBytes;
       if (this.#queueBytes > this.#segmentBytes * QUEUE_SHARE_MAX) {
         this.#leave(this.#position);
@@ -70,7 +82,8 @@ export class Outlines {
       }
       if (entries.byteLength > 0) this.#add(entries);
       if (stop === "sealed") {
-        this.#complete.set(Math.floor(this.#position / this.#segmentBytes), this.#pieces);
+        const outline = { parts: this.#pieces, liveCount: this.#liveCount };
+        this.#complete.set(Math.floor(this.#position / this.#segmentBytes), outline);
         this.#begin(this.#position);
         if (this.#complete.size > KEPT_MAX) this.#complete.delete(this.#complete.keys().next().value as number);
       } else {
@@ -83,6 +96,7 @@ export class Outlines {
   /** Goes on in the segment after the one of `position`. */
   #begin(position: number): void {
     this.#pieces = [];
+    this.#liveCount = 0;
     this.#queueBytes = 0;
     this.#position = this.#startBehind(position);
   }
@@ -107,21 +121,21 @@ export class Outlines {
     this.#pieces.push(part);
   }
 
-  /** Of a segment that is sealed and on disk, in parts of whole entries; undefined when it could not be followed. */
-  of(segment: number): readonly Uint8Array[] | undefined {
+  /** Of a segment that is sealed and on disk; undefined when it could not be followed. */
+  of(segment: number): Outline | undefined {
     if (this.#position < (segment + 1) * this.#segmentBytes) this.#goTo((segment + 1) * this.#segmentBytes);
     return this.#complete.get(segment);
   }
 
   /** What all outlines take in memory, in bytes. */
   get heldBytes(): number {
-    const parts = [...this.#complete.values(), this.#pieces].flat();
-    return parts.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+    const complete = [...this.#complete.values()].flatMap(({ parts }) => parts);
+    return [...complete, ...this.#pieces].reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
   }
 
   /** Nobody reads what of() has returned any more. */
   release(segment: number): void {
-    for (const { buffer } of this.#complete.get(segment) ?? []) giveBack(buffer);
+    for (const { buffer } of this.#complete.get(segment)?.parts ?? []) giveBack(buffer);
     this.#complete.delete(segment);
   }
 }

@@ -4,7 +4,7 @@ import { giveBack, pages } from "../base/pages.ts";
 import type { Core } from "../core/core.ts";
 import { LogError } from "../log/errors.ts";
 import type { Log } from "../log/log.ts";
-import type { Outlines } from "./outlines.ts";
+import type { Outline, Outlines } from "./outlines.ts";
 
 /** A segment is given up when less than this share of it is live messages. */
 const LIVE_SHARE_MIN = 0.5;
@@ -94,12 +94,15 @@ export class Reclaimer {
 
   async #index(segment: number): Promise<void> {
     const outline = this.#outlines.of(segment);
-    const outlineBytes = outline?.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const outlineBytes = outline?.parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const index = new Gathered(outlineBytes ?? PIECE_BYTES);
     try {
       if (outline === undefined) await this.#survey(segment, true, (entries) => index.add(entries));
-      else {
-        for (const part of outline) {
+      else if (this.#core.liveCount(segment) === outline.liveCount) {
+        // All that it tells of is still needed: it is the index, and nobody looks at its messages one by one.
+        for (const part of outline.parts) index.add(part);
+      } else {
+        for (const part of outline.parts) {
           index.add(this.#core.indexOutline(part, segment));
           await new Promise((others) => setImmediate(others)); // a part takes a millisecond or two
         }
@@ -136,8 +139,8 @@ export class Reclaimer {
   }
 
   /** What is needed of a segment again at the tail, by its outline. @returns false when there is no space to do it now */
-  async #rewrite(segment: number, outline: readonly Uint8Array[]): Promise<boolean> {
-    for (const part of outline) {
+  async #rewrite(segment: number, outline: Outline): Promise<boolean> {
+    for (const part of outline.parts) {
       for (let rest = part; rest.byteLength > 0; ) {
         if (!this.#hasRoom) return false;
         const { consumedBytes, isTailFull, places } = this.#core.rewriteOutline(rest, segment);

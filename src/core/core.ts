@@ -555,18 +555,25 @@ export class Core {
 
   /**
    * Index entries of records that are on disk and still in the tail, from `position` to `end`, some at a time: a view, as
-   * all index entries that come from here.
+   * all index entries that come from here. `liveCount`: how many of them count as live records, or did a while ago.
    * "gone": one has left the tail, and the segment must be surveyed some day
    */
   outline(
     position: number,
     end: number,
     bytesMax: number,
-  ): { consumedBytes: number; stop: "more" | "sealed" | "gone"; entries: Uint8Array; queueBytes: number } {
+  ): {
+    consumedBytes: number;
+    stop: "more" | "sealed" | "gone";
+    entries: Uint8Array;
+    liveCount: number;
+    queueBytes: number;
+  } {
     const stop = (["more", "sealed", "gone"] as const)[this.#wasm.outlineRecent(position, end, bytesMax)];
     assert(stop !== undefined, "an outline ends in a known way");
     const queueBytes = this.#wasm.outlineQueueBytes();
-    return { consumedBytes: this.#wasm.outlineConsumed(), stop, entries: this.#surveyed(), queueBytes };
+    const liveCount = this.#wasm.outlineLiveCount();
+    return { consumedBytes: this.#wasm.outlineConsumed(), stop, entries: this.#surveyed(), liveCount, queueBytes };
   }
 
   /** What is still needed of a segment's outline, for its index. */

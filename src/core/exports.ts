@@ -53,6 +53,7 @@ export interface CoreExports extends StreamExports {
   outlineUse(bytes: number, segment: number, forIndex: number): number;
   outlineConsumed(): number;
   outlineQueueBytes(): number;
+  outlineLiveCount(): number;
   outlinePlaces(): number;
   surveyConsumed(): number;
   surveyIndexBytes(): number;

@@ -17,7 +17,7 @@
 //     4092     4  checksum       CRC-32C over bytes [0, 4092)
 //
 // Footer
-//        0     8  magic          "WASQIDX2"; "WASQIDX3": encrypted; "WASQIDX1" is read too: entries of the kinds before
+//        0     8  magic          "WASQIDX4"; "WASQIDX5": encrypted; 1 to 3 are read too: entries of the kinds before
 //        8     8  index size     bytes
 //       16     4  segment
 //       20     4  checksum       CRC-32 (zlib's, which the host has natively) over the index as it stands there
@@ -35,9 +35,10 @@ const VERSION = 4;
 const SEEDED_VERSION = 2;
 export const FOOTER_BYTES = 32;
 const HEADER_MAGIC = "WASQSEG1";
-const FOOTER_MAGIC = "WASQIDX2";
-const FOOTER_MAGIC_ENCRYPTED = "WASQIDX3";
-const FOOTER_MAGICS = ["WASQIDX1", FOOTER_MAGIC, FOOTER_MAGIC_ENCRYPTED];
+const FOOTER_MAGIC = "WASQIDX4";
+const FOOTER_MAGIC_ENCRYPTED = "WASQIDX5";
+const PLAIN_MAGICS = ["WASQIDX1", "WASQIDX2", FOOTER_MAGIC];
+const ENCRYPTED_MAGICS = ["WASQIDX3", FOOTER_MAGIC_ENCRYPTED];
 const INDEX_ENTRY_BYTES_MAX = 2 * 1024 * 1024;
 /** Small, unless an entry is larger: the core's code gets quick between two pieces, not during one. */
 const INDEX_PIECE_BYTES = 128 * 1024;
@@ -154,16 +155,15 @@ export async function loadIndex(
   const index = bytes.subarray(0, behindBytes - FOOTER_BYTES);
   const footer = bytes.subarray(behindBytes - FOOTER_BYTES);
   const view = viewOf(footer);
-  if (
-    !FOOTER_MAGICS.includes(textOf(footer.subarray(0, 8))) ||
-    view.getUint32(28, true) !== crc32c(footer.subarray(0, 28))
-  ) {
+  const magic = textOf(footer.subarray(0, 8));
+  const isEncrypted = ENCRYPTED_MAGICS.includes(magic);
+  if (!(isEncrypted || PLAIN_MAGICS.includes(magic)) || view.getUint32(28, true) !== crc32c(footer.subarray(0, 28))) {
     return "its footer is damaged";
   }
   if (view.getBigUint64(8, true) !== BigInt(index.byteLength)) return "its size is wrong";
   if (view.getUint32(16, true) !== segment) return "it is another segment's";
   if (view.getUint32(20, true) !== crc32(index)) return "its checksum does not fit";
-  if (textOf(footer.subarray(0, 8)) !== FOOTER_MAGIC_ENCRYPTED) return index;
+  if (!isEncrypted) return index;
   return encryption.openIndex(index) ?? "it is encrypted, and the log has no key";
 }
 

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { assert } from "../../src/base/assert.ts";
 import { type MoveSource, Moves, storedTasks } from "../../src/broker/moves.ts";
-import { Outlines } from "../../src/broker/outlines.ts";
+import { type Outline, Outlines } from "../../src/broker/outlines.ts";
 import type { MoveOptions, MoveTask } from "../../src/broker/types.ts";
 import { Core, QUEUE_FLAG, type QuietGroups, RECEIVE, type ReceivedHandle, SEND, SOURCE } from "../../src/core/core.ts";
 import type { Delivery } from "../../src/core/effects.ts";
@@ -564,7 +564,8 @@ export class CoreDriver {
     const bare = sealed.filter((segment) => this.#log.get(segment)?.index === undefined);
     for (const segment of bare) {
       const outline = this.#outline(segment);
-      const index = outline?.map((part) => Buffer.from(this.#core.indexOutline(part, segment)));
+      const isWhole = outline?.liveCount === this.#core.liveCount(segment); // it is the index as it stands
+      const index = outline?.parts.map((part) => Buffer.from(isWhole ? part : this.#core.indexOutline(part, segment)));
       (this.#log.get(segment) as { index?: Buffer }).index = Buffer.concat(index ?? [this.#survey(segment, true)]);
     }
     return bare.length;
@@ -577,7 +578,7 @@ export class CoreDriver {
     if (segment === undefined) return false;
     const outline = this.#outline(segment);
     if (outline === undefined) this.#survey(segment, false);
-    else for (const part of outline) this.#rewrite(segment, part);
+    else for (const part of outline.parts) this.#rewrite(segment, part);
     this.#flush();
     this.#core.removeSegment(segment);
     this.#log.delete(segment);
@@ -585,7 +586,7 @@ export class CoreDriver {
   }
 
   /** Every other segment has to be read, outline or not. */
-  #outline(segment: number): readonly Uint8Array[] | undefined {
+  #outline(segment: number): Outline | undefined {
     return segment % 2 === 1 ? this.#outlines.of(segment) : undefined;
   }
 
