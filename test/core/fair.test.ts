@@ -356,3 +356,22 @@ test("what a subscription had counts as work to the moment it ends", () => {
   // Twenty seconds of everything that was done, and all of it A's.
   expect(d.receive("main", 1, 30_000)).toEqual(["b1#1"]);
 });
+
+test("what a subscription was given, and not sent when its connection went, counts as work to that moment", () => {
+  const d = new StreamDriver([STANDARD]);
+  d.subscribe("s", { queue: "main" });
+  d.send("main", [
+    { body: "a1", groupId: "A" },
+    { body: "a2", groupId: "A" },
+    { body: "b1", groupId: "B" },
+  ]);
+  // Given to it, and not composed; the core is told of no other instant until the connection has gone.
+  d.streams.setCredit(d.cellOf("s"), 1, 1_000_000, 0, false);
+  d.streams.serve(d.instantMs);
+  expect(d.counts("main")).toMatchObject({ visible: 2, inFlight: 1 });
+  d.streams.detach(d.cellOf("s"), d.instantMs + 20_000);
+  expect(d.counts("main")).toMatchObject({ visible: 3, inFlight: 0 });
+  d.advanceTo(20_000);
+  expect(d.got("s")).toBe("");
+  expect(d.receive("main", 1, 30_000)).toEqual(["b1#1"]);
+});

@@ -382,6 +382,7 @@ export class CoreDriver {
     queue.isGone = true;
     while (!this.#core.dismissWaiters(queue.index, true)) this.#drain();
     assert(this.#core.dropQueue(queue.index), "the log has room");
+    queue.index = 0; // nowhere: its place may be another's next
     this.#tick();
   }
 
@@ -741,7 +742,7 @@ export class CoreDriver {
     return this.#place(queue) + 1;
   }
   nameOf(index: number): string {
-    return (this.#specs[this.#queues.findIndex((queue) => queue.index === index)] as QueueSpec).name;
+    return this.#specs[this.#queues.findIndex((queue) => queue.index === index)]?.name ?? "gone";
   }
   /** What was decided is written and acknowledged. */
   flush(): void {

@@ -64,7 +64,8 @@ export class ModelQueue {
   readonly spec: QueueSpec;
   /** Whether who comes first on a fair queue is judged: not where several are served at one instant, in turn. */
   judgesTenants = true;
-  readonly #deadLetters: ModelQueue | undefined;
+  /** undefined: there is none, or it is not there. */
+  deadLetters: ModelQueue | undefined;
   #messages: ModelMessage[] = []; // in the order in which they came
   readonly #sent = new Map<string, number>(); // deduplication key -> when its window ends
   readonly #attempts = new Map<string, Attempt>();
@@ -75,7 +76,7 @@ export class ModelQueue {
 
   constructor(spec: QueueSpec, deadLetters: ModelQueue | undefined) {
     this.spec = spec;
-    this.#deadLetters = deadLetters;
+    this.deadLetters = deadLetters;
   }
 
   get bodies(): string[] {
@@ -187,7 +188,13 @@ export class ModelQueue {
   }
 
   #hasFailed({ receiveCount }: ModelMessage): boolean {
-    return this.#deadLetters !== undefined && receiveCount >= this.spec.receiveMax;
+    return this.deadLetters !== undefined && receiveCount >= this.spec.receiveMax;
+  }
+
+  /** Whether the message is of a group of which the subscription has one. */
+  isOfGroupOf(body: string, holder: Holder): boolean {
+    const { groupId } = this.#messages.find((each) => each.body.replaceAll("'", "") === body) ?? {};
+    return this.#messages.some((each) => each.groupId === groupId && each.holder === holder);
   }
 
   /** A message that the subscription should have been given. */
@@ -234,7 +241,7 @@ export class ModelQueue {
   }
 
   #toDeadLetters(message: ModelMessage, nowMs: number): void {
-    const target = this.#deadLetters as ModelQueue;
+    const target = this.deadLetters as ModelQueue;
     this.onEvent("DEAD_LETTERED", message);
     this.#keep((each) => each !== message, nowMs);
     target.#fair.sent(message.groupId, nowMs);
@@ -255,7 +262,7 @@ export class ModelQueue {
       return undefined;
     }
     if (outcome === "deadLetter") {
-      if (this.#deadLetters === undefined) return "DEAD_LETTER_FULL";
+      if (this.deadLetters === undefined) return "DEAD_LETTER_FULL";
       this.#lose(message, [], false, nowMs);
       this.#toDeadLetters(message, nowMs);
       return undefined;

@@ -18,6 +18,7 @@ export const NONE_YET = {
   recreated: 0,
   wrapped: 0, // times that the tail went around
   contested: 0, // times that somebody was served, and another waited
+  deadLess: 0, // times that the queue of dead letters was deleted under the one that points at it
   noisy: 0, // looks at a queue with a noisy group
 };
 
@@ -43,6 +44,8 @@ export class Both {
   readonly counts = { ...NONE_YET };
 
   readonly isShort: boolean;
+  /** Whether there is a queue of dead letters just now: it may be deleted, and made again. */
+  isDeadThere = true;
 
   /** @param isShort with a tail that goes around */
   constructor(main: QueueSpec, isShort: boolean) {
@@ -55,13 +58,17 @@ export class Both {
   }
 
   get queues(): readonly ModelQueue[] {
-    return [this.main, this.dead];
+    return this.isDeadThere ? [this.main, this.dead] : [this.main];
   }
   get nowMs(): number {
     return this.driver.nowMs;
   }
-  get hasDeadLetters(): boolean {
+  /** Whether `main` points at the other, be it there or not. */
+  get isRedriving(): boolean {
     return this.main.spec.deadLetters !== undefined;
+  }
+  get hasDeadLetters(): boolean {
+    return this.isRedriving && this.isDeadThere;
   }
   get liveCount(): number {
     return this.main.count + this.dead.count;

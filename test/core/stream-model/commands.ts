@@ -39,7 +39,7 @@ const COMMANDS = {
   change: { dead, receipt, visibilityS: fc.oneof(seconds, fc.constant(43_200)) },
   move: { dead },
   purge: { dead },
-  recreate: { dead }, // deleted, and another of its name
+  recreate: { dead }, // deleted, and another of its name; that of dead letters only when it comes again
   fill: {
     place: fc.constantFrom(0, 0, 0, 1, 2, 4, 7, 11),
     marginBytes: fc.constantFrom(0, 8, 16, 40, 100, 400, 1_500),
@@ -76,7 +76,7 @@ const WEIGHTS: { readonly [Kind in keyof typeof COMMANDS]: number } = {
   change: 4,
   move: 1,
   purge: 1,
-  recreate: 1,
+  recreate: 2,
   fill: 3,
   subscribe: 10,
   credit: 14,

@@ -19,8 +19,10 @@ interface Said {
   readonly queue: ModelQueue | undefined; // undefined: its subscription has ended
   /** The first message of a Deliver or an answer; a Revoke has none. */
   readonly first: string | undefined;
+  /** Whether some of it could have been another's, once it has been judged. */
+  isInTurn: boolean;
   /** @returns why it must not have been said */
-  readonly judge: () => string | undefined;
+  readonly judge: (said: Said) => string | undefined;
 }
 
 export class Hearing {
@@ -47,7 +49,7 @@ export class Hearing {
       const messages = this.#frame.splice(0);
       counts.delivered += messages.length;
       const name = `${messages[0]?.body}#${messages[0]?.receiveCount}`;
-      this.#hear(who, name, () => this.#delivered(who, first, messages));
+      this.#hear(who, name, (said) => this.#delivered(who, first, messages, said));
     };
     driver.onRevoke = (who, number, reason) => {
       counts.revoked++;
@@ -60,7 +62,7 @@ export class Hearing {
   }
 
   #hear(who: string, first: string | undefined, judge: Said["judge"]): void {
-    this.#said.push({ who, queue: this.#of(who)?.queue, first, judge });
+    this.#said.push({ who, queue: this.#of(who)?.queue, first, isInTurn: true, judge });
   }
 
   /** Of what was said before, nothing counts. */
@@ -85,7 +87,7 @@ export class Hearing {
     const said = [...this.#said.splice(0), ...this.#answers(nowMs)].sort((a, b) => isAt(a) - isAt(b));
     expect(said.filter((each) => each.queue === undefined || isAt(each) < 0)).toEqual([]);
     const hear = (isMeant: (each: Said) => boolean): void => {
-      for (const each of said) if (isMeant(each)) expect(each.judge(), each.who).toBeUndefined();
+      for (const each of said) if (isMeant(each)) expect(each.judge(each), each.who).toBeUndefined();
     };
     if (hasDeadLetters) {
       // Whose messages go there is known before why: subscriptions first, and a poll moves what has failed.
@@ -121,7 +123,7 @@ export class Hearing {
       counts.polled++;
       receipts.push(...handed);
       const judge = () => poll.queue.receive(handed, poll.count, poll.visibilityMs, undefined, nowMs);
-      return [{ who: nameOf(poll), queue: poll.queue, first: handed[0]?.replaceAll("'", ""), judge }];
+      return [{ who: nameOf(poll), queue: poll.queue, first: handed[0]?.replaceAll("'", ""), isInTurn: true, judge }];
     });
   }
 
@@ -132,9 +134,8 @@ export class Hearing {
       expect(poll.endsMs, "a poll waits no longer than it was to").toBeGreaterThan(nowMs);
       expect(poll.queue.receivable(nowMs), "a poll gets what there is").toEqual([]);
     }
-    if (main.spec.fifo) return; // whose group it is comes first there
     for (const [queue, turns] of this.#turns) {
-      const served = said.filter((each) => each.queue === queue && each.first !== undefined).map(({ who }) => who);
+      const served = said.filter((each) => each.queue === queue && each.first !== undefined);
       const waiting = [...subscriptions].filter(([, one]) => one.queue === queue && one.wants(nowMs));
       const polling = polls.filter((poll) => poll.queue === queue).map(nameOf);
       expect(turns.pass(served, [...waiting.map(([name]) => name), ...polling]), "turns").toBeUndefined();
@@ -143,10 +144,12 @@ export class Hearing {
   }
 
   /** @returns why it must not have been */
-  #delivered(name: string, first: number, messages: readonly Delivered[]): string | undefined {
+  #delivered(name: string, first: number, messages: readonly Delivered[], said: Said): string | undefined {
     const { driver, receipts } = this.#both;
     const subscription = this.#of(name);
     if (subscription === undefined) return `${name} has ended`;
+    const { queue } = subscription;
+    said.isInTurn = !queue.spec.fifo || messages.some(({ body }) => !queue.isOfGroupOf(body, subscription));
     const problem = subscription.deliver(first, messages, driver.nowMs);
     const queueNumber = driver.numberOf(subscription.queue.spec.name);
     for (const { body, receiveCount, receiptHandle } of messages) {

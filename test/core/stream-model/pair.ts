@@ -115,6 +115,7 @@ export class Pair {
   ): [unknown, unknown] {
     const { driver, main, dead, polls, receipts, subscriptions, counts } = this.#both;
     const { name } = queue.spec;
+    if (!this.#both.isDeadThere && each.kind !== "recreate" && (each.dead || each.kind === "move")) return NOTHING;
     switch (each.kind) {
       case "move": {
         if (this.#producers.isFull) return NOTHING;
@@ -144,7 +145,7 @@ export class Pair {
       case "poll": {
         if (polls.length > 2) return NOTHING;
         // Dead letters come one by one, and the first of them answers.
-        const count = each.dead && this.#both.hasDeadLetters ? 1 : this.#countOf(each.count);
+        const count = each.dead && this.#both.isRedriving ? 1 : this.#countOf(each.count);
         const visibilityMs = each.visibilityS * 1000;
         const endsMs = nowMs + each.waitS * 1000 + 3;
         const token = driver.poll(name, count, visibilityMs, endsMs - nowMs);
@@ -172,7 +173,7 @@ export class Pair {
   }
 
   #onSubscription(each: Of<"credit" | "settle" | "cut" | "comeBack" | "close">, nowMs: number): [unknown, unknown] {
-    const { driver, subscriptions, hasDeadLetters, counts } = this.#both;
+    const { driver, subscriptions, isRedriving, counts } = this.#both;
     const name = NAMES[each.name] as string;
     const subscription = subscriptions.get(name);
     if (subscription === undefined) return NOTHING;
@@ -186,7 +187,7 @@ export class Pair {
       }
       case "settle": {
         if (!subscription.isAttached) return NOTHING;
-        if (each.outcome === "deadLetter" && !hasDeadLetters) return NOTHING;
+        if (each.outcome === "deadLetter" && !isRedriving) return NOTHING;
         const first = Math.max(subscription.last - each.back, 0);
         const numbers = Array.from({ length: each.count }, (_, i) => first + i);
         const visibilityMs = each.outcome === "touch" ? Math.max(each.visibilityMs, 1_499) : each.visibilityMs;
@@ -229,9 +230,12 @@ export class Pair {
 
   /** DeleteQueue ends whoever is there, with or without an answer; a queue of the same name knows nothing of it. */
   #recreate(queue: ModelQueue, nowMs: number): void {
-    const { driver, main, polls, subscriptions, hasDeadLetters, counts } = this.#both;
+    const { driver, main, polls, subscriptions, isRedriving, counts } = this.#both;
     const { name } = queue.spec;
-    if (queue !== main && hasDeadLetters) return; // dead letters have nowhere to go meanwhile
+    if (!this.#both.queues.includes(queue)) {
+      this.#create(queue);
+      return;
+    }
     for (const [subscriber, one] of [...subscriptions]) if (one.queue === queue) subscriptions.delete(subscriber);
     queue.purge(nowMs);
     driver.drop(name);
@@ -239,14 +243,31 @@ export class Pair {
       expect(driver.answer(poll.token)?.receipts, "a poll is told that its queue is gone").toBe("gone");
       polls.splice(polls.indexOf(poll), 1);
     }
-    this.#hearing.forget();
-    driver.create(name);
-    driver.watch(name);
+    if (queue !== main && isRedriving) {
+      // Dead letters have nowhere to go meanwhile, and stay.
+      this.#both.isDeadThere = false;
+      main.deadLetters = undefined;
+      counts.deadLess++;
+      this.#hearing.forget();
+      return;
+    }
+    this.#create(queue);
     if (queue === main) this.#producers.openAnew(nowMs);
+  }
+
+  #create(queue: ModelQueue): void {
+    const { driver, main, dead, isRedriving, counts } = this.#both;
+    this.#hearing.forget();
+    if (queue === dead) {
+      this.#both.isDeadThere = true;
+      if (isRedriving) main.deadLetters = dead;
+    }
+    driver.create(queue.spec.name);
+    driver.watch(queue.spec.name);
     counts.recreated++;
   }
 
   #countOf(count: number): number {
-    return this.#both.hasDeadLetters ? 10 : count;
+    return this.#both.isRedriving ? 10 : count;
   }
 }

@@ -42,7 +42,7 @@ export class Producers {
     return this.#both.liveCount > this.#liveMax;
   }
   get #liveMax(): number {
-    return this.#both.hasDeadLetters ? FEW_COUNT_MAX : LIVE_COUNT_MAX;
+    return this.#both.isRedriving ? FEW_COUNT_MAX : LIVE_COUNT_MAX;
   }
 
   /** Also after a restart: an open publisher knows its numbers, one that is opened anew what is remembered of its producer. */

@@ -1,4 +1,11 @@
-// Whose turn it is at a standard queue: nobody is served twice while another waits who could have had it.
+// Whose turn it is at a queue: nobody is served twice while another waits who could have had it. On FIFO queues whoever
+// has a message of a group goes on with it, whatever the others wait for; for a group that is free he stands in line.
+
+export interface Served {
+  readonly who: string;
+  /** Something that whoever waits could have had. */
+  readonly isInTurn: boolean;
+}
 export class Turns {
   #servedCount = 0;
   /** By consumer: as how many-th it was served last. */
@@ -17,12 +24,13 @@ export class Turns {
    * @param served in their order @param waiting who waits after that
    * @returns who was passed over
    */
-  pass(served: readonly string[], waiting: readonly string[]): string | undefined {
+  pass(served: readonly Served[], waiting: readonly string[]): string | undefined {
     let problem: string | undefined;
-    served.forEach((who, i) => {
+    served.forEach(({ who, isInTurn }, i) => {
       const last = this.#last.get(who) ?? 0;
-      for (const [other, since] of this.#since) {
-        if (other === who || !(waiting.includes(other) || served.includes(other, i))) continue;
+      const isThere = (other: string) => waiting.includes(other) || served.slice(i).some((each) => each.who === other);
+      for (const [other, since] of isInTurn ? this.#since : []) {
+        if (other === who || !isThere(other)) continue;
         this.contestedCount++;
         if (since < last) problem ??= `${who} is served again, and ${other} waits`;
       }
