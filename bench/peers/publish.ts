@@ -2,9 +2,10 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../support.ts";
+import { goalsOf } from "./goals.ts";
 import { plots } from "./plots.ts";
 import { goalsMarkdown, markdown, provenance } from "./report.ts";
-import { type Results, type Spread, spreads } from "./results.ts";
+import { fellBehind, type PeerNote, type Results, type RunRow, type Spread, spreads } from "./results.ts";
 import { RunError } from "./runs.ts";
 
 const FIGURES = join(ROOT, "bench", "figures");
@@ -31,24 +32,35 @@ const COLUMNS = [
   { head: "p99.9", name: "latency", shape: "256 B, 5,000/s", field: "p999" },
 ] as const;
 
-/** One line for each server; the best of those that are durable is bold. */
+/** One line for each server that was measured in these cases; the best of those that are durable is bold. */
 function table({ peers, rows }: Results): string {
-  const figureOf = (peer: string, { name, shape, field }: (typeof COLUMNS)[number]): Spread | undefined =>
-    spreads(rows.filter((row) => row.case === name && row.shape === shape && row.peer === peer))?.[field];
-  const lines = peers.map((peer) => ({ peer, values: COLUMNS.map((column) => figureOf(peer.name, column)) }));
-  const best = COLUMNS.map(({ field }, i) => {
+  const rowsOf = (peer: string, { name, shape }: (typeof COLUMNS)[number]): RunRow[] =>
+    rows.filter((row) => row.case === name && row.shape === shape && row.peer === peer);
+  const figureOf = (peer: string, column: (typeof COLUMNS)[number]): Spread | undefined =>
+    spreads(rowsOf(peer, column))?.[column.field];
+  const isLate = (peer: string, column: (typeof COLUMNS)[number]): boolean =>
+    column.name === "latency" && rowsOf(peer, column).some(fellBehind);
+  const lines = peers
+    .map((peer) => ({ peer, values: COLUMNS.map((column) => figureOf(peer.name, column)) }))
+    .filter(({ values }) => values.some((value) => value !== undefined));
+  const best = COLUMNS.map((column, i) => {
     const own = lines
-      .filter(({ peer }) => peer.isDurable && peer.role !== "bare")
+      .filter(({ peer }) => peer.isDurable && peer.role !== "bare" && !isLate(peer.name, column))
       .map(({ values }) => values[i]?.median ?? Number.NaN)
       .filter((value) => !Number.isNaN(value));
-    return field === "perSecond" ? Math.max(...own) : Math.min(...own);
+    return column.field === "perSecond" ? Math.max(...own) : Math.min(...own);
   });
-  const cell = (spread: Spread | undefined, i: number, isBare: boolean): string => {
-    if (spread === undefined || Number.isNaN(spread.median)) return "";
+  const cell = (spread: Spread | undefined, i: number, { name, role }: PeerNote): string => {
+    const column = COLUMNS[i];
+    const late = column !== undefined && isLate(name, column) ? " `†`" : "";
+    if (spread === undefined || Number.isNaN(spread.median)) return late.trim();
     const text = (value: number): string =>
       (COLUMNS[i]?.field === "perSecond" ? Math.round(value) : Number(value.toPrecision(3))).toLocaleString("en-US");
-    const middle = spread.median === best[i] && !isBare ? `**${text(spread.median)}**` : text(spread.median);
-    return spread.least === spread.most ? middle : `${middle} (${text(spread.least)} to ${text(spread.most)})`;
+    const isBest = spread.median === best[i] && role !== "bare";
+    const middle = `${isBest ? `**${text(spread.median)}**` : text(spread.median)}${late}`;
+    return spread.least === spread.most
+      ? middle
+      : `${middle}<br><sub>${text(spread.least)} to ${text(spread.most)}</sub>`;
   };
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   return [
@@ -56,9 +68,24 @@ function table({ peers, rows }: Results): string {
     line(["---", ...COLUMNS.map(() => "---:")]),
     ...lines.map(({ peer, values }) => {
       const title = `${peer.title}${peer.role === "peer" ? ` ${peer.version}` : ""}${peer.isDurable ? "" : " `*`"}`;
-      return line([title, ...values.map((value, i) => cell(value, i, peer.role === "bare"))]);
+      return line([title, ...values.map((value, i) => cell(value, i, peer))]);
     }),
   ].join("\n");
+}
+
+const ABOUT_TABLE =
+  "Medians, and below them the least and the most; `*` is not on disk when it is confirmed; `†` did not keep the pace, and\n" +
+  "its latencies are those of what came. The best of a column that is on disk is bold.";
+
+/** What was to be reached and what of it was not, in words. */
+function goalsSummary(results: Results): string {
+  const goals = goalsOf(results);
+  const of = (isMet: boolean | undefined) => goals.filter((goal) => goal.isMet === isMet);
+  const [met, missed, unknown] = [of(true), of(false), of(undefined)];
+  const head = `Of ${goals.length} goals ${met.length} are met, ${missed.length} missed, ${unknown.length} not measured.`;
+  const lines = missed.map((goal) => `- missed: ${goal.figure}: ${goal.measured}; goal: ${goal.goal}`);
+  const rest = unknown.length === 0 ? [] : [`- not measured: ${unknown.map(({ figure }) => figure).join("; ")}`];
+  return [head, [...lines, ...rest].join("\n")].filter((text) => text !== "").join("\n\n");
 }
 
 /** @throws RunError for runs that were scaled down */
@@ -88,7 +115,9 @@ export function publish(results: Results, titleOf: (name: string) => string): vo
   const block = [
     BEGIN,
     provenance(results),
+    ABOUT_TABLE,
     table(results),
+    goalsSummary(results),
     ...shown.map((plot) => image(plot, "bench/figures/")),
     END,
   ].join("\n\n");
