@@ -33,7 +33,7 @@ const COLUMNS = [
 ] as const;
 
 /** One line for each server that was measured in these cases; the best of those that are durable is bold. */
-function table({ peers, rows }: Results): string {
+export function summaryTable({ peers, rows }: Results): string {
   const rowsOf = (peer: string, { name, shape }: (typeof COLUMNS)[number]): RunRow[] =>
     rows.filter((row) => row.case === name && row.shape === shape && row.peer === peer);
   const figureOf = (peer: string, column: (typeof COLUMNS)[number]): Spread | undefined =>
@@ -78,7 +78,7 @@ const ABOUT_TABLE =
   "its latencies are those of what came. The best of a column that is on disk is bold.";
 
 /** What was to be reached and what of it was not, in words. */
-function goalsSummary(results: Results): string {
+export function goalsSummary(results: Results): string {
   const goals = goalsOf(results);
   const of = (isMet: boolean | undefined) => goals.filter((goal) => goal.isMet === isMet);
   const [met, missed, unknown] = [of(true), of(false), of(undefined)];
@@ -116,7 +116,7 @@ export function publish(results: Results, titleOf: (name: string) => string): vo
     BEGIN,
     provenance(results),
     ABOUT_TABLE,
-    table(results),
+    summaryTable(results),
     goalsSummary(results),
     ...shown.map((plot) => image(plot, "bench/figures/")),
     END,
