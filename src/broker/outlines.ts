@@ -10,6 +10,8 @@ import { giveBack, pages } from "../base/pages.ts";
 import type { Core } from "../core/core.ts";
 
 const PIECE_BYTES = 1024 * 1024;
+/** Pieces that nobody uses, kept for the next segments: memory that is new is slow when it is written to first. */
+const SPARE_PIECES_MAX = 2;
 /** Farther back, what is read once more has left the processor's caches. */
 const LAG_BYTES = 4 * 1024 * 1024;
 /** Of segments that nobody has come to use: beyond it the oldest are forgotten. */
@@ -31,6 +33,7 @@ export class Outlines {
   readonly #complete = new Map<number, Outline>(); // by segment, in order
   #position: number; // that comes next
   #pieces: Uint8Array[] = []; // of its segment
+  readonly #spare: ArrayBuffer[] = []; // of PIECE_BYTES each
   #liveCount = 0; // among them
   #queueBytes = 0;
 
@@ -103,7 +106,7 @@ export class Outlines {
 
   /** There will be no outline of the segment, nor of any up to the one of `position`. */
   #leave(position: number): void {
-    for (const { buffer } of this.#pieces) giveBack(buffer);
+    this.#giveBack(this.#pieces);
     this.#begin(position);
   }
 
@@ -116,9 +119,19 @@ export class Outlines {
       this.#pieces[this.#pieces.length - 1] = grown;
       return;
     }
-    const part = new Uint8Array(pages(Math.max(PIECE_BYTES, entries.byteLength)), 0, entries.byteLength);
+    const sizeBytes = Math.max(PIECE_BYTES, entries.byteLength);
+    const buffer = (sizeBytes === PIECE_BYTES && this.#spare.pop()) || pages(sizeBytes);
+    const part = new Uint8Array(buffer, 0, entries.byteLength);
     part.set(entries);
     this.#pieces.push(part);
+  }
+
+  #giveBack(pieces: readonly Uint8Array[]): void {
+    for (const { buffer } of pieces) {
+      const isSpare = buffer.byteLength === PIECE_BYTES && this.#spare.length < SPARE_PIECES_MAX;
+      if (isSpare) this.#spare.push(buffer as ArrayBuffer);
+      else giveBack(buffer);
+    }
   }
 
   /** Of a segment that is sealed and on disk; undefined when it could not be followed. */
@@ -135,7 +148,7 @@ export class Outlines {
 
   /** Nobody reads what of() has returned any more. */
   release(segment: number): void {
-    for (const { buffer } of this.#complete.get(segment)?.parts ?? []) giveBack(buffer);
+    this.#giveBack(this.#complete.get(segment)?.parts ?? []);
     this.#complete.delete(segment);
   }
 }

@@ -2,14 +2,42 @@
 import type { QueueEntry } from "./queue-entry.ts";
 import type { BrokerPublisher, PublisherListener, PublishFailure } from "./stream-types.ts";
 import type { StreamParts } from "./streams.ts";
+import type { Held } from "./turn.ts";
 
-/** A Publish on its way: what of it has been taken, and where to go on. */
-interface Frame {
+const NO_FAILURES: readonly PublishFailure[] = [];
+
+/** A Publish on its way: what of it has been taken, and where to go on; then it waits for the disk. There is one object for each. */
+class Frame implements Held {
   readonly first: number;
   readonly sizeBytes: number;
-  readonly failures: PublishFailure[];
-  readonly published: Buffer[];
   number: number; // that comes next
+  failures: PublishFailure[] | undefined;
+  published: Buffer[] | undefined;
+  readonly #publisher: Publisher;
+  #confirmedTo = 0;
+  #freedBytes = 0;
+
+  constructor(publisher: Publisher, first: number, sizeBytes: number) {
+    this.#publisher = publisher;
+    this.first = first;
+    this.sizeBytes = sizeBytes;
+    this.number = first;
+  }
+
+  get failureCount(): number {
+    return this.failures === undefined ? 0 : this.failures.length;
+  }
+
+  /** What is to be told once it is on disk. @param freedBytes of the credit */
+  confirms(number: number, freedBytes: number): this {
+    this.#confirmedTo = number;
+    this.#freedBytes = freedBytes;
+    return this;
+  }
+
+  release(): void {
+    this.#publisher.released(this, this.#confirmedTo, this.#freedBytes);
+  }
 }
 
 export class Publisher implements BrokerPublisher {
@@ -33,19 +61,24 @@ export class Publisher implements BrokerPublisher {
     return this.entry;
   }
   get last(): number {
-    return this.#parts.streams.lastPublished(this.#cell, this.entry.index, this.#parts.clock.nowMs());
+    return this.#lastAt(this.#parts.clock.nowMs());
+  }
+
+  #lastAt(nowMs: number): number {
+    return this.#parts.streams.lastPublished(this.#cell, this.entry.index, nowMs);
   }
 
   publish(offset: number, sizeBytes: number, first: number): void {
     const { streams, turn } = this.#parts;
-    const frame: Frame = { first, sizeBytes, failures: [], published: [], number: first };
+    const frame = new Frame(this, first, sizeBytes);
+    const nowMs = turn.nowMs();
     let rest: Buffer | undefined;
-    if (this.#waitingCount > 0 || !this.#parts.seals.select(this.entry, turn.nowMs())) {
+    if (this.#waitingCount > 0 || !this.#parts.seals.select(this.entry, nowMs)) {
       this.#whenReady(frame, streams.copyIncoming(offset, sizeBytes));
       return;
     }
     if (turn.begin()) {
-      rest = this.#take(frame, offset, sizeBytes);
+      rest = this.#take(frame, offset, sizeBytes, nowMs);
       turn.ran();
     } else rest = streams.copyIncoming(offset, sizeBytes);
     if (rest !== undefined) this.#goOn(frame, rest);
@@ -68,25 +101,26 @@ export class Publisher implements BrokerPublisher {
     // The bytes that came in make room for the next frame; what could not be taken yet waits in line, in a copy.
     turn.admit(() => {
       if (this.#isClosed || rest === undefined) {
-        this.#listener.failing(-frame.failures.length);
+        this.#listener.failing(-frame.failureCount);
         return true;
       }
       if (!streams.takeIncoming(rest)) {
-        this.#listener.failing(-frame.failures.length);
+        this.#listener.failing(-frame.failureCount);
         this.#refuse(frame, "full");
         return true;
       }
-      if (!this.#parts.seals.select(this.entry, turn.nowMs())) {
+      const nowMs = turn.nowMs();
+      if (!this.#parts.seals.select(this.entry, nowMs)) {
         this.#whenReady(frame, rest); // its time ended in the line
         return true;
       }
-      rest = this.#take(frame, 0, rest.byteLength);
+      rest = this.#take(frame, 0, rest.byteLength, nowMs);
       return rest === undefined;
     });
   }
 
   /** @returns undefined when the frame is done with, or a copy of what could not be taken yet */
-  #take(frame: Frame, offset: number, sizeBytes: number): Buffer | undefined {
+  #take(frame: Frame, offset: number, sizeBytes: number, nowMs: number): Buffer | undefined {
     const { streams, turn, ids } = this.#parts;
     const end = offset + sizeBytes;
     const space = turn.spaceForSends();
@@ -95,7 +129,6 @@ export class Publisher implements BrokerPublisher {
       this.#refuse(frame, "full");
       return undefined;
     }
-    const nowMs = turn.nowMs();
     let at = offset;
     for (;;) {
       const result = streams.publish(
@@ -109,10 +142,14 @@ export class Publisher implements BrokerPublisher {
         nowMs,
       );
       if (result.failures.length > 0) {
-        frame.failures.push(...result.failures);
+        if (frame.failures === undefined) frame.failures = [...result.failures];
+        else frame.failures.push(...result.failures);
         this.#listener.failing(result.failures.length);
       }
-      if (result.published !== undefined) frame.published.push(Buffer.from(result.published));
+      if (result.published !== undefined) {
+        frame.published ??= [];
+        frame.published.push(Buffer.from(result.published));
+      }
       frame.number = result.number;
       at = result.offset;
       switch (result.code) {
@@ -121,34 +158,35 @@ export class Publisher implements BrokerPublisher {
         case "busy":
           return streams.copyIncoming(at, end - at);
         case "malformed":
-          this.#listener.failing(-frame.failures.length);
+          this.#listener.failing(-frame.failureCount);
           this.#listener.malformed();
           return undefined;
         case "full":
         case "gap":
-          this.#confirm(frame, 0);
+          this.#confirm(frame, 0, nowMs);
           this.#refuse(frame, result.code);
           return undefined;
         case "done":
-          this.#confirm(frame, frame.sizeBytes);
+          this.#confirm(frame, frame.sizeBytes, nowMs);
           return undefined;
       }
     }
   }
 
-  #confirm(frame: Frame, sizeBytes: number): void {
+  #confirm(frame: Frame, freedBytes: number, nowMs: number): void {
     const { turn } = this.#parts;
-    const { failures } = frame;
     // Where a number is missing the frame has not come as far as its own numbers.
-    const number = Math.min(frame.number - 1, this.last);
-    const published = frame.published.length === 0 ? undefined : Buffer.concat(frame.published);
+    const number = Math.min(frame.number - 1, this.#lastAt(nowMs));
     // Also where nothing was sent: what it repeats may still be on its way to disk.
-    turn.hold(turn.headPosition, {
-      release: () => {
-        if (failures.length > 0) this.#listener.failing(-failures.length);
-        if (!this.#isClosed) this.#listener.confirmed(number, failures, published, sizeBytes);
-      },
-    });
+    turn.hold(turn.headPosition, frame.confirms(number, freedBytes));
+  }
+
+  /** The frame is on disk, as far as it was taken. */
+  released({ failures, published }: Frame, number: number, freedBytes: number): void {
+    if (failures !== undefined) this.#listener.failing(-failures.length);
+    if (this.#isClosed) return;
+    const fields = published === undefined ? undefined : Buffer.concat(published);
+    this.#listener.confirmed(number, failures ?? NO_FAILURES, fields, freedBytes);
   }
 
   #refuse(frame: Frame, reason: "full" | "gap"): void {
