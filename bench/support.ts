@@ -87,9 +87,17 @@ export interface Process {
   stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
 }
 
+/** It ends when this process does, and before the servers that it is connected to. */
+export function tied<Child extends ChildProcess>(child: Child): Child {
+  const end = (): void => void child.kill("SIGKILL");
+  process.prependOnceListener("exit", end);
+  child.once("exit", () => process.off("exit", end));
+  return child;
+}
+
 /** Starts a program of Node's that says where it listens. */
 export async function startServer(args: readonly string[]): Promise<Process> {
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = tied(spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] }));
   let text = "";
   const endpoint = await new Promise<string>((resolve, reject) => {
     child.stdout.on("data", (piece: Buffer) => {
@@ -144,11 +152,13 @@ export async function runScript<Result>(
   nodeArgs: readonly string[] = [],
   secondsMax = 600,
 ): Promise<Result> {
-  const child = spawn(process.execPath, [...nodeArgs, join(ROOT, "bench", script), JSON.stringify(input)], {
-    stdio: ["ignore", "pipe", "inherit"],
-    timeout: secondsMax * 1000,
-    killSignal: "SIGKILL",
-  });
+  const child = tied(
+    spawn(process.execPath, [...nodeArgs, join(ROOT, "bench", script), JSON.stringify(input)], {
+      stdio: ["ignore", "pipe", "inherit"],
+      timeout: secondsMax * 1000,
+      killSignal: "SIGKILL",
+    }),
+  );
   let text = "";
   child.stdout.on("data", (piece: Buffer) => {
     text += piece.toString();

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { ROOT, temporaryDirectory } from "../support.ts";
+import { ROOT, temporaryDirectory, tied } from "../support.ts";
 import { type Extent, scaled } from "./cases.ts";
 import { ready } from "./driver.ts";
 import type { LoadJob, LoadResult } from "./load.ts";
@@ -142,9 +142,11 @@ async function deep(
 async function restart(peer: Peer, directory: string): Promise<{ server: Server; ms: number }> {
   const first = { kind: "first", queue: QUEUE, bodyBytes: BODY_BYTES, inFlight: 1, countMax: 1 } as const;
   const job: LoadJob = { ...first, protocol: peer.protocol, port: 0, serverPid: 0, warmMs: 0, seconds: 1 };
-  const child = spawn(process.execPath, [join(ROOT, "bench", "peers", "load.ts"), JSON.stringify(job)], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  const child = tied(
+    spawn(process.execPath, [join(ROOT, "bench", "peers", "load.ts"), JSON.stringify(job)], {
+      stdio: ["pipe", "pipe", "inherit"],
+    }),
+  );
   let text = "";
   child.stdout.on("data", (piece: Buffer) => {
     text += piece.toString();
