@@ -8,6 +8,12 @@ import { OUT, ROOT, run } from "./toolchain.mjs";
 const SOURCE = join(ROOT, "src", "client");
 const TARGET = join(OUT, "client");
 const TYPES = join(TARGET, "types");
+/** protobufjs' util.float, as far as the schema has a use for it. */
+const DOUBLES = `
+const viewOf = ({ buffer, byteOffset }) => new DataView(buffer, byteOffset);
+exports.readDoubleLE = (bytes, at) => viewOf(bytes).getFloat64(at, true);
+exports.writeDoubleLE = (value, bytes, at) => viewOf(bytes).setFloat64(at, value, true);
+`;
 const { version, license } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 
 rmSync(TARGET, { recursive: true, force: true });
@@ -23,7 +29,7 @@ await build({
   minify: true,
   legalComments: "none",
   // What protobufjs' reader and writer never reach stays out: remote calls, base64, and the package for numbers of 64 bits
-  // (the protocol's fit a number).
+  // (the protocol's fit a number). So does its arithmetic of doubles for engines that have no DataView.
   plugins: [
     {
       name: "unused",
@@ -33,6 +39,8 @@ await build({
           namespace: "unused",
         }));
         onLoad({ filter: /.*/, namespace: "unused" }, () => ({ contents: "module.exports = null;" }));
+        onResolve({ filter: /^\.\/float$/ }, ({ path }) => ({ path, namespace: "doubles" }));
+        onLoad({ filter: /.*/, namespace: "doubles" }, () => ({ contents: DOUBLES }));
       },
     },
   ],
