@@ -201,10 +201,14 @@ async function main(): Promise<LoadResult> {
     clientCores: (cpuSeconds("self") - start.client) / seconds,
   };
   const paced = (await pacer?.finish()) ?? null;
-  // What is unconfirmed still would be work of the load that comes next.
+  // What is unconfirmed still would be work of the load that comes next. What is refused of it now was not measured.
   isOver = true;
-  const drainedBeforeMs = performance.now() + DRAIN_SECONDS_MAX * 1000;
-  while (counts.confirmed < counts.sent && performance.now() < drainedBeforeMs) await sleep(CHECK_MS);
+  let isRefused = false;
+  process.on("uncaughtException", () => {
+    isRefused = true;
+  });
+  const untilMs = performance.now() + DRAIN_SECONDS_MAX * 1000;
+  while (!isRefused && counts.confirmed < counts.sent && performance.now() < untilMs) await sleep(CHECK_MS);
   const at = (percent: number, of = latency): number => (of.count === 0 ? Number.NaN : of.percentile(percent) / 1000);
   return {
     ...result,
