@@ -2,6 +2,7 @@
 // In virtual time, without a socket.
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Queue } from "../../src/broker/types.ts";
+import { Pace, type Paced } from "../../src/stream/pace.ts";
 import { EnvelopeType } from "../../src/stream/schema.ts";
 import { outgoing, send } from "../support/open-broker.ts";
 import { Rig, type RigClient } from "../support/stream-rig.ts";
@@ -18,6 +19,7 @@ afterEach(async () => {
   await rig.opened.close();
 });
 
+const MiB = 1024 * 1024;
 const BINARY = { subprotocol: "wasq.v1.protobuf" } as const;
 const subscribe = { subscribe: { subscription: 1, queue: "work", credit: { messages: 1_000, bytes: 1_000_000 } } };
 
@@ -149,4 +151,22 @@ test("more than two frames of the largest size do not wait", async () => {
   for (let i = 0; i < 20 && client.closed === undefined; i++) client.raw(large);
   expect(client.closed).toBe(4421);
   expect(await other.ask({ unwatch: { watch: 1 } })).toBe("NOT_FOUND");
+});
+
+test("what waits has a bound for all connections together, below which nobody with little is closed", () => {
+  const pace = new Pace();
+  const waiting: Paced[] = [];
+  /** Somebody whose frames begin to wait. */
+  const mayWait = (backlogBytes: number): boolean => {
+    const paced = { backlogBytes, goOn: () => false };
+    waiting.push(paced);
+    return pace.wait(paced, backlogBytes);
+  };
+  for (let i = 0; i < 10; i++) expect(mayWait(25 * MiB)).toBe(true);
+  expect(mayWait(33 * MiB)).toBe(false); // more than one may have
+  expect(mayWait(2 * MiB)).toBe(false); // of more than all may have, not little
+  expect(mayWait(1 * MiB)).toBe(true);
+  pace.waited(100 * MiB);
+  expect(mayWait(2 * MiB)).toBe(true);
+  for (const each of waiting) pace.leave(each);
 });
