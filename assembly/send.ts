@@ -255,16 +255,20 @@ export function isBriefIn(q: u32): bool {
 export function sendPart(
   q: u32, step: u32, id: usize, sender: usize, senderBytes: u32, body: usize, bodyBytes: u32, nowMs: f64,
 ): void {
-  const slot = slab.takeSlot();
-  const sequence = tail.takeSequence();
   const size = r.PART_FIXED_BYTES + senderBytes + bodyBytes;
   if (!tail.takesPart(size)) {
     const head = tail.beginRun(size);
+    if (head == 0) {
+      sendBrief(q, step << r.STEP_SHIFT, id, sender, senderBytes, body, bodyBytes, nowMs);
+      return;
+    }
     store<u32>(head, q, 24);
     store<u32>(head, queue.number(q), 28);
-    store<u64>(head, sequence, 32);
+    store<u64>(head, tail.nextSequence, 32);
     store<f64>(head, nowMs, 40);
   }
+  const slot = slab.takeSlot();
+  const sequence = tail.takeSequence();
   const p = tail.beginPart(size);
   store<u32>(p, slot, 8);
   store<u32>(p, step | (senderBytes << 16), 12);

@@ -134,7 +134,7 @@ export function finish(size: u32, kind: u32): u64 {
 }
 
 // The RUN that is being written (record.ts), its parts so far before the head. A part's place in memory must follow from its
-// position: none begins behind the end of the ring.
+// position: none begins behind the end of the ring, the first no more than any other.
 let run: u64 = 0; // where it begins; 0: there is none
 let runAddress: usize = 0;
 let runPartsEnd: u64 = 0; // where another part may begin, at most
@@ -142,9 +142,13 @@ let runSegmentEnd: u64 = 0; // less a SEAL
 let runSegment: u32 = 0;
 let runCount: u32 = 0;
 
-/** Begins a RUN whose first part is of `partBytes`; bytes 24 to 48 of it are the caller's to write. */
+/**
+ * Begins a RUN whose first part is of `partBytes`; bytes 24 to 48 of it are the caller's to write. 0: none can begin here,
+ * something else is to be written first.
+ */
 export function beginRun(partBytes: u32): usize {
   const p = begin(RUN_FIXED_BYTES + ((partBytes + 7) & ~7));
+  if (head % tailBytes + RUN_FIXED_BYTES >= tailBytes) return 0;
   run = head;
   runAddress = p;
   runCount = 0;

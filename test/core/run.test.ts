@@ -8,6 +8,7 @@ import { type DeliveredMessage, StreamDriver } from "../support/stream-driver.ts
 
 const RUN_HEAD_BYTES = 56;
 const PART_HEAD_BYTES = 32;
+const BRIEF_HEAD_BYTES = 88;
 const SENDER = "sender";
 const ALL_FIELDS = 0xffe;
 const SEGMENT = 0;
@@ -128,6 +129,24 @@ describe("a message that is read back is read alone", () => {
   });
 });
 
+test("wherever the end of the tail falls in a frame, its messages are delivered as they were sent", () => {
+  const frame = [0, 1, 2].map((i) => bodyOf(i, 1 + i));
+  const frameBytes = RUN_HEAD_BYTES + frame.reduce((sum, body) => sum + partBytes(body), 0);
+  const d = new StreamDriver([STANDARD], SHORT_TAIL);
+  const publisher = d.openPublisher();
+  for (let marginBytes = 8, first = 1; marginBytes <= frameBytes + 64; marginBytes += 8, first += frame.length) {
+    d.fillUpTo(0, marginBytes);
+    publish(d, publisher, first, frame);
+    const bodies: string[] = [];
+    d.onMessage = (_, __, { body }) => bodies.push(textOf(body));
+    d.subscribe("all", { queue: "main" });
+    d.credit("all", 10);
+    d.settle("all", "ack", "1-3");
+    d.close("all");
+    expect([marginBytes, ...bodies]).toEqual([marginBytes, ...frame]);
+  }
+});
+
 /** Everything that is visible, in order; it stays. */
 function seen(d: StreamDriver): DeliveredMessage[] {
   const messages: DeliveredMessage[] = [];
@@ -174,6 +193,11 @@ describe("frames, their records given up again and again", () => {
       });
       d.close("worker");
       d.reclaim(round);
+      // Each is as long as what its message needs, in a record of the one kind or the other.
+      for (const [body, bytes] of d.payloadSizes("main")) {
+        const contentBytes = partBytes(body) - PART_HEAD_BYTES;
+        expect([contentBytes, contentBytes + BRIEF_HEAD_BYTES - PART_HEAD_BYTES]).toContain(bytes);
+      }
       if (round % 3 === 2) {
         d.restart();
         publisher = d.openPublisher(Buffer.alloc(16, 7));
