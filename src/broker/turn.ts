@@ -2,8 +2,9 @@
 //
 //   requests of this loop pass ─► core ─► records in the tail ─► one append ─► answers, in log order
 //
-// While an append is under way the next one gathers. When that has become long it is begun beside the other, in the midst
-// of a pass, too: or else the disk would wait while a long pass goes on, and whoever sent all that for the disk.
+// While an append is under way the next one gathers. When that has become long it is begun beside the other. In the midst of
+// a pass, too, what is long goes to disk: or else the disk would wait while a long pass goes on, and whoever sent all that for
+// the disk.
 // Nothing here waits for a message; everything waits for a position.
 import type { Clock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";
@@ -24,7 +25,9 @@ const TIMER_MS_MAX = 60_000;
  * And so much has got there that those who sent it are answered first: they send more while it is handed out.
  */
 const AT_ONCE_BYTES = 32 * 1024;
-/** So much goes to disk beside what is on its way there, and while more is still being read. */
+/** So much goes to disk while more is still being read, if nothing else is on its way there. */
+const AMID_BYTES = 192 * 1024;
+/** So much goes to disk beside what is on its way there. */
 const BESIDE_BYTES = 512 * 1024;
 const BESIDE_SHARE = 1 / 32; // of a segment, at most
 /** With every such part of that, what nobody waits for is done: it takes a turn of the loop, too much for a few messages. */
@@ -185,7 +188,8 @@ export class Turn {
   #schedule(): void {
     if (this.#stopped) return;
     const gatheredBytes = this.#core.headPosition - this.#taken;
-    if (gatheredBytes >= this.#besideBytes && this.#appendCount < APPENDS_MAX) this.#append();
+    const atOnceBytes = this.#appendCount === 0 ? Math.min(AMID_BYTES, this.#besideBytes) : this.#besideBytes;
+    if (gatheredBytes >= atOnceBytes && this.#appendCount < APPENDS_MAX) this.#append();
     else if (gatheredBytes > 0 || this.#blocked.length > 0) this.#appendSoon();
   }
 
