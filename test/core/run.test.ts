@@ -1,5 +1,6 @@
 // Messages of nothing but a body that came in one frame share a record: a RUN of PARTs (assembly/record.ts).
 import { describe, expect, test } from "vitest";
+import { crc32c } from "../../src/base/crc32c.ts";
 import { Core } from "../../src/core/core.ts";
 import { readStoredMessage } from "../../src/core/stored-message.ts";
 import { PublishType } from "../../src/stream/schema.ts";
@@ -79,6 +80,8 @@ describe("a start takes all of a frame's record or nothing", () => {
     const segment = SEGMENT + 1;
     const position = segment * SIZES.segmentBytes + SIZES.segmentHeaderBytes;
     other.writeUInt32LE(segment, runOffset + 16);
+    const head = other.subarray(runOffset, runOffset + RUN_HEAD_BYTES);
+    head.writeUInt32LE(crc32c(head.subarray(4)), 0); // the head is one of this segment's, whole and valid
     expect(core.replay(other.subarray(runOffset), position, () => {}).stop).toBe("invalid");
     expect(core.findLater(other.subarray(runOffset), position)).toBe(-1);
   });
