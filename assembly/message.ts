@@ -50,7 +50,7 @@ const RECORD: u64 = <u64>(SIZE | BRIEF) << SIZE_SHIFT;
 @inline export function sentMs(slot: u32): u64 { return load<u64>(at(slot), 8) & SENT_MS; }
 // @ts-ignore: decorator
 @inline export function recordBytes(slot: u32): u32 { return (<u32>(load<u64>(at(slot), 8) >> SIZE_SHIFT) & SIZE) << 3; }
-/** About its body and attributes: what its record has besides the fixed part; up to 56 more for what was published by itself. */
+/** About its body and attributes: what its record has besides the fixed part; 56 more where that is BRIEF. */
 // @ts-ignore: decorator
 @inline export function payloadBytes(slot: u32): u32 {
   return recordBytes(slot) - ((<u32>(load<u64>(at(slot), 8) >> SIZE_SHIFT) & BRIEF) != 0 ? PART_FIXED_BYTES : SENT_FIXED_BYTES);

@@ -373,8 +373,7 @@ export function publish(
       }
       if (isShort) {
         putId(RESULT + 16);
-        if (after < end || tail.isInRun()) sending.sendPart(q, step, RESULT + 16, sender, senderBytes, body, bodyBytes, nowMs);
-        else sending.sendBrief(q, step << r.STEP_SHIFT, RESULT + 16, sender, senderBytes, body, bodyBytes, nowMs);
+        sending.sendPart(q, step, RESULT + 16, sender, senderBytes, body, bodyBytes, nowMs);
       } else {
         putEntry(cell, step);
         sending.sendOne(q, inputStart(), RESULT, nowMs);

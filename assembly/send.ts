@@ -251,7 +251,7 @@ export function isBriefIn(q: u32): bool {
   return !queue.isFifo(q) && queue.delayMs(q) == 0 && sealBytes == 0;
 }
 
-/** sendBrief() of one that others follow, or that follows others: as a part of a RUN, which the caller ends. */
+/** sendBrief() as a part of a RUN, which the caller ends. */
 export function sendPart(
   q: u32, step: u32, id: usize, sender: usize, senderBytes: u32, body: usize, bodyBytes: u32, nowMs: f64,
 ): void {

@@ -131,14 +131,14 @@ function putRow(home: u64, slot: u32, sequence: u64, sentMs: f64, position: u64,
 }
 
 /**
- * The message's record again, with its state as it is now: a BRIEF one, if it was that or a PART, and there still is nothing
- * to add.
+ * The message's record again, with its state as it is now; a BRIEF one stays so if there still is nothing to add. A PART is a
+ * SENT one: what message.payloadBytes() says of it stays the same.
  */
 function rewrite(slot: u32, p: usize, sizeBefore: u32, kind: u32): void {
   const visibleAtMs = lifecycle.loggedVisibleAtMs(slot);
   const receives = message.receives(slot);
   const isNew = receives == 0 && message.flags(slot) == 0 && visibleAtMs <= message.sentMs(slot);
-  const isBrief = kind != r.SENT && isNew;
+  const isBrief = kind == r.BRIEF && isNew;
   const fixedBefore = kind == r.SENT ? r.SENT_FIXED_BYTES : kind == r.BRIEF ? r.BRIEF_FIXED_BYTES : r.PART_FIXED_BYTES;
   const fixedBytes = isBrief ? r.BRIEF_FIXED_BYTES : r.SENT_FIXED_BYTES;
   const contentBytes = sizeBefore - fixedBefore;

@@ -160,8 +160,6 @@ export function beginRun(partBytes: u32): usize {
   return p;
 }
 
-export function isInRun(): bool { return run != 0; }
-
 /** Whether there is a RUN that takes one more part, of `size` bytes. */
 export function takesPart(size: u32): bool {
   return run != 0 && head < runPartsEnd && head + ((<u64>size + 7) & ~7) <= runSegmentEnd;
