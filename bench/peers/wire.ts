@@ -54,6 +54,37 @@ class InTurn implements Wire {
   }
 }
 
+/** Which messages come, and which are confirmed, the stream itself tells. */
+class Told implements Wire {
+  readonly #came: (bytes: Buffer) => void;
+  readonly #answered: (bytes: Buffer) => void;
+  #cameCount = 0;
+  #ranges: Range[] = [];
+
+  constructor(
+    came: (count: (messages: number) => void) => (bytes: Buffer) => void,
+    answered: (confirm: (range: Range) => void) => (bytes: Buffer) => void,
+  ) {
+    this.#came = came((messages) => {
+      this.#cameCount += messages;
+    });
+    this.#answered = answered((range) => {
+      this.#ranges.push(range);
+    });
+  }
+
+  came(bytes: Buffer): number {
+    this.#came(bytes);
+    return this.#cameCount;
+  }
+
+  answered(bytes: Buffer): readonly Range[] {
+    this.#ranges = [];
+    this.#answered(bytes);
+    return this.#ranges;
+  }
+}
+
 /** Lines, of which some have a body behind them. @param line its body's size, if there is one */
 function lines(line: (text: string) => number | undefined): (bytes: Buffer) => void {
   return gathered((bytes) => {
@@ -131,29 +162,21 @@ function amqpFrames(skipped: number, take: (kind: number, bytes: Buffer, at: num
 
 /** Of messages that fit a frame. Confirmations name one, or all up to one, and not always in order. */
 function amqp(): Wire {
-  let [cameCount, upTo] = [0, 0];
-  let ranges: Range[] = [];
-  const came = amqpFrames(AMQP_HEADER_BYTES, (kind) => {
-    if (kind === 3) cameCount++;
-  });
-  const answered = amqpFrames(0, (kind, bytes, at) => {
-    if (kind !== 1 || bytes.readUInt32BE(at) !== ACK) return;
-    const last = Number(bytes.readBigUInt64BE(at + 4));
-    const isMultiple = bytes[at + 12] === 1;
-    ranges.push({ first: isMultiple ? upTo + 1 : last, last });
-    if (isMultiple) upTo = Math.max(upTo, last);
-  });
-  return {
-    came(bytes) {
-      came(bytes);
-      return cameCount;
-    },
-    answered(bytes) {
-      ranges = [];
-      answered(bytes);
-      return ranges;
-    },
-  };
+  let upTo = 0;
+  return new Told(
+    (count) =>
+      amqpFrames(AMQP_HEADER_BYTES, (kind) => {
+        if (kind === 3) count(1);
+      }),
+    (confirm) =>
+      amqpFrames(0, (kind, bytes, at) => {
+        if (kind !== 1 || bytes.readUInt32BE(at) !== ACK) return;
+        const last = Number(bytes.readBigUInt64BE(at + 4));
+        const isMultiple = bytes[at + 12] === 1;
+        confirm({ first: isMultiple ? upTo + 1 : last, last });
+        if (isMultiple) upTo = Math.max(upTo, last);
+      }),
+  );
 }
 
 interface Field {
@@ -226,31 +249,23 @@ const CONFIRM_NUMBER = 0x10;
 
 /** A confirmation is of all messages up to a number. */
 function stream(): Wire {
-  let [cameCount, upTo] = [0, 0];
-  let ranges: Range[] = [];
-  const came = envelopes((bytes, at, end) => {
-    for (const publish of fields(bytes, at, end).filter(({ tag }) => tag === PUBLISH)) {
-      cameCount += fields(bytes, publish.at, publish.end).filter(({ tag }) => tag === MESSAGE).length;
-    }
-  });
-  const answered = envelopes((bytes, at, end) => {
-    for (const confirm of fields(bytes, at, end).filter(({ tag }) => tag === CONFIRM)) {
-      const last = fields(bytes, confirm.at, confirm.end).find(({ tag }) => tag === CONFIRM_NUMBER)?.value ?? 0;
-      if (last > upTo) ranges.push({ first: upTo + 1, last });
-      upTo = Math.max(upTo, last);
-    }
-  });
-  return {
-    came(bytes) {
-      came(bytes);
-      return cameCount;
-    },
-    answered(bytes) {
-      ranges = [];
-      answered(bytes);
-      return ranges;
-    },
-  };
+  let upTo = 0;
+  return new Told(
+    (count) =>
+      envelopes((bytes, at, end) => {
+        for (const publish of fields(bytes, at, end).filter(({ tag }) => tag === PUBLISH)) {
+          count(fields(bytes, publish.at, publish.end).filter(({ tag }) => tag === MESSAGE).length);
+        }
+      }),
+    (confirm) =>
+      envelopes((bytes, at, end) => {
+        for (const told of fields(bytes, at, end).filter(({ tag }) => tag === CONFIRM)) {
+          const last = fields(bytes, told.at, told.end).find(({ tag }) => tag === CONFIRM_NUMBER)?.value ?? 0;
+          if (last > upTo) confirm({ first: upTo + 1, last });
+          upTo = Math.max(upTo, last);
+        }
+      }),
+  );
 }
 
 /** By protocol; those that are not here are of servers that keep nothing. */
