@@ -77,9 +77,9 @@ export function begin(slot: u32, position: u64, kind: u8, ms: u64, bytes: u32, b
 }
 /** It counts as sent then; its record stays. */
 export function setSentMs(slot: u32, ms: u64): void { store<u64>(at(slot), (load<u64>(at(slot), 8) & RECORD) | ms, 8); }
-/** It has another record. */
-export function setRecord(slot: u32, bytes: u32, brief: bool): void {
-  store<u64>(at(slot), (load<u64>(at(slot), 8) & ~RECORD) | (<u64>(((bytes + 7) >> 3) | (brief ? BRIEF : 0)) << SIZE_SHIFT), 8);
+/** It has another record, a SENT one. */
+export function setRecord(slot: u32, bytes: u32): void {
+  store<u64>(at(slot), (load<u64>(at(slot), 8) & ~RECORD) | (<u64>((bytes + 7) >> 3) << SIZE_SHIFT), 8);
 }
 // @ts-ignore: decorator
 @inline export function queue(slot: u32): u32 { return load<u32>(at(slot), 16); }

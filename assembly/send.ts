@@ -246,7 +246,7 @@ export function sendOne(q: u32, entry: usize, result: usize, nowMs: f64): void {
   memory.copy(result + 16, entry + 32, 16);
 }
 
-/** Whether a message of nothing but a body has a BRIEF record there. */
+/** Whether a message of nothing but a body is a PART there, or has a BRIEF record. */
 export function isBriefIn(q: u32): bool {
   return !queue.isFifo(q) && queue.delayMs(q) == 0 && sealBytes == 0;
 }

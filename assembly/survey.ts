@@ -137,8 +137,7 @@ function putRow(home: u64, slot: u32, sequence: u64, sentMs: f64, position: u64,
 function rewrite(slot: u32, p: usize, sizeBefore: u32, kind: u32): void {
   const visibleAtMs = lifecycle.loggedVisibleAtMs(slot);
   const receives = message.receives(slot);
-  const isNew = receives == 0 && message.flags(slot) == 0 && visibleAtMs <= message.sentMs(slot);
-  const isBrief = kind == r.BRIEF && isNew;
+  const isBrief = kind == r.BRIEF && receives == 0 && message.flags(slot) == 0 && visibleAtMs <= message.sentMs(slot);
   const fixedBefore = kind == r.SENT ? r.SENT_FIXED_BYTES : kind == r.BRIEF ? r.BRIEF_FIXED_BYTES : r.PART_FIXED_BYTES;
   const fixedBytes = isBrief ? r.BRIEF_FIXED_BYTES : r.SENT_FIXED_BYTES;
   const contentBytes = sizeBefore - fixedBefore;
@@ -177,7 +176,7 @@ function rewrite(slot: u32, p: usize, sizeBefore: u32, kind: u32): void {
   }
   segments.count(message.position(slot), message.recordBytes(slot), -1);
   const position = tail.finish(size, isBrief ? r.BRIEF : r.SENT);
-  if (kind == r.PART || (kind == r.BRIEF && !isBrief)) message.setRecord(slot, size, isBrief);
+  if (kind != r.SENT && !isBrief) message.setRecord(slot, size);
   message.setPosition(slot, position, message.state(slot));
   segments.count(position, message.recordBytes(slot), 1);
 }
