@@ -12,6 +12,8 @@ import { type ClockJob, GOES, STATE, STOPS, WAKES } from "./pacer-clock.ts";
 export const STAMP_BYTES = 16;
 
 export interface PacedResult {
+  /** That came, of those that were planned in the measured time. */
+  readonly messageCount: number;
   /** From the planned instant to the delivery. */
   readonly latencyMs: Readonly<Record<"p50" | "p99" | "p999" | "max", number>>;
   /** From the planned instant to the sending. */
@@ -135,6 +137,7 @@ export class Pacer {
       of.count === 0 ? Number.NaN : of.percentile(percent) / 1000;
     const [latency, sentLate] = [this.#latency, this.#sentLate];
     return {
+      messageCount: this.#noted,
       latencyMs: { p50: at(latency, 50), p99: at(latency, 99), p999: at(latency, 99.9), max: at(latency, 100) },
       sentLateMs: { p50: at(sentLate, 50), p99: at(sentLate, 99) },
       behindMs,

@@ -26,11 +26,12 @@ const DEEP_COUNT = 10_000_000;
 const SAMPLE = 5_000;
 const SETTLE_MS = 3_000;
 const CONSUMER_STARTS_MS = 500;
+const RESTART_SECONDS_MAX = 180;
 const MB = 1_000_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((later) => setTimeout(later, ms));
 
-/** Whether the whole of it is done: without ten million of everybody, these are not drained. */
+/** What a drain gives back is told by a million; ten of them would take minutes of each. */
 interface Depth {
   readonly count: number;
   readonly drains: boolean;
@@ -41,8 +42,8 @@ function depthsOf(peer: Peer, extent: Extent): readonly Depth[] {
   if (peer.role === "bare" || (peer.role === "wasq" && peer.protocol === "http")) return [];
   if ((peer.backlogMax ?? SAMPLE) < SHALLOW) return [];
   if (!peer.isDurable) return [{ count: SAMPLE, drains: false }];
-  const { isFull } = extent;
-  const deepest = isFull || peer.role === "wasq" ? [{ count: scaled(DEEP_COUNT, extent), drains: isFull }] : [];
+  const isDeep = peer.role === "wasq" || (extent.isFull && peer.backlogExtraSeconds === undefined);
+  const deepest = isDeep ? [{ count: scaled(DEEP_COUNT, extent), drains: false }] : [];
   return [{ count: scaled(COUNT, extent), drains: true }, ...deepest];
 }
 
@@ -141,10 +142,13 @@ async function deep(
 /** From the start of the process until a consumer has a message. The consumer waits already, and asks every 5 ms. */
 async function restart(peer: Peer, directory: string): Promise<{ server: Server; ms: number }> {
   const first = { kind: "first", queue: QUEUE, bodyBytes: BODY_BYTES, inFlight: 1, countMax: 1 } as const;
-  const job: LoadJob = { ...first, protocol: peer.protocol, port: 0, serverPid: 0, warmMs: 0, seconds: 1 };
+  const secondsMax = RESTART_SECONDS_MAX;
+  const job: LoadJob = { ...first, protocol: peer.protocol, port: 0, serverPid: 0, warmMs: 0, seconds: 1, secondsMax };
   const child = tied(
     spawn(process.execPath, [join(ROOT, "bench", "peers", "load.ts"), JSON.stringify(job)], {
       stdio: ["pipe", "pipe", "inherit"],
+      timeout: (RESTART_SECONDS_MAX + 10) * 1000,
+      killSignal: "SIGKILL",
     }),
   );
   let text = "";
@@ -156,6 +160,10 @@ async function restart(peer: Peer, directory: string): Promise<{ server: Server;
   const server = await peer.start(directory);
   child.stdin.end(JSON.stringify({ port: server.port, serverPid: server.pid }));
   await once(child, "close");
-  const { firstAtMs }: LoadResult = JSON.parse(text);
+  const { firstAtMs }: Partial<LoadResult> = text === "" ? {} : JSON.parse(text);
+  if (firstAtMs === undefined || firstAtMs === 0) {
+    await server.kill();
+    throw new Error(`after kill -9 it hands out no message within ${job.secondsMax} s`);
+  }
   return { server, ms: firstAtMs - startedMs };
 }

@@ -12,12 +12,22 @@ export interface Shape {
 
 /** How much of everything a run has. */
 export interface Extent {
-  /** Of a load's measurement. */
+  /** Of a load's measurement, latencies apart. */
   readonly seconds: number;
   readonly isFull: boolean;
   /** Of backlogs and numbers of queues, 1: as they are named. Less tells that it works, and no figure. */
   readonly scale: number;
 }
+
+/** A tail is of few messages: of as many seconds as others take, the slowest of a thousand would be a handful. */
+const LATENCY_TIMES = 5;
+
+/** Of a latency's measurement. */
+export const latencySeconds = ({ seconds }: Extent): number => seconds * LATENCY_TIMES;
+
+/** Of a shape's measurement. */
+export const measuredSeconds = ({ job }: Shape, extent: Extent): number =>
+  job.kind === "paced" ? latencySeconds(extent) : extent.seconds;
 
 /** What is measured one by one, and more, is there even of the smallest backlog. */
 const SCALED_MIN = 3_000;
@@ -42,7 +52,11 @@ export function takesPart(peer: Peer, name: string, isFull: boolean): boolean {
 /** What a peer is asked for in a case. */
 export function shapesOf(peer: Peer, { name, quick, full, only }: LoadCase, isFull: boolean): readonly Shape[] {
   if (!takesPart(peer, name, isFull) || only?.(peer) === false) return [];
-  return (isFull ? full : quick).filter(({ job }) => peer.role !== "bare" || job.bodyBytes === BODY_BYTES);
+  return (isFull ? full : quick).filter(
+    ({ job }) =>
+      (peer.role !== "bare" || job.bodyBytes === BODY_BYTES) &&
+      job.inFlight <= (peer.inFlightMax ?? Number.POSITIVE_INFINITY),
+  );
 }
 
 const count = (value: number): string => value.toLocaleString("en-US");

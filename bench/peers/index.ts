@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { commit, machine, ROOT, say } from "../support.ts";
 import { holdAlone } from "./alone.ts";
 import { BACKLOG_TITLE, backlog, backlogSeconds } from "./backlog.ts";
-import { type Extent, LOAD_CASES, shapesOf, takesPart } from "./cases.ts";
+import { type Extent, LOAD_CASES, latencySeconds, shapesOf, takesPart } from "./cases.ts";
 import { idleQueues, QUEUES_TITLE, queuesSeconds } from "./idle-queues.ts";
 import { PAUSES_TITLE, pauses } from "./pauses.ts";
 import { PEERS } from "./peers.ts";
@@ -141,6 +141,7 @@ async function measure(): Promise<Run> {
     rounds,
     completedRounds: 0,
     seconds: extent.seconds,
+    latencySeconds: latencySeconds(extent),
     scale: extent.scale,
     peers: present.map((peer) => ({
       name: peer.name,

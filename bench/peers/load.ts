@@ -27,11 +27,15 @@ export interface LoadJob {
   readonly perSecond?: number;
   readonly warmMs: number;
   readonly seconds: number;
+  /** How long it waits at its end for what is unconfirmed: else whoever comes next finds the server at work. */
+  readonly drainSecondsMax?: number;
 }
 
 export interface LoadResult {
   readonly perSecond: number; // published: confirmed; else acknowledged
   readonly doneCount: number;
+  /** Sent, and not confirmed when the wait at the end was over. */
+  readonly unconfirmedCount: number;
   readonly paced: PacedResult | null;
   /** Consumed one at a time: from a message to the next, with its end. */
   readonly latencyMs: Readonly<Record<"p50" | "p99", number>>;
@@ -47,7 +51,7 @@ const SLOW_READS_MS = 50;
 /** What a slow consumer may hold: it is not of the window, which would be full of it. */
 const SLOW_IN_FLIGHT = 100;
 const COUNTED_SECONDS_MAX = 120;
-/** A wide window takes as long of those that do a few hundred messages a second. */
+/** Where a job does not say. */
 const DRAIN_SECONDS_MAX = 30;
 
 const given: LoadJob = JSON.parse(process.argv[2] ?? "");
@@ -207,11 +211,12 @@ async function main(): Promise<LoadResult> {
   process.on("uncaughtException", () => {
     isRefused = true;
   });
-  const untilMs = performance.now() + DRAIN_SECONDS_MAX * 1000;
+  const untilMs = performance.now() + (job.drainSecondsMax ?? DRAIN_SECONDS_MAX) * 1000;
   while (!isRefused && counts.confirmed < counts.sent && performance.now() < untilMs) await sleep(CHECK_MS);
   const at = (percent: number, of = latency): number => (of.count === 0 ? Number.NaN : of.percentile(percent) / 1000);
   return {
     ...result,
+    unconfirmedCount: counts.sent - counts.confirmed,
     paced,
     firstAtMs,
     receiveP99Ms: at(99, receive),

@@ -139,12 +139,13 @@ function scaleText({ scale }: Results): string {
 
 /** Where the figures come from: who measured, when, how often, and how it is repeated. */
 export function provenance(results: Results): string {
-  const { machine, commit, seconds, runs } = results;
+  const { machine, commit, seconds, latencySeconds, runs } = results;
   const runText = ({ startedAt }: RunNote): string => `${startedAt.slice(0, 16).replace("T", " ")} UTC`;
   const each = runs.map((run) => `${runText(run)} (${extentOf(run)})`).join(", ");
   const commands = distinct(runs.map(({ command }) => `\`${command}\``)).join(", ");
+  const latencies = latencySeconds === undefined ? "" : `, ${latencySeconds} s one of latencies`;
   const what = runs.length > 1 ? `Medians of ${runs.length} runs` : "One run";
-  return `${machine}; commit ${commit}.\n${what}, of ${seconds} s a measurement: ${each}.\n${commands}${scaleText(results)}`;
+  return `${machine}; commit ${commit}.\n${what}, of ${seconds} s a measurement${latencies}: ${each}.\n${commands}${scaleText(results)}`;
 }
 
 /** The goals as Markdown. */

@@ -40,6 +40,8 @@ export interface Results {
   readonly machine: string;
   readonly commit: string;
   readonly seconds: number;
+  /** Of a latency's measurement; absent, of runs of before: as of any other. */
+  readonly latencySeconds?: number;
   readonly scale: number;
   readonly runs: readonly RunNote[];
   readonly peers: readonly PeerNote[];
@@ -69,6 +71,7 @@ const LATENCY: readonly Column[] = [
   { figure: "p99", head: "p99 ms", digits: 2 },
   { figure: "p999", head: "p99.9 ms", digits: 2 },
   { figure: "max", head: "worst ms", digits: 1 },
+  { figure: "messageCount", head: "of messages", digits: 0 },
   { figure: "sentLateP50", head: "of it the client's: p50 ms", digits: 2 },
   { figure: "sentLateP99", head: "p99 ms", digits: 2 },
   { figure: "behindMs", head: "behind at the end ms", digits: 0 },

@@ -8,7 +8,8 @@ import type { Peer, Server } from "./server.ts";
 /** Of a load, what its server does not say. */
 export type Wanted = Omit<LoadJob, "protocol" | "port" | "serverPid" | "warmMs" | "seconds"> & Partial<LoadJob>;
 
-/** Its own start and end, and half a minute for what is unconfirmed at the end. */
+const COUNTED_SECONDS_MAX = 120;
+/** Its own start and end, and some half a minute for what is unconfirmed at the end. */
 const OVERHEAD_SECONDS = 60;
 const WARM_SECONDS = 1;
 const WARM = { queue: "warm", kind: "both", bodyBytes: 256, inFlight: 64 } as const;
@@ -19,8 +20,8 @@ export const fillSeconds = (count: number): number => 60 + count / 15_000;
 /** @throws if a job of a counted number of messages did not do them all */
 export async function runLoad(peer: Peer, { port, pid }: Server, wanted: Wanted): Promise<LoadResult> {
   const job: LoadJob = { protocol: peer.protocol, port, serverPid: pid, warmMs: 0, seconds: 1, ...wanted };
-  const secondsMax =
-    Math.ceil(job.warmMs / 1000) + Math.ceil(Math.max(job.seconds, job.secondsMax ?? 120)) + OVERHEAD_SECONDS;
+  const measured = job.countMax === undefined ? job.seconds : (job.secondsMax ?? COUNTED_SECONDS_MAX);
+  const secondsMax = Math.ceil(job.warmMs / 1000 + measured) + OVERHEAD_SECONDS;
   const result = await runScript<LoadResult>("peers/load.ts", job, [], secondsMax);
   if (result.doneCount < (job.countMax ?? 0))
     throw new Error(`${result.doneCount} of ${job.countMax} messages were done`);

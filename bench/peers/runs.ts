@@ -8,6 +8,8 @@ export interface Run extends RunNote {
   readonly machine: string;
   readonly commit: string;
   readonly seconds: number;
+  /** Of a latency's measurement; absent, in files of before: as of any other. */
+  readonly latencySeconds?: number;
   /** Of backlogs and numbers of queues; below 1 none of its figures is one. */
   readonly scale: number;
   readonly peers: readonly PeerNote[];
@@ -56,6 +58,7 @@ const hasAll =
     isObject(value) && Object.entries(checks).every(([name, check]) => check(value[name]));
 
 const FIELDS: Readonly<Record<keyof Run, Check>> = {
+  latencySeconds: (value) => value === undefined || isNumber(value),
   startedAt: (value) => isText(value) && !Number.isNaN(Date.parse(value as string)),
   endedAt: (value) => value === null || (isText(value) && !Number.isNaN(Date.parse(value as string))),
   machine: isText,
@@ -120,6 +123,7 @@ function compared(run: Run): Record<string, string> {
     commit: run.commit,
     machine: run.machine,
     "seconds of a measurement": String(run.seconds),
+    "seconds of a latency's measurement": String(run.latencySeconds ?? run.seconds),
     "scale of backlogs and queues": String(run.scale),
     ...Object.fromEntries(run.peers.map(about)),
   };
@@ -157,6 +161,7 @@ export function combine(runs: readonly Run[], files: readonly string[] = []): Re
     machine: first.run.machine,
     commit: first.run.commit,
     seconds: first.run.seconds,
+    ...(first.run.latencySeconds === undefined ? {} : { latencySeconds: first.run.latencySeconds }),
     scale: first.run.scale,
     runs: named.map(({ run: { startedAt, endedAt, command, rounds, completedRounds } }) => ({
       startedAt,

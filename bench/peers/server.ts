@@ -38,6 +38,12 @@ export interface Peer {
   readonly settings: string;
   /** Messages of a backlog at most, of one that takes a few thousand a second or fewer. */
   readonly backlogMax?: number;
+  /** What such a one does a second, roughly: what a run will take is reckoned by it, and nothing else. */
+  readonly perSecond?: number;
+  /** Messages in flight at most that it is asked for: of more it would show nothing but how long they wait. */
+  readonly inFlightMax?: number;
+  /** What it takes from its start until it can be used, seconds; absent: a moment. */
+  readonly startSeconds?: number;
   /** How much longer than others it takes for a deep backlog, seconds. */
   readonly backlogExtraSeconds?: number;
   /** What it is warmed up for besides: a compiler that counts calls takes its time. */

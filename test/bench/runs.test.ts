@@ -97,7 +97,16 @@ describe("runs that cannot be compared", () => {
   test.each([
     ["commit", { commit: "1234567" }, /differ in commit: a\.json has "abcdef0", b\.json has "1234567"/],
     ["machine", { machine: "64 cores" }, /differ in machine: a\.json has "2 cores", b\.json has "64 cores"/],
-    ["duration", { seconds: 9 }, /differ in seconds of a measurement: a\.json has "1\.2", b\.json has "9"/],
+    [
+      "duration of latencies",
+      { latencySeconds: 6 },
+      /differ in seconds of a latency's measurement: a\.json has "1\.2", b\.json has "6"/,
+    ],
+    [
+      "duration",
+      { seconds: 9, latencySeconds: 1.2 },
+      /differ in seconds of a measurement: a\.json has "1\.2", b\.json has "9"/,
+    ],
     ["version", { peers: [peer("wasq"), peer("redis", "2.0")] }, /differ in redis: .*"1\.0: .*"2\.0: /],
   ])("differ in %s", (_what, more, message) => {
     const other = run(11, [row("wasq", 1)], more);
@@ -137,6 +146,16 @@ describe("a file", () => {
     rmSync(file);
   });
 
+  test("of before latencies had a time of their own is read, and goes together with others of the same", () => {
+    const file = join(directory, "old.json");
+    keepRun(file, run(10, [row("wasq", 1)]));
+    expect(readRun(file).latencySeconds).toBeUndefined();
+    expect(provenance(combine([readRun(file), run(11, [row("wasq", 2)])]))).toContain("of 1.2 s a measurement: ");
+    const now = run(12, [row("wasq", 2)], { latencySeconds: 6 });
+    expect(provenance(combine([now]))).toContain("of 1.2 s a measurement, 6 s one of latencies: ");
+    rmSync(file);
+  });
+
   test("of the run that began last is the newest", () => {
     for (const hour of [11, 13, 12]) keepRun(join(directory, fileNameOf(run(hour, [row("wasq", 1)]))), whole);
     expect(newestIn(directory)).toBe(join(directory, "2026-11-25T13-00-00Z-abcdef0.json"));
@@ -152,6 +171,11 @@ describe("a file", () => {
       "has a figure that is no number",
       () => write("x", JSON.stringify({ ...whole, rows: [{ ...row("wasq", 1), figures: { perSecond: "1" } }] })),
       /its rows cannot be read/,
+    ],
+    [
+      "has a time that is no number",
+      () => write("x", JSON.stringify({ ...whole, latencySeconds: "6" })),
+      /its latencySeconds/,
     ],
     ["has no rows", () => write("x", JSON.stringify({ ...whole, rows: [] })), /nothing was measured in it yet/],
     ["is too long", () => write("x", " ".repeat(16 * 1024 * 1024 + 1)), /16777217 bytes, at most 16777216/],

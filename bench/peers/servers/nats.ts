@@ -25,6 +25,7 @@ export const natsAlways: Peer = {
   ...nats("always"),
   startUnsynced: nats(undefined).start,
   backlogMax: 5_000,
+  perSecond: 3_000,
   name: "nats",
   title: "NATS JetStream",
   isDurable: true,

@@ -24,6 +24,7 @@ export const rabbitmq: Peer = {
   protocol: "amqp",
   isDurable: true,
   hasIndexInMemory: true,
+  startSeconds: 8,
   backlogExtraSeconds: 60, // it replays a million messages before it hands out the first
   settings: "quorum queue of one member, persistent messages, publisher confirms; acknowledgements have no answer",
   version: () => home()?.split("-")[1],

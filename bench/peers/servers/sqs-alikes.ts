@@ -10,7 +10,7 @@ function linkedVersion(...path: string[]): string | undefined {
 }
 
 const quickCases = ["publish", "both", "latency", "fifo"];
-const common = { role: "peer", isDurable: false, backlogMax: 5_000, quickCases } as const;
+const common = { role: "peer", isDurable: false, backlogMax: 5_000, perSecond: 3_000, quickCases } as const;
 
 export const elasticmq: Peer = {
   ...common,
@@ -52,8 +52,12 @@ export const goaws: Peer = {
 export const moto: Peer = {
   ...common,
   name: "moto",
+  // No pace that is measured can be kept at two hundred messages a second.
+  cases: ["publish", "consume", "both", "queues"],
   quickCases: ["publish"],
   backlogMax: 200,
+  perSecond: 150,
+  inFlightMax: 1_000,
   title: "moto's server",
   protocol: "http",
   settings: "in memory: not durable",
