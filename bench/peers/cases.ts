@@ -55,6 +55,7 @@ export function shapesOf(peer: Peer, { name, quick, full, only }: LoadCase, isFu
   return (isFull ? full : quick).filter(
     ({ job }) =>
       (peer.role !== "bare" || job.bodyBytes === BODY_BYTES) &&
+      job.inFlight >= (peer.inFlightMin ?? 1) &&
       job.inFlight <= (peer.inFlightMax ?? Number.POSITIVE_INFINITY),
   );
 }

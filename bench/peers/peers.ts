@@ -2,7 +2,7 @@
 import type { Peer } from "./server.ts";
 import { bareHttp, bareStream } from "./servers/bare.ts";
 import { beanstalkd } from "./servers/beanstalkd.ts";
-import { natsAlways, natsDefault } from "./servers/nats.ts";
+import { natsAlways, natsBatches, natsDefault } from "./servers/nats.ts";
 import { rabbitmq } from "./servers/rabbitmq.ts";
 import { redisStreams } from "./servers/redis.ts";
 import { elasticmq, goaws, moto } from "./servers/sqs-alikes.ts";
@@ -13,6 +13,7 @@ export const PEERS: readonly Peer[] = [
   bareStream,
   redisStreams,
   natsAlways,
+  natsBatches,
   natsDefault,
   rabbitmq,
   beanstalkd,

@@ -42,6 +42,8 @@ export interface Peer {
   readonly perSecond?: number;
   /** Messages in flight at most that it is asked for: of more it would show nothing but how long they wait. */
   readonly inFlightMax?: number;
+  /** And at least, of one that has nothing of its own below. */
+  readonly inFlightMin?: number;
   /** What it takes from its start until it can be used, seconds; absent: a moment. */
   readonly startSeconds?: number;
   /** How much longer than others it takes for a deep backlog, seconds. */

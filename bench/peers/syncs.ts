@@ -46,8 +46,13 @@ export async function syncs(peer: Peer, progress: (text: string) => void): Promi
   }
 }
 
+/** Some servers have a new directory for each batch: those that are synced most tell enough. */
+const KINDS_SHOWN_MAX = 10;
+
 function filesText({ files }: Traced): string {
-  return [...files].map(([kind, count]) => `${count} ${kind}`).join(", ");
+  const most = [...files].sort(([, a], [, b]) => b - a).slice(0, KINDS_SHOWN_MAX);
+  const rest = files.size > most.length ? `, and ${files.size - most.length} kinds more` : "";
+  return `${most.map(([kind, count]) => `${count} ${kind}`).join(", ")}${rest}`;
 }
 
 /** @throws if the trace does not show every message come and confirmed: then it cannot be read */

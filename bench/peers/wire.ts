@@ -93,7 +93,7 @@ function lines(line: (text: string) => number | undefined): (bytes: Buffer) => v
       if (end === -1) return at;
       const text = bytes.toString("latin1", at, end);
       const size = Number(/ (\d+)$/.exec(text)?.[1]);
-      const next = end + 2 + (/^(put|PUB) /.test(text) ? size + 2 : 0);
+      const next = end + 2 + (/^(put|H?PUB) /.test(text) ? size + 2 : 0);
       if (next > bytes.byteLength) return at;
       line(text);
       at = next;
@@ -113,6 +113,20 @@ const nats = (): Wire =>
     (request) => lines((text) => void (/^PUB [^$]/.test(text) && request(1))),
     (answer) => new Frames(answer).take,
   );
+
+/** Each message of a batch comes by itself; the answer to the last says how many there were. */
+function natsBatches(): Wire {
+  let upTo = 0;
+  return new Told(
+    (count) => lines((text) => void (text.startsWith("HPUB ") && count(1))),
+    (confirm) =>
+      new Frames((_sid, _reply, bytes, at, end) => {
+        const count = Number(/"count":(\d+)/.exec(bytes.toString("latin1", at, end))?.[1] ?? 0);
+        if (count > 0) confirm({ first: upTo + 1, last: upTo + count });
+        upTo += count;
+      }).take,
+  );
+}
 
 const redis = (): Wire =>
   new InTurn(
@@ -269,4 +283,12 @@ function stream(): Wire {
 }
 
 /** By protocol; those that are not here are of servers that keep nothing. */
-export const WIRES: Partial<Record<Protocol, () => Wire>> = { stream, http, redis, nats, amqp, beanstalk };
+export const WIRES: Partial<Record<Protocol, () => Wire>> = {
+  stream,
+  http,
+  redis,
+  nats,
+  natsBatches,
+  amqp,
+  beanstalk,
+};

@@ -91,6 +91,25 @@ test("a write without O_DSYNC is there with the sync that began after it; syncs 
   expect([...noted.files]).toEqual([["fdatasync of x.idx", 1]]);
 });
 
+test("an answer to the last message of NATS's batch confirms as many as it counts", () => {
+  const message = (id: string, number: number, reply: string): string => {
+    const head = `NATS/1.0\r\nNats-Batch-Id: ${id}\r\nNats-Batch-Sequence: ${number}\r\n\r\n`;
+    return `HPUB q ${reply}${head.length} ${head.length + BODY.length}\r\n${head}${BODY}\r\n`;
+  };
+  const batch = (id: string): string => {
+    const text = message(id, 1, "") + message(id, 2, "r ");
+    return `1 read(${socket(700)}, "${quoted(text)}", 65536) = ${text.length}`;
+  };
+  const ack = '{"stream":"q", "seq":2,"batch":"a","count":2}';
+  const answer = `MSG r 1 ${ack.length}\r\n${ack}\r\n`;
+  const told = `1 write(${socket(700)}, "${quoted(answer).replaceAll('"', '\\"')}", 65) = ${answer.length}`;
+  const wire = WIRES.natsBatches as NonNullable<typeof WIRES.natsBatches>;
+  const found = (...lines: readonly string[]) => read([opened, ...lines].join("\n"), PORT, wire, 2 * BODY.length);
+  expect(found(batch("a"), written, told)).toMatchObject({ cameCount: 2, confirmedCount: 2, earlyCount: 0 });
+  expect(found(batch("a"), told, written)).toMatchObject({ cameCount: 2, confirmedCount: 2, earlyCount: 2 });
+  expect(found(batch("a"), batch("b"), written, told)).toMatchObject({ cameCount: 4, confirmedCount: 2 });
+});
+
 test("RabbitMQ's confirmations of one message and of all up to one are counted once", () => {
   const frame = (kind: number, payload: string): string => {
     const size = String.fromCharCode(0, 0, 0, payload.length);

@@ -66,20 +66,19 @@ export class Connection {
   }
 
   write(request: Buffer): void {
-    if (!this.#ends) {
-      this.socket.write(request);
-      return;
-    }
-    this.#ends = false;
-    this.socket.destroy();
-    dial(this.#port, () => {}, ignore).then((socket) => {
-      this.socket = socket;
-      this.#listen();
-      socket.write(request);
-    });
+    if (this.#ends) this.#reopen().then(() => this.socket.write(request));
+    else this.socket.write(request);
   }
 
-  ask(request: Buffer): Promise<string> {
+  async #reopen(): Promise<void> {
+    this.#ends = false;
+    this.socket.destroy();
+    this.socket = await dial(this.#port, () => {}, ignore);
+    this.#listen();
+  }
+
+  async ask(request: Buffer): Promise<string> {
+    if (this.#ends) await this.#reopen();
     return new Promise((resolve, reject) => {
       const { socket } = this;
       const onClose = () => reject(new Error(`The server ends the connection instead of an answer to ${request}`));

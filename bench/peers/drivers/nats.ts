@@ -1,6 +1,6 @@
 // NATS JetStream: a work queue in a file, one pull consumer; every acknowledgement is itself answered.
 import type { Socket } from "node:net";
-import { bodyText, CR, type Driver, dial, gathered, Repeater, STAMP_BYTES } from "../driver.ts";
+import { bodyText, CR, type Driver, dial, gathered, Repeater, STAMP_BYTES, type Target } from "../driver.ts";
 
 let inboxCount = 0;
 /** Of one connection of this process: answers are for whoever asked, and late ones must not find a successor. */
@@ -78,15 +78,18 @@ async function ask(port: number, subject: string, body: object): Promise<void> {
   });
 }
 
+/** @param settings of the stream, besides those that everybody has */
+async function makeQueue({ port, queue }: Target, settings: object): Promise<void> {
+  const stream = { name: queue, subjects: [queue], retention: "workqueue", storage: "file", num_replicas: 1 };
+  await ask(port, `$JS.API.STREAM.CREATE.${queue}`, { ...stream, ...settings });
+  const config = { durable_name: "c", ack_policy: "explicit", ack_wait: 600_000_000_000, max_ack_pending: 1_000_000 };
+  await ask(port, `$JS.API.CONSUMER.DURABLE.CREATE.${queue}.c`, { stream_name: queue, config });
+}
+
 export const nats: Driver = {
   unit: () => 1,
 
-  async prepare({ port, queue }) {
-    const stream = { name: queue, subjects: [queue], retention: "workqueue", storage: "file", num_replicas: 1 };
-    await ask(port, `$JS.API.STREAM.CREATE.${queue}`, stream);
-    const config = { durable_name: "c", ack_policy: "explicit", ack_wait: 600_000_000_000, max_ack_pending: 1_000_000 };
-    await ask(port, `$JS.API.CONSUMER.DURABLE.CREATE.${queue}.c`, { stream_name: queue, config });
-  },
+  prepare: (target) => makeQueue(target, {}),
 
   async producer({ port, queue, bodyBytes }, confirmed) {
     const own = inbox();
@@ -155,4 +158,57 @@ export const nats: Driver = {
       () => true,
       () => false,
     ),
+};
+
+/** What a server takes of a batch. */
+const BATCH_COUNT_MAX = 1_000;
+const ID_DIGITS = 16;
+
+/** Two batches fill a window, so that one is on its way while the other is written. */
+const batchCount = ({ inFlight }: Target): number => Math.max(1, Math.min(BATCH_COUNT_MAX, Math.floor(inFlight / 2)));
+
+/** Batches that are kept whole or not at all, each with one answer for all of it. */
+export const natsBatches: Driver = {
+  ...nats,
+  unit: batchCount,
+
+  prepare: (target) => makeQueue(target, { allow_atomic: true }),
+
+  async producer(target, confirmed) {
+    const { port, queue, bodyBytes } = target;
+    const count = batchCount(target);
+    const own = inbox();
+    const frames = new Frames((_sid, _reply, bytes, at, end) => {
+      const answer = bytes.toString("latin1", at, end);
+      if (!answer.includes(`"count":${count}`)) throw new Error(answer);
+      confirmed(count);
+    });
+    const socket = await frames.open(port);
+    socket.write(`SUB ${own} 1\r\n`);
+    const idPlaces: number[] = [];
+    let batchBytes = 0;
+    const messages = Array.from({ length: count }, (_, i) => {
+      const isLast = i === count - 1;
+      const before = "NATS/1.0\r\nNats-Batch-Id: ";
+      const after = `\r\nNats-Batch-Sequence: ${i + 1}\r\n${isLast ? "Nats-Batch-Commit: 1\r\n" : ""}\r\n`;
+      const headBytes = before.length + ID_DIGITS + after.length;
+      const line = `HPUB ${queue} ${isLast ? `${own} ` : ""}${headBytes} ${headBytes + bodyBytes}\r\n`;
+      idPlaces.push(batchBytes + line.length + before.length);
+      const text = `${line}${before}${"0".repeat(ID_DIGITS)}${after}${bodyText(bodyBytes)}\r\n`;
+      batchBytes += text.length;
+      return text;
+    });
+    const batch = Buffer.from(messages.join(""), "latin1");
+    let number = 0;
+    return {
+      send(howMany) {
+        for (let i = 0; i < howMany; i += count) {
+          const id = `${process.pid}-${number++}`.padStart(ID_DIGITS, "0");
+          const bytes = Buffer.from(batch); // what was written before may not have left
+          for (const place of idPlaces) bytes.write(id, place, "latin1");
+          socket.write(bytes);
+        }
+      },
+    };
+  },
 };

@@ -32,6 +32,18 @@ export const natsAlways: Peer = {
   settings: "sync_interval always, file storage, work queue, explicit acknowledgements with answers",
 };
 
+/** Two batches fill the window: with less in flight there is little to put into one. */
+export const natsBatches: Peer = {
+  ...nats("always"),
+  name: "nats-batches",
+  protocol: "natsBatches",
+  cases: ["publish", "syncs"],
+  inFlightMin: 1_000,
+  title: "NATS JetStream, atomic batches",
+  isDurable: true,
+  settings: "sync_interval always, file storage, half of what is in flight in an atomic batch, a thousand at most",
+};
+
 export const natsDefault: Peer = {
   ...nats(undefined),
   name: "nats-default",
