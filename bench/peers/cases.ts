@@ -65,6 +65,8 @@ const size = (bytes: number): string => (bytes < 1024 ? `${bytes} B` : `${bytes 
 const SIZES = [64, 256, 1024, 16_384];
 const WINDOWS = [1, 64, 1_000, 10_000];
 const IN_QUEUE = 100_000;
+/** Of large bodies fewer: to fill and drain gigabytes tells no more. */
+const IN_QUEUE_BYTES_MAX = 409_600_000;
 const BODY_BYTES = 256;
 
 function shapes(kind: "publish" | "consume" | "both", sizes: readonly number[], windows: readonly number[]): Shape[] {
@@ -75,7 +77,7 @@ function shapes(kind: "publish" | "consume" | "both", sizes: readonly number[], 
       .map((inFlight) => ({
         name: `${size(bodyBytes)}, ${count(inFlight)} in flight`,
         job: { kind, bodyBytes, inFlight },
-        ...(kind === "consume" ? { backlog: IN_QUEUE } : {}),
+        ...(kind === "consume" ? { backlog: Math.min(IN_QUEUE, IN_QUEUE_BYTES_MAX / bodyBytes) } : {}),
       })),
   );
 }

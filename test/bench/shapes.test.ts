@@ -56,6 +56,11 @@ describe("what a measurement takes", () => {
   });
 });
 
+test("a backlog is of a hundred thousand messages, and of large bodies of as many as have 400 MB", () => {
+  const counts = shapes("redis", "consume").map(({ job, backlog }) => [job.bodyBytes, backlog]);
+  expect(Object.fromEntries(counts)).toEqual({ 64: 100_000, 256: 100_000, 1024: 100_000, 16384: 25_000 });
+});
+
 test("a latency is measured five times as long, by whomever and in both lists", () => {
   expect(latencySeconds(extent)).toBe(10);
   for (const { name, quick, full } of LOAD_CASES)
