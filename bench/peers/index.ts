@@ -14,7 +14,7 @@ import { Progress } from "./progress.ts";
 import { publish } from "./publish.ts";
 import { printTables, provenance } from "./report.ts";
 import type { Results, Row } from "./results.ts";
-import { combine, fileNameOf, keepRun, newestIn, type Run, RunError, readRun } from "./runs.ts";
+import { combine, fileNameOf, keepRun, newestIn, type Run, RunError, readAll } from "./runs.ts";
 import type { Peer } from "./server.ts";
 import { type Chosen, session, shapeSeconds, startSeconds } from "./session.ts";
 import { SYNCS_TITLE, syncs, syncsSeconds } from "./syncs.ts";
@@ -195,8 +195,7 @@ function orRefused<Result>(run: () => Result): Result {
 /** The runs of these files as one; of none, the newest. */
 function given(files: readonly string[]): Results {
   return orRefused(() => {
-    const all = files.length > 0 ? files : [newestIn(RUNS)];
-    return combine(all.map(readRun), all);
+    return readAll(files.length > 0 ? files : [newestIn(RUNS)]);
   });
 }
 

@@ -57,16 +57,18 @@ const hasAll =
   (value) =>
     isObject(value) && Object.entries(checks).every(([name, check]) => check(value[name]));
 
-const FIELDS: Readonly<Record<keyof Run, Check>> = {
-  latencySeconds: (value) => value === undefined || isNumber(value),
+const NOTE: Readonly<Record<keyof RunNote, Check>> = {
   startedAt: (value) => isText(value) && !Number.isNaN(Date.parse(value as string)),
   endedAt: (value) => value === null || (isText(value) && !Number.isNaN(Date.parse(value as string))),
-  machine: isText,
-  commit: isText,
   command: isText,
   rounds: isNumber,
   completedRounds: isNumber,
+};
+const COMMON = {
+  machine: isText,
+  commit: isText,
   seconds: isNumber,
+  latencySeconds: (value) => value === undefined || isNumber(value),
   scale: isNumber,
   peers: isListOf(
     hasAll({
@@ -80,40 +82,66 @@ const FIELDS: Readonly<Record<keyof Run, Check>> = {
     }),
   ),
   missing: isListOf(isText),
-  rows: isListOf(
-    hasAll({
-      case: isText,
-      shape: isText,
-      peer: isText,
-      round: isNumber,
-      figures: (value) => isObject(value) && Object.values(value).every((each) => each === null || isNumber(each)),
-      failure: (value) => value === undefined || isText(value),
-    }),
-  ),
+} satisfies Readonly<Record<string, Check>>;
+const ROW: Readonly<Record<keyof Row, Check>> = {
+  case: isText,
+  shape: isText,
+  peer: isText,
+  round: isNumber,
+  figures: (value) => isObject(value) && Object.values(value).every((each) => each === null || isNumber(each)),
+  failure: (value) => value === undefined || isText(value),
+};
+const RUN: Readonly<Record<keyof Run, Check>> = { ...NOTE, ...COMMON, rows: isListOf(hasAll(ROW)) };
+const PUBLISHED: Readonly<Record<keyof Results, Check>> = {
+  ...COMMON,
+  runs: isListOf(hasAll(NOTE)),
+  rows: isListOf(hasAll({ ...ROW, run: isNumber })),
 };
 
-/** @throws RunError that says what is wrong with the file */
-export function readRun(file: string): Run {
-  const refuse = (why: string): never => {
-    throw new RunError(`${file} is no run of this benchmark: ${why}`);
-  };
+function refuse(file: string, why: string): never {
+  throw new RunError(`${file} is no run of this benchmark: ${why}`);
+}
+
+function fieldsIn(file: string): Fields {
   let value: unknown;
   try {
     const { size } = statSync(file);
-    if (size > FILE_BYTES_MAX) refuse(`it has ${size} bytes, at most ${FILE_BYTES_MAX} are read`);
+    if (size > FILE_BYTES_MAX) refuse(file, `it has ${size} bytes, at most ${FILE_BYTES_MAX} are read`);
     value = JSON.parse(readFileSync(file, "utf8"));
   } catch (error) {
     if (error instanceof RunError) throw error;
     if (!(error instanceof SyntaxError)) throw new RunError(`Cannot read ${file}: ${(error as Error).message}`);
-    return refuse("it is not JSON");
+    return refuse(file, "it is not JSON");
   }
-  if (!isObject(value)) return refuse("it has no fields");
-  for (const [name, check] of Object.entries(FIELDS)) {
-    if (!check(value[name])) refuse(value[name] === undefined ? `it has no ${name}` : `its ${name} cannot be read`);
+  return isObject(value) ? value : refuse(file, "it has no fields");
+}
+
+function checked(file: string, value: Fields, checks: Readonly<Record<string, Check>>): Fields {
+  for (const [name, check] of Object.entries(checks)) {
+    if (!check(value[name])) {
+      refuse(file, value[name] === undefined ? `it has no ${name}` : `its ${name} cannot be read`);
+    }
   }
-  const run = value as unknown as Run;
-  if (run.rows.length === 0) refuse("nothing was measured in it yet");
-  return run;
+  if ((value["rows"] as readonly unknown[]).length === 0) refuse(file, "nothing was measured in it yet");
+  return value;
+}
+
+/** @throws RunError that says what is wrong with the file */
+export function readRun(file: string): Run {
+  return checked(file, fieldsIn(file), RUN) as unknown as Run;
+}
+
+/**
+ * Files of runs as one, or what was published, which is several already and goes together with none.
+ * @throws RunError that says what is wrong with a file, or what differs between two
+ */
+export function readAll(files: readonly string[]): Results {
+  const [only = ""] = files;
+  if (files.length === 1) {
+    const fields = fieldsIn(only);
+    if (fields["runs"] !== undefined) return checked(only, fields, PUBLISHED) as unknown as Results;
+  }
+  return combine(files.map(readRun), files);
 }
 
 /** What has to be the same where runs are put together. */

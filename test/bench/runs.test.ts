@@ -5,7 +5,16 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { markdown, provenance } from "../../bench/peers/report.ts";
 import type { PeerNote, Row } from "../../bench/peers/results.ts";
-import { combine, fileNameOf, keepRun, newestIn, type Run, RunError, readRun } from "../../bench/peers/runs.ts";
+import {
+  combine,
+  fileNameOf,
+  keepRun,
+  newestIn,
+  type Run,
+  RunError,
+  readAll,
+  readRun,
+} from "../../bench/peers/runs.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "wasq-runs-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -154,6 +163,18 @@ describe("a file", () => {
     const now = run(12, [row("wasq", 2)], { latencySeconds: 6 });
     expect(provenance(combine([now]))).toContain("of 1.2 s a measurement, 6 s one of latencies: ");
     rmSync(file);
+  });
+
+  test("that was published is shown as it was, and goes together with no other", () => {
+    const published = combine([run(10, [row("wasq", 1)]), run(11, [row("wasq", 2)], { endedAt: null })]);
+    const file = write("published.json.txt", JSON.stringify(published));
+    expect(readAll([file])).toEqual(published);
+    expect(() => readAll([file, file])).toThrow(/is no run of this benchmark: it has no startedAt/);
+    const broken = write("broken.json.txt", JSON.stringify({ ...published, rows: [row("wasq", 1)] }));
+    expect(() => readAll([broken])).toThrow(/its rows cannot be read/);
+    expect(
+      readAll([new URL("../../bench/figures/results.json", import.meta.url).pathname]).rows.length,
+    ).toBeGreaterThan(0);
   });
 
   test("of the run that began last is the newest", () => {
