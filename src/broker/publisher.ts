@@ -1,4 +1,5 @@
-// One publisher: its frames into the core, in order, and confirmed when they are on disk.
+// One publisher: its frames into the core, in order, and confirmed when they are on disk. What came before its end is done
+// before it ends, be it that this still waits for room in the log or for the queue's data key.
 import type { QueueEntry } from "./queue-entry.ts";
 import type { BrokerPublisher, PublisherListener, PublishFailure } from "./stream-types.ts";
 import type { StreamParts } from "./streams.ts";
@@ -47,6 +48,9 @@ export class Publisher implements BrokerPublisher {
   readonly #listener: PublisherListener;
   readonly #onClosed: () => void;
   #isClosed = false;
+  #frameCount = 0; // neither confirmed nor refused yet
+  /** To be told when none is left and the publisher is closed; undefined: nobody has asked for that. */
+  #onDone: (() => void)[] | undefined;
   #waitingCount = 0; // frames that wait for the queue's data key; later ones go behind them
 
   constructor(parts: StreamParts, entry: QueueEntry, cell: number, listener: PublisherListener, onClosed: () => void) {
@@ -71,6 +75,7 @@ export class Publisher implements BrokerPublisher {
   publish(offset: number, sizeBytes: number, first: number): void {
     const { streams, turn } = this.#parts;
     const frame = new Frame(this, first, sizeBytes);
+    this.#frameCount++;
     const nowMs = turn.nowMs();
     let rest: Buffer | undefined;
     if (this.#waitingCount > 0 || !this.#parts.seals.select(this.entry, nowMs)) {
@@ -89,8 +94,8 @@ export class Publisher implements BrokerPublisher {
     this.#waitingCount++;
     this.#parts.seals.whenReady(this.entry, (error) => {
       this.#waitingCount--;
-      if (this.#isClosed) return;
-      if (error !== undefined) this.#refuse(frame, "full");
+      if (this.#isClosed) this.#drop(frame);
+      else if (error !== undefined) this.#refuse(frame, "full");
       else this.#goOn(frame, copy);
     });
   }
@@ -101,11 +106,10 @@ export class Publisher implements BrokerPublisher {
     // The bytes that came in make room for the next frame; what could not be taken yet waits in line, in a copy.
     turn.admit(() => {
       if (this.#isClosed || rest === undefined) {
-        this.#listener.failing(-frame.failureCount);
+        this.#drop(frame);
         return true;
       }
       if (!streams.takeIncoming(rest)) {
-        this.#listener.failing(-frame.failureCount);
         this.#refuse(frame, "full");
         return true;
       }
@@ -158,13 +162,13 @@ export class Publisher implements BrokerPublisher {
         case "busy":
           return streams.copyIncoming(at, end - at);
         case "malformed":
-          this.#listener.failing(-frame.failureCount);
+          this.#drop(frame);
           this.#listener.malformed();
           return undefined;
         case "full":
         case "gap":
+          this.#tellRefused(frame, result.code);
           this.#confirm(frame, 0, nowMs);
-          this.#refuse(frame, result.code);
           return undefined;
         case "done":
           this.#confirm(frame, frame.sizeBytes, nowMs);
@@ -182,27 +186,59 @@ export class Publisher implements BrokerPublisher {
   }
 
   /** The frame is on disk, as far as it was taken. */
-  released({ failures, published }: Frame, number: number, freedBytes: number): void {
+  released(frame: Frame, number: number, freedBytes: number): void {
+    const { failures, published } = frame;
     if (failures !== undefined) this.#listener.failing(-failures.length);
-    if (this.#isClosed) return;
-    const fields = published === undefined ? undefined : Buffer.concat(published);
-    this.#listener.confirmed(number, failures ?? NO_FAILURES, fields, freedBytes);
+    if (!this.#isClosed) {
+      const fields = published === undefined ? undefined : Buffer.concat(published);
+      this.#listener.confirmed(number, failures ?? NO_FAILURES, fields, freedBytes);
+    }
+    this.#done();
   }
 
+  /** Nothing more is taken of the frame, and nothing of it waits for the disk. */
   #refuse(frame: Frame, reason: "full" | "gap"): void {
+    this.#tellRefused(frame, reason);
+    this.#drop(frame);
+  }
+
+  #tellRefused(frame: Frame, reason: "full" | "gap"): void {
     this.#listener.refused(this.last + 1, reason, frame.first, frame.sizeBytes);
   }
 
-  close(): void {
+  /** The failures of the frame will never be told. */
+  #drop(frame: Frame): void {
+    if (frame.failureCount > 0) this.#listener.failing(-frame.failureCount);
+    this.#done();
+  }
+
+  #done(): void {
+    this.#frameCount--;
+    if (this.#frameCount === 0 && this.#onDone !== undefined) this.#close();
+  }
+
+  close(done: () => void = () => {}): void {
+    if (this.#isClosed) {
+      done();
+      return;
+    }
+    this.#onDone ??= [];
+    this.#onDone.push(done);
+    if (this.#frameCount === 0) this.#close();
+  }
+
+  #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#parts.streams.closePublisher(this.#cell);
     this.#onClosed();
+    for (const done of this.#onDone?.splice(0) ?? []) done();
   }
 
-  /** The queue is being deleted. */
+  /** The queue is being deleted: what has not been taken never will be, nor is what waits for the disk confirmed any more. */
   end(): void {
-    this.close();
+    if (this.#isClosed) return;
     this.#listener.ended();
+    this.#close();
   }
 }

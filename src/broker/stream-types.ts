@@ -89,7 +89,8 @@ export interface BrokerPublisher {
   readonly last: number;
   /** @param offset of a Publish message in the frame taken last; its numbers begin with `first` */
   publish(offset: number, sizeBytes: number, first: number): void;
-  close(): void;
+  /** What was published before is confirmed or refused first, and then `done` is told. Nothing may be published behind it. */
+  close(done?: () => void): void;
 }
 
 export interface PublishHead {

@@ -90,11 +90,16 @@ export class Connection implements Paced {
     this.lastSentMs = this.openedMs;
   }
 
+  /** Nothing that comes is read any more. */
+  get #isDeaf(): boolean {
+    return this.isEnded || this.session?.isLeaving === true;
+  }
+
   // --- in ---------------------------------------------------------------------------------------------------------
 
   /** A WebSocket message has come. The bytes are the caller's again afterwards. */
   receive(frame: Uint8Array, isText: boolean): void {
-    if (this.isEnded || this.#isGone) return;
+    if (this.#isDeaf || this.#isGone) return;
     this.#guard(() => {
       if (isText !== this.codec.isText) {
         const expected = this.codec.isText ? "text" : "binary";
@@ -105,7 +110,7 @@ export class Connection implements Paced {
       }
       const isInTurn = this.backlogBytes === 0 && this.#host.pace.mayGoOn;
       const end = isInTurn ? this.#read(frame) : 0;
-      if (end < frame.byteLength && !this.isEnded) this.#wait(frame.slice(end));
+      if (end < frame.byteLength && !this.#isDeaf) this.#wait(frame.slice(end));
     });
   }
 
@@ -119,7 +124,7 @@ export class Connection implements Paced {
       },
       (envelope) => {
         this.#handle(envelope);
-        return this.#host.pace.mayGoOn && !this.isEnded;
+        return this.#host.pace.mayGoOn && !this.#isDeaf;
       },
     );
   }
@@ -138,6 +143,10 @@ export class Connection implements Paced {
         const frame = this.#backlog[this.#backlogFirst] as Uint8Array;
         const end = this.#read(frame);
         if (this.isEnded) return;
+        if (this.#isDeaf) {
+          this.#forgetBacklog();
+          return;
+        }
         const isDone = end === frame.byteLength;
         if (!isDone) this.#backlog[this.#backlogFirst] = frame.subarray(end);
         else this.#drop();
@@ -155,6 +164,12 @@ export class Connection implements Paced {
     if (this.#backlogFirst < DONE_KEPT_MAX && this.#backlogFirst < this.#backlog.length) return;
     this.#backlog.splice(0, this.#backlogFirst);
     this.#backlogFirst = 0;
+  }
+
+  #forgetBacklog(): void {
+    this.#backlog = [];
+    this.#backlogFirst = 0;
+    this.#waited(this.backlogBytes);
   }
 
   #waited(sizeBytes: number): void {
@@ -326,8 +341,7 @@ export class Connection implements Paced {
     this.isEnded = true;
     this.#outbox = [];
     this.outboxBytes = 0;
-    this.#backlog = [];
-    this.#waited(this.backlogBytes);
+    this.#forgetBacklog();
     this.#host.pace.leave(this);
     this.#host.ended(this);
   }

@@ -89,6 +89,10 @@ export class StreamHub implements ConnectionHost, SessionHost {
   get sessionCount(): number {
     return this.#sessions.size;
   }
+  /** Of them, those that wait for their client to come back. */
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
 
   nowMs(): number {
     return this.#options.clock.nowMs();
@@ -129,7 +133,7 @@ export class StreamHub implements ConnectionHost, SessionHost {
     this.#silent.delete(connection);
     const known = hello.sessionToken === "" ? undefined : this.#sessions.get(hello.sessionToken);
     // A token alone is not enough where one has to be somebody: another one gets a session of his own.
-    if (known !== undefined && known.caller.standing?.identity === caller.standing?.identity) {
+    if (known !== undefined && !known.isLeaving && known.caller.standing?.identity === caller.standing?.identity) {
       known.connection?.end(CLOSE.takenOver, "Another connection took the session over");
       if (caller.standing !== undefined) known.caller = caller; // his credentials may be newer
       known.recheck(); // what he may have no more is not told as his own
@@ -206,7 +210,7 @@ export class StreamHub implements ConnectionHost, SessionHost {
     this.#blocked.delete(connection);
     const { session } = connection;
     if (session === undefined || session.connection !== connection) return;
-    this.#waiting.add(session);
+    if (this.#sessions.get(session.token) === session) this.#waiting.add(session);
     session.detach();
     if (this.#waiting.size <= WAITING_MAX) return;
     const [longest] = this.#waiting;

@@ -43,11 +43,11 @@ export class SessionPublisher {
 
   /** Its caller may send no more, or there is no queue to send to. */
   #isOver = false;
-  readonly #whenFlushed: StreamBroker["whenFlushed"];
+  /** Its client has asked for its end: nothing more may be published. */
+  isClosing = false;
   readonly #afterConfirmed: StreamBroker["afterConfirmed"];
 
   private constructor(session: Session, broker: StreamBroker, queue: Queue, number: number) {
-    this.#whenFlushed = (done) => broker.whenFlushed(done);
     this.#afterConfirmed = (run) => broker.afterConfirmed(run);
     this.#session = session;
     this.#rights = new Rights(session, queue);
@@ -214,6 +214,22 @@ export class SessionPublisher {
     this.#session.connection?.push({ refused: { publisher: this.number, from, code, retryMs } });
   }
 
+  /** Once; `done` is told, and its number is free, when everything that was published before is confirmed or refused. */
+  close(done: () => void): void {
+    this.isClosing = true;
+    this.broker.close(() => {
+      this.whenTold(() => {
+        this.#leave();
+        done();
+      });
+    });
+  }
+
+  /** Its number is free for another one. */
+  #leave(): void {
+    if (this.#session.publishers.get(this.number) === this) this.#session.publishers.delete(this.number);
+  }
+
   #forget(owed: Owed): void {
     this.#session.failureCount -= owed.failures.length;
     this.#session.untoldBytes -= owed.publishedBytes;
@@ -225,22 +241,20 @@ export class SessionPublisher {
   }
 
   #tellEnd(code: ErrorName, message?: string): void {
-    if (this.#session.publishers.get(this.number) === this) this.#session.publishers.delete(this.number);
+    this.#leave();
     const refused = { publisher: this.number, from: this.#confirmed + 1, code: ErrorCode[code], retryMs: 0 };
     this.#session.connection?.push({ refused: { ...refused, ...(message && { message }) } });
   }
 
-  /** Its caller may have lost the right to send: what was taken before is confirmed, and nothing more is taken. */
+  /** Its caller may have lost the right to send: what came before is confirmed or refused, and nothing more is taken. */
   recheck(): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.isClosing) return;
     const refusal = this.#rights.askAgain(PUBLISH_ACTIONS);
     if (refusal === undefined) return;
     this.#isOver = true;
-    this.#whenFlushed(() => {
+    this.broker.close(() => {
       this.whenTold(() => {
-        if (this.#session.publishers.get(this.number) !== this) return; // closed meanwhile
-        this.broker.close();
-        this.#tellEnd("ACCESS_DENIED", refusal);
+        if (this.#session.publishers.get(this.number) === this) this.#tellEnd("ACCESS_DENIED", refusal);
       });
     });
   }
@@ -253,5 +267,6 @@ export class SessionPublisher {
     }
     this.#refusedFrom = Number.POSITIVE_INFINITY;
     for (const told of this.#onTold.splice(0)) told();
+    if (this.isClosing) this.#leave(); // what it waits for goes on
   }
 }

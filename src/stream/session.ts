@@ -63,6 +63,9 @@ export class Session {
   /** Of IDs of published messages, likewise. */
   untoldBytes = 0;
   isGoingAway = false;
+  /** Bye has come: nothing is asked any more, and nobody comes back. It ends when all that was asked before is answered. */
+  isLeaving = false;
+  #onAnswered: (() => void) | undefined;
   #isEnded = false;
   readonly #host: SessionHost;
 
@@ -100,7 +103,7 @@ export class Session {
   /** The connection is gone; its client may come back. */
   detach(): void {
     this.connection = undefined;
-    if (this.graceMs === 0) {
+    if (this.graceMs === 0 || this.isLeaving || this.#isEnded) {
       this.end();
       return;
     }
@@ -109,13 +112,13 @@ export class Session {
     for (const publisher of this.publishers.values()) publisher.detach();
   }
 
-  /** What was out returns to its queues. */
+  /** What was out returns to its queues; what was published and waits for room in the log is still taken. */
   end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    for (const subscription of [...this.subscriptions.values()]) subscription.broker.close();
-    for (const publisher of [...this.publishers.values()]) publisher.broker.close();
-    for (const watch of [...this.watches.values()]) watch.close();
+    for (const subscription of this.subscriptions.values()) subscription.broker.close();
+    for (const publisher of this.publishers.values()) publisher.broker.close();
+    for (const watch of this.watches.values()) watch.close();
     this.subscriptions.clear();
     this.publishers.clear();
     this.watches.clear();
@@ -196,6 +199,7 @@ export class Session {
       this.guard(() => {
         if (body instanceof RequestError) this.connection?.fail(id, body);
         else this.#answer(id, name, body);
+        if (this.waitingCount === 0) this.#onAnswered?.();
       });
     };
   }
@@ -225,10 +229,25 @@ export class Session {
   }
 
   bye(id: number): void {
-    const { connection } = this;
-    this.end();
-    if (id !== 0) connection?.push({ id, done: {} });
-    connection?.end(CLOSE.bye, "");
+    this.isLeaving = true;
+    const given = this.later(0, "done");
+    for (const subscription of this.subscriptions.values()) subscription.broker.close();
+    this.subscriptions.clear();
+    for (const watch of this.watches.values()) watch.close();
+    this.watches.clear();
+    for (const publisher of this.publishers.values()) {
+      if (publisher.isClosing) continue; // its own answer is waited for
+      const told = this.later(0, "done");
+      publisher.close(() => told({}));
+    }
+    this.#onAnswered = () => {
+      this.#onAnswered = undefined;
+      const { connection } = this;
+      this.#done(id);
+      this.end();
+      connection?.end(CLOSE.bye, "");
+    };
+    given({}); // if nothing else waits
   }
 
   subscribe(id: number, request: Requests["subscribe"]): void {
@@ -271,14 +290,9 @@ export class Session {
   closePublisher(id: number, { publisher: number }: Requests["closePublisher"]): void {
     const publisher = this.publishers.get(number);
     if (publisher === undefined) throw new RequestError("NOT_FOUND", `There is no publisher ${number}`);
+    if (publisher.isClosing) throw new RequestError("NOT_FOUND", `Publisher ${number} has been closed`);
     const answer = this.later(id, "done");
-    this.#host.broker.whenFlushed(() => {
-      publisher.whenTold(() => {
-        publisher.broker.close();
-        if (this.publishers.get(number) === publisher) this.publishers.delete(number);
-        answer({});
-      });
-    });
+    publisher.close(() => answer({}));
   }
 
   publish(offset: number, sizeBytes: number): void {
@@ -286,6 +300,7 @@ export class Session {
     if (head === undefined) throw new ConnectionError(CLOSE.malformed, "A Publish cannot be read");
     const publisher = this.publishers.get(head.publisher);
     if (publisher === undefined) throw new RequestError("NOT_FOUND", `There is no publisher ${head.publisher}`);
+    if (publisher.isClosing) throw new RequestError("NOT_FOUND", `Publisher ${head.publisher} has been closed`);
     if (!(head.first >= 1 && head.first + head.count <= Number.MAX_SAFE_INTEGER)) {
       throw new RequestError("INVALID_PARAMETER", `first is ${head.first}: a number from 1 on is needed`);
     }

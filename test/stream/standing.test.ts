@@ -120,7 +120,7 @@ test("a session's token is for its own principal: he brings newer credentials, a
 });
 
 test("each caller has so many sessions at once, those that wait for him included, and comes back to his own", async () => {
-  const rig = await Rig.open(2);
+  const rig = await Rig.open({ sessionsPerCallerMax: 2 });
   const alice = { caller: { ...CALLER, limitName: "alice" } };
   const first = await rig.connect({ graceMs: 1_000 }, alice);
   const second = await rig.connect({}, alice);

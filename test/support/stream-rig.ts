@@ -11,7 +11,7 @@ import { EnvelopeType } from "../../src/stream/schema.ts";
 import { FakeDisk } from "./fake-disk.ts";
 import { create, openOn, STANDARD } from "./open-broker.ts";
 
-const SEGMENT_BYTES = 8 * 1024 * 1024; // the largest messages fit several times
+export const SEGMENT_BYTES = 8 * 1024 * 1024; // the largest messages fit several times
 
 export const CALLER = { account: "000000000000", region: "us-east-1", senderId: "tester", limitName: "tester" };
 
@@ -36,17 +36,15 @@ export class Rig {
     });
   }
 
-  static async open(sessionsPerCallerMax?: number): Promise<Rig> {
+  static async open(options: { sessionsPerCallerMax?: number; disk?: FakeDisk } = {}): Promise<Rig> {
+    const { sessionsPerCallerMax, disk = new FakeDisk() } = options;
     const time = { ms: 0 };
     const clock = new SteadyClock(
       () => 1_800_000_000_000,
       () => time.ms,
     );
-    return new Rig(
-      await openOn(new FakeDisk(), () => {}, { clock, segmentBytes: SEGMENT_BYTES }),
-      time,
-      sessionsPerCallerMax,
-    );
+    const opened = await openOn(disk, () => {}, { clock, segmentBytes: SEGMENT_BYTES });
+    return new Rig(opened, time, sessionsPerCallerMax);
   }
 
   create(name: string, settings: Partial<QueueSettings> = {}): Promise<Queue> {
