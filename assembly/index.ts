@@ -71,6 +71,8 @@ export function usedBytes(): f64 { return mem.usedBytes(); }
 
 // --- the log -------------------------------------------------------------------------------------------------------
 export function headPosition(): f64 { return <f64>tail.head; }
+/** Whether the core waits for anything that has not been taken by takeExtent. */
+export function isAwaited(): bool { return tail.isAwaited(); }
 export function segmentRoom(): f64 { return tail.segmentRoom(); }
 export function takeExtent(): u32 { return tail.takeExtent(); }
 export function extentStart(): f64 { return <f64>tail.extentStart; }

@@ -417,6 +417,7 @@ export function handed(cell: u32, position: u64): void {
     return;
   }
   raise(b, HELD);
+  tail.awaits(position);
   store<u32>(b, NONE, NEXT_WAITING);
   if (waitingLast == NONE) waitingFirst = cell;
   else store<u32>(body(waitingLast), cell, NEXT_WAITING);

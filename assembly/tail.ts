@@ -12,7 +12,7 @@
 // and a number given out twice would be a receipt handle for two messages.
 import { crc32c } from "./crc32c";
 import { reserve } from "./memory";
-import { HEADER_BYTES, PART, RUN, RUN_BYTES_MAX, RUN_FIXED_BYTES, SEAL, START, START_BYTES } from "./record";
+import { HEADER_BYTES, PART, RECEIVED, RUN, RUN_BYTES_MAX, RUN_FIXED_BYTES, SEAL, START, START_BYTES } from "./record";
 import { partSeedOf, seedOf } from "./segments";
 import * as spans from "./spans";
 
@@ -28,6 +28,7 @@ let started: u64 = 0; // nothing before this is in the ring
 let reached: u64 = 0; // the ring has been written to up to here: a record that is begun may end earlier, or never be
 let taken: u64 = 0; // handed out for writing up to here
 export let durable: u64 = 0;
+let awaited: u64 = 0; // somebody waits for what lies before it to be on disk
 let wrappedAt: u64 = 0; // the last record boundary at which the ring started over
 export let nextNumber: u64 = 1;
 export let nextSequence: u64 = 1;
@@ -96,7 +97,16 @@ function seal(start: u64, size: u32, kind: u32, checkedBytes: u32 = size): void 
   // The record ran past the end of the ring: the next one starts at the front.
   if (start / tailBytes != head / tailBytes) wrappedAt = head;
   if (head > reached) reached = head;
+  if (kind != RECEIVED) awaited = head;
 }
+
+/** Nobody waits for a RECEIVED record, unless it is said here. */
+export function awaits(position: u64): void {
+  if (position > awaited) awaited = position;
+}
+
+/** Whether anything that is not handed out for writing yet is waited for. */
+export function isAwaited(): bool { return awaited > taken; }
 
 /** Whether records of `bytes` in all fit the segment being written. A SEAL must still fit behind them. */
 export function fitsSegment(bytes: u32): bool {

@@ -32,6 +32,8 @@ const BESIDE_BYTES = 512 * 1024;
 const BESIDE_SHARE = 1 / 32; // of a segment, at most
 /** With every such part of that, what nobody waits for is done: it takes a turn of the loop, too much for a few messages. */
 const TIDY_SHARE = 1 / 8;
+/** What nobody waits for goes to disk with what comes in so long a time, or then. */
+const UNAWAITED_MS = 4;
 const RELEASED_KEPT_MAX = 1024;
 const FILLING_BYTES_MAX = 1024 * 1024; // of nothing, at a time
 
@@ -66,12 +68,14 @@ export class Turn {
   #held: Held[] = [];
   #heldAt: number[] = []; // the position of each
   #heldFirst = 0;
+  #awaitedTo = 0; // the last of them
   #isReleasing = false;
   #afterRelease: (() => void)[] = [];
   /** Commands that found the tail full, oldest first; each says whether it got through. */
   #blocked: (() => boolean)[] = [];
   #timer: NodeJS.Timeout | undefined;
   #againTimer: NodeJS.Timeout | undefined;
+  #laterTimer: NodeJS.Timeout | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #marked = 0;
   #writableEnd = -1;
@@ -190,7 +194,20 @@ export class Turn {
     const gatheredBytes = this.#core.headPosition - this.#taken;
     const atOnceBytes = this.#appendCount === 0 ? Math.min(AMID_BYTES, this.#besideBytes) : this.#besideBytes;
     if (gatheredBytes >= atOnceBytes && this.#appendCount < APPENDS_MAX) this.#append();
-    else if (gatheredBytes > 0 || this.#blocked.length > 0) this.#appendSoon();
+    else if (this.#isAwaited) this.#appendSoon();
+    else if (gatheredBytes > 0) this.#appendLater();
+  }
+
+  /** Whether anybody waits for something to go to disk. */
+  get #isAwaited(): boolean {
+    return this.#awaitedTo > this.#taken || this.#blocked.length > 0 || this.#core.isAwaited;
+  }
+
+  #appendLater(): void {
+    this.#laterTimer ??= setTimeout(() => {
+      this.#laterTimer = undefined;
+      if (this.#mayAppend) this.#append();
+    }, UNAWAITED_MS);
   }
 
   /** After this pass over the sockets: everything that came in it goes to disk together. */
@@ -267,7 +284,8 @@ export class Turn {
     this.#drain();
     if (!isMuch) this.#release();
     this.#retryBlocked();
-    if (this.#mayAppend) this.#append();
+    if (this.#isAwaited && this.#mayAppend) this.#append();
+    else this.#schedule();
     this.#armTimer();
   }
 
@@ -290,6 +308,7 @@ export class Turn {
     }
     this.#held.push(held);
     this.#heldAt.push(position);
+    this.#awaitedTo = position;
   }
 
   #let(held: Held): void {
@@ -421,5 +440,6 @@ export class Turn {
     this.#stopped = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#againTimer);
+    clearTimeout(this.#laterTimer);
   }
 }

@@ -130,6 +130,10 @@ export class Core {
   get headPosition(): number {
     return this.#wasm.headPosition();
   }
+  /** Of what takeExtents() would return; false where it is nothing but receives that went out without waiting. */
+  get isAwaited(): boolean {
+    return this.#wasm.isAwaited() !== 0;
+  }
   get segmentRoomBytes(): number {
     return this.#wasm.segmentRoom();
   }

@@ -16,6 +16,7 @@ export interface CoreExports extends StreamExports {
   outputStart(): number;
   usedBytes(): number;
   headPosition(): number;
+  isAwaited(): number;
   segmentRoom(): number;
   takeExtent(): number;
   extentStart(): number;

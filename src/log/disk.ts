@@ -44,7 +44,7 @@ export interface Disk {
 export async function writeFully(
   bytes: Uint8Array,
   offset: number,
-  writeSome: (bytes: Uint8Array, offset: number) => Promise<number>,
+  writeSome: (bytes: Uint8Array, offset: number) => Promise<number> | number,
 ): Promise<void> {
   let doneBytes = await writeSome(bytes, offset);
   while (doneBytes < bytes.byteLength) {

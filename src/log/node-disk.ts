@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { type Disk, type DiskFile, type DiskLock, type OpenMode, readFully, writeFully } from "./disk.ts";
 import { takeLock } from "./node-lock.ts";
+import { PromptWrites } from "./prompt-writes.ts";
 
 const SOCKET_PATH_BYTES_MAX = 100; // sun_path: 104 on macOS, 108 on Linux, the closing zero included
 
@@ -19,10 +20,13 @@ function call<T>(run: (done: (error: NodeJS.ErrnoException | null, value: T) => 
 class NodeFile implements DiskFile {
   readonly #fd: number;
   readonly #syncAfterWrite: boolean;
+  readonly #promptWrites: PromptWrites | undefined;
 
-  constructor(fd: number, syncAfterWrite: boolean) {
+  /** @param promptWrites for files where a write is durable by itself */
+  constructor(fd: number, syncAfterWrite: boolean, promptWrites: PromptWrites | undefined) {
     this.#fd = fd;
     this.#syncAfterWrite = syncAfterWrite;
+    this.#promptWrites = promptWrites;
   }
 
   async sizeBytes(): Promise<number> {
@@ -36,9 +40,21 @@ class NodeFile implements DiskFile {
   }
 
   async write(bytes: Uint8Array, offset: number): Promise<void> {
-    await writeFully(bytes, offset, (rest, at) =>
-      call((done) => fs.write(this.#fd, rest, 0, rest.byteLength, at, (error, sizeBytes) => done(error, sizeBytes))),
-    );
+    const prompt = this.#promptWrites;
+    if (prompt?.admits(bytes.byteLength) === true) {
+      const startMs = performance.now();
+      await writeFully(bytes, offset, (rest, at) => fs.writeSync(this.#fd, rest, 0, rest.byteLength, at));
+      prompt.took(performance.now() - startMs);
+      return;
+    }
+    prompt?.began();
+    try {
+      await writeFully(bytes, offset, (rest, at) =>
+        call((done) => fs.write(this.#fd, rest, 0, rest.byteLength, at, (error, sizeBytes) => done(error, sizeBytes))),
+      );
+    } finally {
+      prompt?.ended();
+    }
     if (this.#syncAfterWrite) await this.sync();
   }
 
@@ -57,6 +73,7 @@ class NodeFile implements DiskFile {
 
 export class NodeDisk implements Disk {
   readonly directory: string;
+  readonly #promptWrites = new PromptWrites();
 
   constructor(directory: string) {
     this.directory = resolve(directory);
@@ -115,7 +132,8 @@ export class NodeDisk implements Disk {
       create: fs.constants.O_RDWR | fs.constants.O_CREAT,
     };
     const fd = await call<number>((done) => fs.open(join(this.directory, name), flags[mode], 0o600, done));
-    return new NodeFile(fd, mode === "durable" && DURABLE_FLAG === 0);
+    const isDurable = mode === "durable" && DURABLE_FLAG !== 0;
+    return new NodeFile(fd, mode === "durable" && !isDurable, isDurable ? this.#promptWrites : undefined);
   }
 
   rename(from: string, to: string): Promise<void> {
