@@ -164,8 +164,8 @@ export const nats: Driver = {
 const BATCH_COUNT_MAX = 1_000;
 const ID_DIGITS = 16;
 
-/** Two batches fill a window, so that one is on its way while the other is written. */
-const batchCount = ({ inFlight }: Target): number => Math.max(1, Math.min(BATCH_COUNT_MAX, Math.floor(inFlight / 2)));
+/** One that fills the window is quicker than two of which one is on its way while the other is written. */
+const batchCount = ({ inFlight }: Target): number => Math.min(BATCH_COUNT_MAX, inFlight);
 
 /** Batches that are kept whole or not at all, each with one answer for all of it. */
 export const natsBatches: Driver = {

@@ -32,7 +32,7 @@ export const natsAlways: Peer = {
   settings: "sync_interval always, file storage, work queue, explicit acknowledgements with answers",
 };
 
-/** Two batches fill the window: with less in flight there is little to put into one. */
+/** With less in flight there is little to put into a batch. */
 export const natsBatches: Peer = {
   ...nats("always"),
   name: "nats-batches",
@@ -41,7 +41,7 @@ export const natsBatches: Peer = {
   inFlightMin: 1_000,
   title: "NATS JetStream, atomic batches",
   isDurable: true,
-  settings: "sync_interval always, file storage, half of what is in flight in an atomic batch, a thousand at most",
+  settings: "sync_interval always, file storage, all that is in flight in an atomic batch, a thousand at most",
 };
 
 export const natsDefault: Peer = {
