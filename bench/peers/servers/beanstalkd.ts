@@ -21,7 +21,7 @@ export const beanstalkd: Peer = {
   isDurable: true,
   hasIndexInMemory: true,
   backlogMax: 5_000,
-  perSecond: 3_000,
+  perSecond: 5_000,
   settings: "-f 0: a sync for every change",
   version: () => versionOf(path, "-v"),
   start: (directory) => start(directory, "-f0"),

@@ -25,7 +25,7 @@ export const natsAlways: Peer = {
   ...nats("always"),
   startUnsynced: nats(undefined).start,
   backlogMax: 5_000,
-  perSecond: 3_000,
+  perSecond: 3_500,
   name: "nats",
   title: "NATS JetStream",
   isDurable: true,

@@ -10,7 +10,7 @@ function linkedVersion(...path: string[]): string | undefined {
 }
 
 const quickCases = ["publish", "both", "latency", "fifo"];
-const common = { role: "peer", isDurable: false, backlogMax: 5_000, perSecond: 3_000, quickCases } as const;
+const common = { role: "peer", isDurable: false, backlogMax: 5_000, perSecond: 5_000, quickCases } as const;
 
 export const elasticmq: Peer = {
   ...common,
@@ -38,6 +38,7 @@ export const goaws: Peer = {
   name: "goaws",
   title: "GoAWS",
   protocol: "httpQuery",
+  perSecond: 20_000,
   settings: "in memory: not durable; AWS Query, the only form it has",
   version: () => linkedVersion("bin", "goaws"),
   async start(directory) {
