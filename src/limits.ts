@@ -39,6 +39,11 @@ export const MEMORY_BYTES_MAX = 3584 * MiB; // the core's whole memory
 
 // Ours, and clients are told them.
 export const STREAM_FRAME_BYTES_MAX = 16 * MiB; // a WebSocket message
+export const STREAM_JSON_BYTES_MAX = 4 * MiB; // an envelope in JSON: any message fits, however it is escaped
+export const STREAM_JSON_PARTS_MAX = 65_536; // commas and opening brackets of an envelope in JSON
+export const STREAM_JSON_NAMES_MAX = 100; // in one object of it
+export const STREAM_REQUEST_BYTES_MAX = 256 * 1024; // an envelope in protobuf that is no Publish
+export const STREAM_FIELDS_MAX = 1_000; // of an envelope in protobuf
 export const STREAM_SUBSCRIPTIONS_MAX = 1_000; // of a session, like the two below
 export const STREAM_PUBLISHERS_MAX = 100;
 export const STREAM_WATCHES_MAX = 100;

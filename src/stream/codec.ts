@@ -1,7 +1,14 @@
 // Envelopes to frames and back, in the two subprotocols. A Publish is never decoded here: its bytes are the core's to read.
+import {
+  STREAM_FIELDS_MAX,
+  STREAM_JSON_BYTES_MAX,
+  STREAM_JSON_NAMES_MAX,
+  STREAM_JSON_PARTS_MAX,
+  STREAM_REQUEST_BYTES_MAX,
+} from "../limits.ts";
 import { CLOSE, type ConfirmMessage, ConnectionError, type Incoming, type Outgoing } from "./envelope.ts";
-import { isTooDeep } from "./json-depth.ts";
 import { numberProblem, UINT32_MAX } from "./json-numbers.ts";
+import { shapeProblem } from "./json-shape.ts";
 import { readPlain, settledJson, writeConfirm, writeSettled } from "./plain.ts";
 import { BODY_FIELDS, EnvelopeType, PublishType, Reader } from "./schema.ts";
 
@@ -13,14 +20,12 @@ const PUBLISH_TAG = 0x1a; // of Envelope.publish
 const CONFIRM_TAG = 0x22; // of Envelope.confirm
 /** Of a frame with Publish messages, what is copied at a time: all of it, mostly. */
 const TAKEN_BYTES = 256 * 1024;
-/** A client's JSON is of this schema, which is five levels deep. */
-const DEPTH_MAX = 16;
 
 export interface Codec {
   readonly subprotocol: Subprotocol;
   readonly isText: boolean;
   /**
-   * Reads envelopes from `start` on, until `each` says false.
+   * Reads envelopes from `start` on, until `each` says false; it is told how many bytes of the frame each has taken.
    * @param takeFrame told of bytes whose Publish messages are named by their place in them, before each of those that follow
    * @returns where to go on; the frame's size at its end
    * @throws ConnectionError for what cannot be read
@@ -29,7 +34,7 @@ export interface Codec {
     frame: Uint8Array,
     start: number,
     takeFrame: (bytes: Uint8Array) => void,
-    each: (envelope: Incoming) => boolean,
+    each: (envelope: Incoming, sizeBytes: number) => boolean,
   ): number;
   write(envelope: Outgoing): Uint8Array;
   /** A Confirm, with fields of it that are encoded already. */
@@ -42,6 +47,10 @@ export interface Codec {
 
 function malformed(what: string): ConnectionError {
   return new ConnectionError(CLOSE.malformed, what);
+}
+
+function tooLarge(what: string): ConnectionError {
+  return new ConnectionError(CLOSE.tooLarge, what);
 }
 
 // --- binary ------------------------------------------------------------------------------------------------------
@@ -78,11 +87,13 @@ function publishOf(bytes: Uint8Array, start: number, end: number): { offset: num
  * The bytes of an envelope's Publish where something stands around or between them. What stands twice is one message,
  * whose parts follow one another. Nothing is decoded: text that is not UTF-8 could become other text.
  * @returns undefined for other envelopes
+ * @throws ConnectionError for very many fields
  */
 function scatteredPublishOf(envelope: Uint8Array): Uint8Array | undefined {
   const reader = Reader.create(envelope);
   let parts: Uint8Array[] = [];
-  while (reader.pos < reader.len) {
+  for (let count = 1; reader.pos < reader.len; count++) {
+    if (count > STREAM_FIELDS_MAX) throw tooLarge(`An envelope has more than ${STREAM_FIELDS_MAX} fields`);
     const tag = reader.uint32();
     if (tag === PUBLISH_TAG) parts.push(reader.bytes());
     else {
@@ -103,18 +114,14 @@ function contentOf(envelope: Decoded): object | undefined {
   return envelope.body === undefined ? undefined : (envelope as unknown as Record<string, object>)[envelope.body];
 }
 
-function tellRequest(envelope: Decoded, each: (envelope: Incoming) => boolean): boolean {
-  return each({ kind: "request", id: envelope.id, name: envelope.body ?? "", body: contentOf(envelope) });
+function requestOf(envelope: Decoded): Incoming {
+  return { kind: "request", id: envelope.id, name: envelope.body ?? "", body: contentOf(envelope) };
 }
 
 /** A Publish that is not in the frame as it came: in a frame of its own. */
-function tellPublish(
-  bytes: Uint8Array,
-  takeFrame: (bytes: Uint8Array) => void,
-  each: (envelope: Incoming) => boolean,
-): boolean {
+function takenPublish(bytes: Uint8Array, takeFrame: (bytes: Uint8Array) => void): Incoming {
   takeFrame(bytes);
-  return each({ kind: "publish", offset: 0, sizeBytes: bytes.byteLength });
+  return { kind: "publish", offset: 0, sizeBytes: bytes.byteLength };
 }
 
 export const BINARY: Codec = {
@@ -133,28 +140,37 @@ export const BINARY: Codec = {
       const end = from + sizeBytes;
       if (end > frame.byteLength) throw malformed("An envelope is longer than its frame");
       const publish = publishOf(frame, from, end);
-      const plain = publish === undefined ? readPlain(frame, from, end) : undefined;
-      if (plain !== undefined) goesOn = each(plain);
+      const isSmall = sizeBytes <= STREAM_REQUEST_BYTES_MAX;
+      const plain = publish === undefined && isSmall ? readPlain(frame, from, end) : undefined;
+      if (plain !== undefined) goesOn = each(plain, sizeBytes);
       else if (publish !== undefined) {
         if (end > takenEnd) {
           takenStart = from;
           takenEnd = Math.max(end, Math.min(from + TAKEN_BYTES, frame.byteLength));
           takeFrame(frame.subarray(takenStart, takenEnd));
         }
-        goesOn = each({ kind: "publish", offset: publish.offset - takenStart, sizeBytes: publish.sizeBytes });
+        const incoming: Incoming = {
+          kind: "publish",
+          offset: publish.offset - takenStart,
+          sizeBytes: publish.sizeBytes,
+        };
+        goesOn = each(incoming, sizeBytes);
       } else {
         const bytes = frame.subarray(from, end);
         let scattered: Uint8Array | undefined;
         let envelope: Decoded | undefined;
         try {
           scattered = scatteredPublishOf(bytes);
-          if (scattered === undefined) envelope = EnvelopeType.decode(bytes) as unknown as Decoded;
-        } catch {
+          if (scattered === undefined && isSmall) envelope = EnvelopeType.decode(bytes) as unknown as Decoded;
+        } catch (error) {
+          if (error instanceof ConnectionError) throw error;
           throw malformed("An envelope is not protobuf");
         }
-        if (envelope !== undefined) goesOn = tellRequest(envelope, each);
-        else if (scattered !== undefined) {
-          goesOn = tellPublish(scattered, takeFrame, each);
+        if (envelope !== undefined) goesOn = each(requestOf(envelope), sizeBytes);
+        else if (scattered === undefined) {
+          throw tooLarge(`An envelope that is no Publish has at most ${STREAM_REQUEST_BYTES_MAX} bytes`);
+        } else {
+          goesOn = each(takenPublish(scattered, takeFrame), sizeBytes);
           takenEnd = 0;
         }
       }
@@ -243,6 +259,19 @@ function jsonOf(message: Plain): Uint8Array {
   return Buffer.from(JSON.stringify(plain, base64));
 }
 
+/** @throws ConnectionError for a line that would take too long to parse */
+function checkLine(line: Uint8Array): void {
+  if (line.byteLength > STREAM_JSON_BYTES_MAX) {
+    throw tooLarge(`A line of JSON has at most ${STREAM_JSON_BYTES_MAX} bytes`);
+  }
+  const problem = shapeProblem(line);
+  if (problem === "depth") throw malformed("A frame is nested too deep");
+  if (problem === "parts") {
+    throw tooLarge(`A line of JSON has at most ${STREAM_JSON_PARTS_MAX} commas and opening brackets`);
+  }
+  if (problem === "names") throw tooLarge(`An object in JSON has at most ${STREAM_JSON_NAMES_MAX} names`);
+}
+
 export const JSON_CODEC: Codec = {
   subprotocol: "wasq.v1.json",
   isText: true,
@@ -253,15 +282,16 @@ export const JSON_CODEC: Codec = {
     while (goesOn && at < frame.byteLength) {
       const newline = frame.indexOf(NEWLINE_BYTE, at);
       const end = newline < 0 ? frame.byteLength : newline;
+      const bytes = frame.subarray(at, end);
+      checkLine(bytes);
       let line: string;
       try {
-        line = decoder.decode(frame.subarray(at, end));
+        line = decoder.decode(bytes);
       } catch {
         throw malformed("A frame is not UTF-8");
       }
       at = Math.min(end + 1, frame.byteLength);
       if (line.trim() === "") continue;
-      if (isTooDeep(line, DEPTH_MAX)) throw malformed("A frame is nested too deep");
       let envelope: Decoded;
       let problem: string | undefined;
       try {
@@ -276,9 +306,11 @@ export const JSON_CODEC: Codec = {
         if (error instanceof ConnectionError) throw error;
         throw malformed(`A line is not an envelope in JSON: ${line.slice(0, 80)}`);
       }
-      if (problem !== undefined) goesOn = each({ kind: "refused", id: envelope.id, message: problem });
-      else if (envelope.body !== "publish") goesOn = tellRequest(envelope, each);
-      else goesOn = tellPublish(PublishType.encode(contentOf(envelope) ?? {}).finish(), takeFrame, each);
+      let incoming: Incoming;
+      if (problem !== undefined) incoming = { kind: "refused", id: envelope.id, message: problem };
+      else if (envelope.body !== "publish") incoming = requestOf(envelope);
+      else incoming = takenPublish(PublishType.encode(contentOf(envelope) ?? {}).finish(), takeFrame);
+      goesOn = each(incoming, bytes.byteLength);
     }
     return at;
   },

@@ -20,6 +20,7 @@ const RESUME_BYTES = STREAM_BUFFERED_BYTES_MAX / 2;
 /** What a request costs, in the pace's units, besides what it names; and how many bytes of an answer cost one. */
 const REQUEST_UNITS = 2;
 const TEXT_REQUEST_UNITS = 16;
+const DECODED_BYTES_PER_UNIT = 64;
 const ANSWER_BYTES_PER_UNIT = 16;
 const PUBLISH_BYTES_PER_UNIT = 1024;
 /** Of every frame that waits, beside its bytes. */
@@ -122,7 +123,9 @@ export class Connection implements Paced {
       (bytes) => {
         if (!this.#host.takeFrame(bytes)) throw new ConnectionError(CLOSE.fault, "Memory is used up");
       },
-      (envelope) => {
+      (envelope, sizeBytes) => {
+        // The bytes of a Publish in protobuf are counted where it is handled: nothing has been decoded.
+        if (this.codec.isText || envelope.kind !== "publish") this.#host.pace.spend(sizeBytes / DECODED_BYTES_PER_UNIT);
         this.#handle(envelope);
         return this.#host.pace.mayGoOn && !this.#isDeaf;
       },

@@ -316,6 +316,7 @@ export class Session {
         `A Publish has ${head.count} messages: at most ${STREAM_PUBLISH_MESSAGES_MAX} are allowed`,
       );
     }
+    this.spend(head.count * UNITS_PER_MESSAGE);
     publisher.publish(offset, sizeBytes, head.first);
   }
 
@@ -356,6 +357,8 @@ const HANDLERS: {
   unwatch: (session, id, body) => session.unwatch(id, body),
 };
 
+/** What a published message costs, in the pace's units, besides its bytes. */
+const UNITS_PER_MESSAGE = 1 / 4;
 /** Of a name that is wrong, what is repeated. */
 const NAME_SHOWN_MAX = 200;
 
