@@ -105,7 +105,8 @@ export async function checkHeader(file: DiskFile, segment: number, log: Manifest
   const met = view.getUint32(12, true);
   if (met !== segment) throw damaged(name, 12, `it is segment ${met}`, `segment ${segment} belongs here`);
   const expected = encodeHeader(segment, log, version);
-  const offset = page.findIndex((byte, i) => byte !== expected[i]);
+  const isWhole = Buffer.compare(page, expected) === 0; // byte by byte, a start with many segments would notice
+  const offset = isWhole ? -1 : page.findIndex((byte, i) => byte !== expected[i]);
   if (offset >= 32)
     throw damaged(name, offset, "it was made for another segment size", `${log.segmentBytes} is this log's`);
   if (offset >= 0) throw damaged(name, offset, "it belongs to another log", `this log's ID is ${log.logId}`);

@@ -11,6 +11,7 @@ type Files = Map<string, Uint8Array>;
 // Segment 1 is sealed and has an index, 2 is sealed, 3 is being written, 4 is the spare.
 let files: Files;
 let written: Seen[];
+let writtenTexts: string[]; // the same, to compare with
 let lastWrite: { readonly firstNumber: number; readonly startOffset: number; readonly endOffset: number };
 
 beforeAll(async () => {
@@ -25,6 +26,7 @@ beforeAll(async () => {
     lastWrite = { firstNumber, startOffset: start % SEGMENT_BYTES, endOffset: writer.position % SEGMENT_BYTES };
   }
   written = [...writer.written];
+  writtenTexts = written.map((record) => JSON.stringify(record));
   await log.writeIndex(1, encodeIndexOf(written.filter(({ position }) => position < 2 * SEGMENT_BYTES)));
   await settle(log);
   await log.close();
@@ -54,7 +56,7 @@ function judge(outcome: Outcome, name: string, mayLoseSilently = false): string 
     if (code !== "damaged" || file === undefined || offset === undefined) return `refused with ${outcome.error}`;
     return "";
   }
-  const isSame = (record: Seen, i: number) => JSON.stringify(record) === JSON.stringify(written[i]);
+  const isSame = (record: Seen, i: number) => JSON.stringify(record) === writtenTexts[i];
   if (!outcome.seen.every(isSame)) return "a record that was never written";
   if (outcome.seen.length === written.length) return "";
   const keptLast = outcome.seen.at(-1)?.number ?? 0;
