@@ -58,9 +58,9 @@ export interface Outcome {
   readonly faults: readonly string[];
   /** Of everything that was asked and answered: the same for the same seed. */
   readonly trace: string;
-  /** Of a trial: what the broker stopped with, if it did; and how often its life called the disk. */
+  /** Of a trial: what the broker stopped with, if it did; and what its life asked of the disk. */
   readonly gaveUp: string | undefined;
-  readonly callCount: number;
+  readonly calls: readonly string[];
   readonly sentCount: number;
   readonly deliveredCount: number;
   readonly deadLetterCount: number;
@@ -97,7 +97,7 @@ class World {
   readonly #trial: Trial | undefined;
   /** Why the broker, or its start, gave up after a call of the disk had failed. */
   #gaveUp: Error | undefined;
-  #callCount = 0; // of the disk, in a trial's life
+  #calls: readonly string[] = []; // of the disk, in a trial's life
   #disk = new FakeDisk();
   #opened: OpenedBroker | undefined;
   #skippedMs = 0; // of wall time, between lives
@@ -132,7 +132,7 @@ class World {
       faults,
       trace: this.#trace.digest("hex"),
       gaveUp: this.#gaveUp?.message,
-      callCount: this.#callCount,
+      calls: this.#calls,
       sentCount: messages.size,
       deliveredCount,
       deadLetterCount,
@@ -170,7 +170,7 @@ class World {
       if (this.#trial !== undefined) await this.#probe();
     }
     if (this.#ledger.faults.length > 0) return;
-    this.#callCount = this.#disk.calls.length;
+    if (this.#trial !== undefined) this.#calls = [...this.#disk.calls];
     const opened = this.#opened;
     if (opened !== undefined && this.#gaveUp === undefined && this.#random() < 0.15) {
       let isClosed = false;
