@@ -1,8 +1,9 @@
 // Publishing: confirmations, failures, refusals, credit, and sending again. In virtual time, without a socket; how frames
 // are read is test/core/publish.test.ts.
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Queue } from "../../src/broker/types.ts";
-import { type Json, Rig, type RigClient } from "../support/stream-rig.ts";
+import { FakeDisk } from "../support/fake-disk.ts";
+import { type Json, Rig, type RigClient, SEGMENT_BYTES } from "../support/stream-rig.ts";
 
 const PRODUCER = "0b5a6d0e-5f0b-4a53-9b0a-0c5f3f1c2d11";
 
@@ -262,4 +263,47 @@ test("who sent much is confirmed before it is handed out; of a little, the deliv
   const [first, ...others] = kinds();
   expect(first).toBe("confirm");
   expect(new Set(others)).toEqual(new Set(["deliver"]));
+});
+
+test("a session has at most a hundred publishers; a closed one makes room", async () => {
+  for (let publisher = 1; publisher <= 100; publisher++) client.send(open({ publisher }));
+  expect(await client.ask(open({ publisher: 101 }))).toBe("LIMIT_EXCEEDED");
+  await client.ask({ closePublisher: { publisher: 50 } });
+  expect(await client.ask(open({ publisher: 101 }))).toMatchObject({ publisher: 101 });
+});
+
+test("what a full disk refuses is told once, with when to send it again, and taken then, once", async () => {
+  const disk = new FakeDisk();
+  const small = await Rig.open({ disk });
+  queue = await small.create("work");
+  const sender = await small.connect();
+  await sender.ask(open());
+  disk.capacityBytes = 2.5 * SEGMENT_BYTES; // no third segment
+  const large = "x".repeat(1_000_000);
+  let number = 0;
+  let told: Json[] = [];
+  while (told.every((each) => each.refused === undefined) && number < 20) {
+    sender.send(publish(++number, large));
+    sender.send(publish(++number, large));
+    sender.send(publish(++number, large));
+    await small.settle();
+    told = sender.got();
+  }
+  const refusals = told.flatMap((each) => each.refused ?? []);
+  expect(refusals).toEqual([{ publisher: 1, from: expect.any(Number), code: "FULL", retryMs: 1_000 }]);
+  const [{ from }] = refusals;
+  expect(small.opened.broker.counts(queue).visible).toBe(from - 1);
+  sender.send(publish(from + 1, "behind it")); // sent before it was known: refused as well, without a word
+  await small.settle();
+  expect(sender.got()).toEqual([]);
+  disk.capacityBytes = Number.POSITIVE_INFINITY;
+  const confirmed = async (): Promise<boolean> => {
+    sender.send(publish(from, "again", "and more"));
+    await small.settle();
+    return confirms(sender.got()).length > 0;
+  };
+  await vi.waitFor(async () => expect(await confirmed()).toBe(true), { timeout: 10_000, interval: 50 });
+  expect(small.opened.broker.counts(queue).visible).toBe(from + 1);
+  expect(small.faults).toEqual([]);
+  await small.opened.close();
 });

@@ -329,6 +329,23 @@ describe("what cannot be read", () => {
     expect(client.closed).toBeUndefined();
   });
 
+  test("numbers may be text in JSON, whatever their size", async () => {
+    const client = await rig.connect();
+    const credit = { messages: "2", bytes: "1000000", beyond: "0" };
+    expect(await client.ask({ subscribe: { subscription: "1", queue: "work", credit } })).toMatchObject({
+      subscription: 1,
+    });
+    expect(await client.ask({ openPublisher: { publisher: "1", queue: "work" } })).toMatchObject({ publisher: 1 });
+    client.send({ publish: { publisher: "1", first: "1", messages: [{ text: "a", delayMs: "0" }] } });
+    await rig.settle();
+    expect(client.bodies()).toBe("1:a");
+    const deliveries = [{ first: "1", last: "1" }, { first: "9007199254740991" }];
+    expect(await client.ask({ ack: { subscription: "1", deliveries } })).toMatchObject({
+      count: 1,
+      failures: [{ delivery: 9_007_199_254_740_991, code: "NEVER_DELIVERED" }],
+    });
+  });
+
   test("empty frames, empty lines and Windows' line ends are nothing", async () => {
     const client = await rig.connect();
     client.raw("");

@@ -104,3 +104,10 @@ test("is refused when it makes no sense, and can be closed", async () => {
   await rig.pass(1_000);
   expect(client.got()).toEqual([]);
 });
+
+test("a session has at most a hundred watches; a closed one makes room", async () => {
+  for (let watch = 1; watch <= 100; watch++) client.send({ watch: { watch, queue: "work" } });
+  expect(await client.ask({ watch: { watch: 101, queue: "work" } })).toBe("LIMIT_EXCEEDED");
+  await client.ask({ unwatch: { watch: 50 } });
+  expect(await client.ask({ watch: { watch: 101, queue: "work" } })).toMatchObject({ watch: 101 });
+});
