@@ -71,9 +71,10 @@ export class Connection {
   }
 
   async #reopen(): Promise<void> {
-    this.#ends = false;
     this.socket.destroy();
     this.socket = await dial(this.#port, () => {}, ignore);
+    // Not before: the end of the old one, which comes meanwhile, is not one of the new.
+    this.#ends = false;
     this.#listen();
   }
 
