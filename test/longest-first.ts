@@ -5,9 +5,9 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** What takes ten seconds and more, the longest first; all others follow, the largest first. */
 const LONGEST: readonly string[] = [
-  "simulation/disk-faults.test.ts",
   "aws/rust.test.ts",
   "simulation/simulation.test.ts",
+  "simulation/disk-faults.test.ts",
   "process/kill.test.ts",
   "aws/spring.test.ts",
   "core/model.test.ts",

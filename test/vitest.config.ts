@@ -11,5 +11,6 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 15_000 } }, // the default second is short for another process on a busy machine
   },
 });
