@@ -10,7 +10,7 @@ import {
 import type { Caller } from "./caller.ts";
 import type { Codec } from "./codec.ts";
 import { CLOSE, ConnectionError, type Incoming, type Outgoing, RequestError, type Requests } from "./envelope.ts";
-import type { Pace, Paced } from "./pace.ts";
+import type { FrameCount, Pace, Paced } from "./pace.ts";
 import { ErrorCode } from "./schema.ts";
 import type { Session } from "./session.ts";
 
@@ -72,6 +72,7 @@ export class Connection implements Paced {
   backlogBytes = 0;
   /** The WebSocket is gone; what had come before that is still to be done. */
   #isGone = false;
+  readonly #frames: FrameCount = { pass: 0, count: 0 };
   #isFlushing = false;
   #bufferedBytes = 0;
 
@@ -102,6 +103,7 @@ export class Connection implements Paced {
   receive(frame: Uint8Array, isText: boolean): void {
     if (this.#isDeaf || this.#isGone) return;
     this.#guard(() => {
+      this.#countFrame();
       if (isText !== this.codec.isText) {
         const expected = this.codec.isText ? "text" : "binary";
         throw new ConnectionError(CLOSE.wrongType, `This subprotocol has ${expected} messages`);
@@ -113,6 +115,11 @@ export class Connection implements Paced {
       const end = isInTurn ? this.#read(frame) : 0;
       if (end < frame.byteLength && !this.#isDeaf) this.#wait(frame.slice(end));
     });
+  }
+
+  #countFrame(): void {
+    if (this.#host.pace.frame(this.#frames)) return;
+    throw new ConnectionError(CLOSE.tooManyRequests, "WebSocket messages come faster than they can be taken");
   }
 
   /** Handles as much of the frame as there is room for now. @returns how many bytes that was */
@@ -312,6 +319,8 @@ export class Connection implements Paced {
 
   /** A ping has come, and its pong waits behind everything else: for who reads none of them there is an end, too. */
   pinged(): void {
+    this.#guard(() => this.#countFrame());
+    if (this.isEnded) return;
     if (this.#socket.bufferedBytes <= STREAM_ANSWERS_BYTES_MAX) return;
     this.end(CLOSE.tooManyRequests, `More than ${STREAM_ANSWERS_BYTES_MAX} bytes of pongs wait`);
   }

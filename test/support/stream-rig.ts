@@ -186,6 +186,11 @@ export class RigClient {
     this.#connection.drained();
   }
 
+  /** A WebSocket ping, which the socket library answers. */
+  ping(): void {
+    this.#connection.pinged();
+  }
+
   /** The connection breaks. */
   cut(): void {
     this.#connection.closed();
