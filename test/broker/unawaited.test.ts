@@ -16,38 +16,27 @@ beforeEach(async () => {
   loop = new VirtualLoop();
   uninstall = loop.install();
   disk = new FakeDisk();
-  opened = await inTime(openOn(disk));
+  opened = await loop.until(openOn(disk));
 });
 
 afterEach(async () => {
-  await inTime(opened.close());
+  await loop.until(opened.close());
   uninstall();
 });
-
-/** Lets time go on until it is done. */
-async function inTime<T>(work: Promise<T>): Promise<T> {
-  let isDone = false;
-  const settled = () => {
-    isDone = true;
-  };
-  work.then(settled, settled);
-  if (!(await loop.run(loop.nowMs + 60_000, () => isDone))) throw new Error("not done within a minute");
-  return work;
-}
 
 /** Writes to the log's segments so far. */
 const writeCount = (): number => disk.calls.filter((call) => call.startsWith("write seg")).length;
 
 async function filled(settings: QueueSettings = STANDARD): Promise<Queue> {
-  const queue = await inTime(create(opened.broker, settings.fifo ? "q.fifo" : "q", settings));
+  const queue = await loop.until(create(opened.broker, settings.fifo ? "q.fifo" : "q", settings));
   const fifo = settings.fifo ? { groupId: "g", deduplicationId: "d" } : undefined;
-  await inTime(send(opened.broker, queue, [outgoing("body", fifo)]));
+  await loop.until(send(opened.broker, queue, [outgoing("body", fifo)]));
   await loop.run(loop.nowMs + 1_000);
   return queue;
 }
 
 async function received(queue: Queue): Promise<string[]> {
-  const result = await inTime(receive(opened.broker, queue));
+  const result = await loop.until(receive(opened.broker, queue));
   return result.status === "ok" ? result.messages.map((each) => each.receiptHandle) : [];
 }
 
@@ -67,7 +56,7 @@ test("a delete that comes meanwhile takes it along: one write for both", async (
   const before = writeCount();
   const handles = await received(queue);
   const startMs = loop.nowMs;
-  await inTime(remove(opened.broker, queue, handles));
+  await loop.until(remove(opened.broker, queue, handles));
   expect(loop.nowMs).toBe(startMs);
   expect(writeCount()).toBe(before + 1);
   await loop.run(loop.nowMs + 100);
@@ -79,7 +68,7 @@ test("a flush takes it along, too", async () => {
   const before = writeCount();
   await received(queue);
   const startMs = loop.nowMs;
-  await inTime(opened.flush());
+  await loop.until(opened.flush());
   expect(loop.nowMs).toBe(startMs);
   expect(writeCount()).toBe(before + 1);
 });
@@ -88,8 +77,8 @@ test("a kill before that costs a redelivery, and no message", async () => {
   expect(await received(await filled())).toHaveLength(1);
   disk.kill();
   loop.clear();
-  opened = await inTime(openOn(disk));
-  expect(await inTime(receive(opened.broker, find(opened.broker, "q")))).toMatchObject({
+  opened = await loop.until(openOn(disk));
+  expect(await loop.until(receive(opened.broker, find(opened.broker, "q")))).toMatchObject({
     status: "ok",
     messages: [{ receiveCount: 1 }],
   });

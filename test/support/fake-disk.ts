@@ -1,5 +1,5 @@
-// A disk in memory that forgets, tears and fails on command. What was written is first in its cache; sync, or a
-// "durable" file, carries it to the platter, in sectors of 512 bytes. A power cut keeps the platter and any of the rest.
+// A disk in memory that forgets, tears and fails on command. What was written is first in its cache; sync carries all of a
+// file to the platter, a write to a "durable" one itself, in sectors of 512 bytes. A power cut keeps the platter and any of the rest.
 import { type Disk, type DiskFile, type DiskLock, type OpenMode, readFully, writeFully } from "../../src/log/disk.ts";
 import { LogError } from "../../src/log/errors.ts";
 
@@ -46,6 +46,14 @@ class Inode {
     }
     for (const sector of this.dirty) this.#keep(sector);
     this.dirty.clear();
+  }
+
+  /** What a durable write carries to the platter: its own sectors, and a length that reaches to them, no more. */
+  syncRange(offset: number, sizeBytes: number): void {
+    for (const sector of sectorsOf(offset, sizeBytes)) {
+      this.#keep(sector);
+      this.dirty.delete(sector);
+    }
   }
 
   #keep(sector: number): void {
@@ -271,7 +279,7 @@ export class FakeDisk implements Disk {
         if (mode === "read") throw failure("EBADF", `not open for writing: ${name}`);
         for (let turns = this.turnsOfWrite?.() ?? 0; turns > 0; turns--) await Promise.resolve();
         await writeFully(bytes, offset, writeSome);
-        if (mode === "durable") inode.sync();
+        if (mode === "durable") inode.syncRange(offset, bytes.byteLength);
       },
       truncate: async (sizeBytes) => {
         this.#call(`truncate ${name} ${sizeBytes}`);

@@ -94,6 +94,17 @@ export class VirtualLoop {
     return true;
   }
 
+  /** Lets time go on, for a minute at most, until the work has come to its end. @returns what that is */
+  async until<T>(work: Promise<T>): Promise<T> {
+    let isDone = false;
+    const settle = () => {
+      isDone = true;
+    };
+    work.then(settle, settle);
+    if (!(await this.run(this.nowMs + 60_000, () => isDone))) throw new Error("It is not done within a minute");
+    return work;
+  }
+
   #push(atMs: number, number: number, run: () => void): void {
     const events = this.#events;
     const event = { atMs, number, run };
