@@ -7,7 +7,8 @@ const SECTOR_BYTES = 512;
 
 class Inode {
   cached = new Uint8Array(0);
-  durable = new Uint8Array(0);
+  #platter = new Uint8Array(0); // room for more than is there: it grows by a write at a time
+  #durableBytes = 0;
   readonly dirty = new Set<number>(); // sectors
   readonly holes = new Set<number>(); // sectors that were never written: they take no space
 
@@ -40,10 +41,23 @@ class Inode {
     }
   }
 
+  get durable(): Uint8Array {
+    return this.#platter.subarray(0, this.#durableBytes);
+  }
+
+  set durable(bytes: Uint8Array) {
+    this.#platter = new Uint8Array(bytes);
+    this.#durableBytes = bytes.byteLength;
+  }
+
+  #setDurableBytes(sizeBytes: number): void {
+    if (sizeBytes > this.#platter.byteLength) this.#platter = resized(this.#platter, 2 * sizeBytes);
+    this.#platter.fill(0, Math.min(sizeBytes, this.#durableBytes), this.#durableBytes); // what is cut off
+    this.#durableBytes = sizeBytes;
+  }
+
   sync(): void {
-    if (this.durable.byteLength !== this.cached.byteLength) {
-      this.durable = resized(this.durable, this.cached.byteLength);
-    }
+    this.#setDurableBytes(this.cached.byteLength);
     for (const sector of this.dirty) this.#keep(sector);
     this.dirty.clear();
   }
@@ -59,9 +73,8 @@ class Inode {
   #keep(sector: number): void {
     const start = sector * SECTOR_BYTES;
     const bytes = this.cached.subarray(start, start + SECTOR_BYTES);
-    if (this.durable.byteLength < start + bytes.byteLength)
-      this.durable = resized(this.durable, start + bytes.byteLength);
-    this.durable.set(bytes, start);
+    this.#setDurableBytes(Math.max(this.#durableBytes, start + bytes.byteLength));
+    this.#platter.set(bytes, start);
   }
 
   /** What a power cut leaves of the file. */
