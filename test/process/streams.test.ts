@@ -39,7 +39,7 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
     if (await isSo()) return;
     await sleep(10);
   }
-  throw new Error("it has not come to be so");
+  throw new Error(`It has not come to be so: ${isSo}`);
 }
 
 /** How an upgrade ends: 101, or the status of its refusal. */
@@ -376,7 +376,8 @@ test(
     rest.onPush = ({ deliver }: Json) => {
       for (const message of deliver?.messages ?? []) seen.note(message);
     };
-    await rest.ask(subscribe({ credit: { messages: 1000, bytes: 10_000_000, auto: true } }));
+    // What was delivered and not acknowledged before a kill comes again, first of all: some hundreds each time.
+    await rest.ask(subscribe({ credit: { messages: 100_000, bytes: 100_000_000 } }));
     await until(() => seen.deliveredCount >= confirmed);
     expect(seen.wrong).toEqual([]);
     expect(seen.delivered.subarray(1, confirmed + 1).indexOf(0), "one that is missing").toBe(-1);
