@@ -68,7 +68,7 @@ export class Turn {
   #held: Held[] = [];
   #heldAt: number[] = []; // the position of each
   #heldFirst = 0;
-  #awaitedTo = 0; // the last of them
+  #awaitedTo = 0; // the furthest of them, also of those that were released
   #isReleasing = false;
   #afterRelease: (() => void)[] = [];
   /** Commands that found the tail full, oldest first; each says whether it got through. */
@@ -308,7 +308,7 @@ export class Turn {
     }
     this.#held.push(held);
     this.#heldAt.push(position);
-    this.#awaitedTo = position;
+    if (position > this.#awaitedTo) this.#awaitedTo = position;
   }
 
   #let(held: Held): void {
