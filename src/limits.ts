@@ -39,7 +39,7 @@ export const MEMORY_BYTES_MAX = 3584 * MiB; // the core's whole memory
 
 // Ours, and clients are told them.
 export const STREAM_FRAME_BYTES_MAX = 16 * MiB; // a WebSocket message
-export const STREAM_JSON_BYTES_MAX = 4 * MiB; // an envelope in JSON: any message fits, however it is escaped
+export const STREAM_JSON_BYTES_MAX = 4 * MiB; // an envelope in JSON; what encoders escape of a message makes it 3 MiB at most
 export const STREAM_JSON_PARTS_MAX = 65_536; // commas and opening brackets of an envelope in JSON
 export const STREAM_JSON_NAMES_MAX = 100; // in one object of it
 export const STREAM_REQUEST_BYTES_MAX = 256 * 1024; // an envelope in protobuf that is no Publish
