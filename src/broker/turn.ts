@@ -2,7 +2,7 @@
 //
 //   requests of this loop pass ─► core ─► records in the tail ─► one append ─► answers, in log order
 //
-// While an append is under way the next one gathers. When that has become long it is begun beside the other. In the midst of
+// While an append is under way the next one gathers. When that has become long it is made ready, to follow the other. In the midst of
 // a pass, too, what is long goes to disk: or else the disk would wait while a long pass goes on, and whoever sent all that for
 // the disk.
 // Nothing here waits for a message; everything waits for a position.
@@ -27,9 +27,9 @@ const TIMER_MS_MAX = 60_000;
 const AT_ONCE_BYTES = 32 * 1024;
 /** So much goes to disk while more is still being read, if nothing else is on its way there. */
 const AMID_BYTES = 192 * 1024;
-/** So much goes to disk beside what is on its way there. */
-const BESIDE_BYTES = 512 * 1024;
-const BESIDE_SHARE = 1 / 32; // of a segment, at most
+/** So much is made ready to follow what is on its way there. */
+const NEXT_BYTES = 512 * 1024;
+const NEXT_SHARE = 1 / 32; // of a segment, at most
 /** With every such part of that, what nobody waits for is done: it takes a turn of the loop, too much for a few messages. */
 const TIDY_SHARE = 1 / 8;
 /** What nobody waits for goes to disk with what comes in so long a time, or then. */
@@ -49,7 +49,7 @@ export class Turn {
   readonly #seals: Seals;
   readonly #clock: Clock;
   readonly #segmentBytes: number;
-  readonly #besideBytes: number;
+  readonly #nextBytes: number;
   readonly #onFatal: (error: Error) => void;
   readonly #onFault: (error: unknown) => void;
   /** Hands on what commands and deadlines have decided: the core's effects. */
@@ -98,7 +98,7 @@ export class Turn {
     this.#seals = parts.seals;
     this.#clock = parts.clock;
     this.#segmentBytes = parts.segmentBytes;
-    this.#besideBytes = Math.min(BESIDE_BYTES, parts.segmentBytes * BESIDE_SHARE);
+    this.#nextBytes = Math.min(NEXT_BYTES, parts.segmentBytes * NEXT_SHARE);
     this.#durable = parts.durablePosition;
     this.#taken = parts.durablePosition;
     this.#tidiedTo = parts.durablePosition;
@@ -192,7 +192,7 @@ export class Turn {
   #schedule(): void {
     if (this.#stopped) return;
     const gatheredBytes = this.#core.headPosition - this.#taken;
-    const atOnceBytes = this.#appendCount === 0 ? Math.min(AMID_BYTES, this.#besideBytes) : this.#besideBytes;
+    const atOnceBytes = this.#appendCount === 0 ? Math.min(AMID_BYTES, this.#nextBytes) : this.#nextBytes;
     if (gatheredBytes >= atOnceBytes && this.#appendCount < APPENDS_MAX) this.#append();
     else if (this.#isAwaited) this.#appendSoon();
     else if (gatheredBytes > 0) this.#appendLater();
@@ -223,7 +223,7 @@ export class Turn {
   /** Whether what has been gathered is worth a write of its own now, and does not wait for one that is under way. */
   get #mayAppend(): boolean {
     if (this.#appendCount === 0) return true;
-    return this.#appendCount < APPENDS_MAX && this.#core.headPosition - this.#taken >= this.#besideBytes;
+    return this.#appendCount < APPENDS_MAX && this.#core.headPosition - this.#taken >= this.#nextBytes;
   }
 
   #append(): void {
@@ -243,7 +243,7 @@ export class Turn {
     } catch (error) {
       appended = Promise.reject(error);
     }
-    if (end - this.#tidiedTo >= this.#besideBytes * TIDY_SHARE) this.#tidySoon();
+    if (end - this.#tidiedTo >= this.#nextBytes * TIDY_SHARE) this.#tidySoon();
     appended.then(
       () => {
         this.#appendCount--;

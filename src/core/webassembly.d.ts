@@ -1,6 +1,7 @@
-// The part of the WebAssembly JavaScript interface that the core's door uses; the compiler has it only with the whole DOM.
+// The part of the WebAssembly JavaScript interface that the core's door and the log use; the compiler has it only with the whole DOM.
 declare namespace WebAssembly {
-  interface Memory {
+  class Memory {
+    constructor(pages: { readonly initial: number; readonly maximum: number }); // of 64 KiB
     readonly buffer: ArrayBuffer;
   }
   class Module {

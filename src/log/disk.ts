@@ -4,9 +4,10 @@
 /**
  * - "read": must exist, is not changed
  * - "durable": must exist; a write that has resolved is on disk
+ * - "blocks": the same, past the system's cache where that can be; for nothing but writing whole blocks from aligned memory (blocks.ts)
  * - "create": made if absent, kept as it is if present; writes are on disk after sync()
  */
-export type OpenMode = "read" | "durable" | "create";
+export type OpenMode = "read" | "durable" | "blocks" | "create";
 
 export interface DiskFile {
   sizeBytes(): Promise<number>;
@@ -40,16 +41,23 @@ export interface Disk {
   freeBytes(): Promise<number>;
 }
 
-/** Goes on until all is written: one call of the operating system may write less than it was given. */
+/**
+ * Goes on until all is written: one call of the operating system may write less than it was given.
+ * @param unitBytes of which the next call begins with a multiple; what was written of a part is written again
+ */
 export async function writeFully(
   bytes: Uint8Array,
   offset: number,
   writeSome: (bytes: Uint8Array, offset: number) => Promise<number> | number,
+  unitBytes = 1,
 ): Promise<void> {
   let doneBytes = await writeSome(bytes, offset);
   while (doneBytes < bytes.byteLength) {
+    doneBytes -= doneBytes % unitBytes;
     const moreBytes = await writeSome(bytes.subarray(doneBytes), offset + doneBytes);
-    if (moreBytes === 0) throw Object.assign(new Error("EIO: a write wrote nothing"), { code: "EIO" });
+    if (moreBytes < Math.min(unitBytes, bytes.byteLength - doneBytes)) {
+      throw Object.assign(new Error(`EIO: a write wrote ${moreBytes} bytes`), { code: "EIO" });
+    }
     doneBytes += moreBytes;
   }
 }

@@ -13,16 +13,14 @@
 //     one, the log can be written to as far as zeroedTo, and no further.
 //   - A write that finds no block waits, with its acknowledgement: what the log keeps for that is given up, then it is
 //     tried again, whole, whenever there may be space. Sends are refused meanwhile, by whoever asks writableEnd.
-//   - A long write is several pieces at once. None of it is acknowledged until all are there: like the pages of one write
-//     they may be torn in any order.
-//   - Zeros never go where an append is under way, or was.
-//   - Writes that are under way beside one another have files of their own: the system tells of a page that it could not
-//     write once for each time a file was opened, to whoever asks first. With one file, that might be another append.
+//   - One append is written at a time. Zeros never go where it is, or where one was.
+//   - Both have files of their own: the system tells of a page of its cache that it could not write once for each time a file
+//     was opened, to whoever asks first. With one file, that might be the append, of zeros.
+//   - Both go past the cache, or both through it: no block is in it that has yet to be written, when one is written past it.
 import { assert } from "../base/assert.ts";
 import { SEGMENT_HEADER_BYTES } from "../limits.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { ioError, LogError } from "./errors.ts";
-import { APPENDS_MAX } from "./log.ts";
 import type { ManifestFile } from "./manifest.ts";
 import { SPARE_CHECKED_BYTES } from "./recovery.ts";
 import { Reserve } from "./reserve.ts";
@@ -32,8 +30,8 @@ import { fillWithZeros, ZEROS } from "./zeros.ts";
 
 export interface Writable {
   readonly segment: number;
-  readonly file: DiskFile; // for zeros
-  readonly lanes: DiskFile[]; // for appends, each for one at a time; those that are free
+  readonly file: DiskFile; // for appends
+  readonly zeros: DiskFile; // the same, for zeros
   readonly isZeroed: boolean; // it has all its blocks
 }
 
@@ -42,8 +40,6 @@ const ZEROED_BYTES = 4 * 1024 * 1024;
 const ZEROED_STEP_BYTES = 256 * 1024; // an append waits for one at most
 /** Writes that are longer on average find holes. */
 const SMALL_WRITE_BYTES = 64 * 1024;
-/** Writes of twice that and more are written in pieces. */
-const PIECE_BYTES = 512 * 1024;
 const REMOVED_KEPT_MAX = 2; // files
 const FREE_BYTES_MIN = 1024 * 1024; // left to the manifest, and to others, when a file is made
 
@@ -117,8 +113,14 @@ export class Frontier {
   async #checkSpare(spare: Writable): Promise<void> {
     const name = segmentName(spare.segment);
     try {
-      const reader = new SegmentReader(spare.file, spare.segment, this.#segmentBytes);
-      const offset = await attempt("check the next segment", name, () => reader.nextNonZero(SPARE_CHECKED_BYTES));
+      const offset = await attempt("check the next segment", name, async () => {
+        const file = await this.#disk.open(name, "read");
+        try {
+          return await new SegmentReader(file, spare.segment, this.#segmentBytes).nextNonZero(SPARE_CHECKED_BYTES);
+        } finally {
+          await file.close();
+        }
+      });
       if (offset !== undefined) {
         const text = `Cannot go on with the log: ${name} is damaged at offset ${offset}: there is something, though it was not begun`;
         throw new LogError("damaged", `${text}; restore the directory from a copy`, { file: name, offset });
@@ -166,36 +168,24 @@ export class Frontier {
     this.#meanWriteBytes += (sizeBytes - this.#meanWriteBytes) / 8;
   }
 
-  /** Whether a write at `position` may begin now, beside those that are under way. */
-  canBegin(position: number): boolean {
-    const current = this.#current;
-    return current !== undefined && current.lanes.length > 0 && this.#segmentOf(position) === current.segment;
-  }
-
-  /** Writes to the segment being written; waits for space as long as it takes. @throws what the disk says; LogError "noSpace" when closing */
+  /** Writes whole blocks to the segment being written; waits for space as long as it takes. @throws what the disk says; LogError "noSpace" when closing */
   async write(bytes: Uint8Array, position: number): Promise<void> {
-    const { segment, lanes } = this.#current as Writable;
+    const { segment, file } = this.#current as Writable;
     assert(segment === this.#segmentOf(position), "the segment being written is the one the append goes to");
-    const lane = lanes.pop();
-    assert(lane !== undefined, "as many appends at once as there are lanes");
     const end = position + bytes.byteLength;
-    try {
-      if (this.#zeroing !== undefined && this.#zeroing.from < end) await this.#zeroing.done;
-      for (;;) {
-        try {
-          await writePieces(lane, bytes, position % this.#segmentBytes);
-          break;
-        } catch (cause) {
-          const errorOf = (consequence?: string) =>
-            ioError(cause, "append to the log", segmentName(segment), position % this.#segmentBytes, consequence);
-          // Nothing of it has been acknowledged, and all of it is written again: a page that the disk had no room for may
-          // count as clean in memory.
-          if (errorOf().code !== "noSpace" || !(await this.#waitForSpace(errorOf())))
-            throw errorOf("nothing more is written");
-        }
+    if (this.#zeroing !== undefined && this.#zeroing.from < end) await this.#zeroing.done;
+    for (;;) {
+      try {
+        await file.write(bytes, position % this.#segmentBytes);
+        break;
+      } catch (cause) {
+        const errorOf = (consequence?: string) =>
+          ioError(cause, "append to the log", segmentName(segment), position % this.#segmentBytes, consequence);
+        // Nothing of it has been acknowledged, and all of it is written again: a page that the disk had no room for may
+        // count as clean in memory.
+        if (errorOf().code !== "noSpace" || !(await this.#waitForSpace(errorOf())))
+          throw errorOf("nothing more is written");
       }
-    } finally {
-      lanes.push(lane);
     }
     this.#zeroedTo = Math.max(this.#zeroedTo, end);
   }
@@ -442,7 +432,7 @@ export class Frontier {
     } else {
       const step = ZEROS.subarray(0, Math.min(ZEROED_STEP_BYTES, end - from));
       let error: unknown;
-      const done = writable.file.write(step, from % this.#segmentBytes).catch((cause: unknown) => {
+      const done = writable.zeros.write(step, from % this.#segmentBytes).catch((cause: unknown) => {
         error = ioError(cause, "write zeros ahead", segmentName(segment), from % this.#segmentBytes);
       });
       this.#zeroing = { from, done };
@@ -487,36 +477,20 @@ export class Frontier {
 
   async #openWritable(segment: number, isZeroed: boolean): Promise<Writable> {
     const name = segmentName(segment);
-    const files: DiskFile[] = [];
-    try {
-      for (let i = 0; i <= APPENDS_MAX; i++) {
-        files.push(await attempt("open a segment for writing", name, () => this.#disk.open(name, "durable")));
+    return attempt("open a segment for writing", name, async () => {
+      const file = await this.#disk.open(name, "blocks");
+      try {
+        return { segment, file, zeros: await this.#disk.open(name, "blocks"), isZeroed };
+      } catch (error) {
+        await file.close().catch(() => {});
+        throw error;
       }
-    } catch (error) {
-      for (const file of files) await file.close().catch(() => {});
-      throw error;
-    }
-    const [file, ...lanes] = files as [DiskFile, ...DiskFile[]];
-    return { segment, file, lanes, isZeroed };
+    });
   }
 }
 
-async function closeWritable({ file, lanes }: Writable): Promise<void> {
-  for (const open of [file, ...lanes]) await open.close().catch(() => {});
-}
-
-/** A long write is several at once: a disk does more that way, and the system copies in more than one thread. */
-async function writePieces(file: DiskFile, bytes: Uint8Array, offset: number): Promise<void> {
-  if (bytes.byteLength < 2 * PIECE_BYTES) return file.write(bytes, offset);
-  const writes: Promise<void>[] = [];
-  let start = 0;
-  while (start < bytes.byteLength) {
-    const end = Math.min(bytes.byteLength, start + PIECE_BYTES - ((offset + start) % PIECE_BYTES)); // no page is in two
-    writes.push(file.write(bytes.subarray(start, end), offset + start));
-    start = end;
-  }
-  // All of them have come to their end before any is told of: nothing is written behind the back of whoever goes on.
-  for (const result of await Promise.allSettled(writes)) if (result.status === "rejected") throw result.reason;
+async function closeWritable({ file, zeros }: Writable): Promise<void> {
+  for (const open of [file, zeros]) await open.close().catch(() => {});
 }
 
 async function attempt<T>(what: string, file: string, work: () => Promise<T>): Promise<T> {

@@ -5,19 +5,19 @@
 //                                                             └ frontier.ts
 //
 // Invariants
-//   - append() resolves after its bytes are on disk, and all that was appended before. Several may be under way in one
-//     segment: like the pages of one write they may be torn in any order. Into the next segment goes nothing before all of
-//     this one is on disk.
+//   - append() resolves after its bytes are on disk, and all that was appended before: they are written one after another,
+//     for each begins in the block that the one before it ends in.
 //   - What lies behind the end, and all of the spare, is zeros: recovery tells the end from damage by it.
 //   - After a failed write or sync of the log nothing more is accepted, not even on another descriptor. A write that found
 //     no space is none of these: it waits.
 import { assert } from "../base/assert.ts";
 import { SEGMENT_HEADER_BYTES } from "../limits.ts";
+import { BLOCK_BYTES, blockCeil, blockFloor, keepAligned, takeAligned } from "./blocks.ts";
 import type { Disk, DiskFile, DiskLock } from "./disk.ts";
 import { Encryption, type EncryptionOptions, SALT_BYTES } from "./encryption.ts";
 import { damaged, ioError, LogError } from "./errors.ts";
 import { Frontier } from "./frontier.ts";
-import { APPENDS_MAX, type Extent, type Log, type RecordCodec } from "./log.ts";
+import type { Extent, Log, RecordCodec } from "./log.ts";
 import { MANIFEST, type Manifest, ManifestFile, readManifest } from "./manifest.ts";
 import { ReadFiles } from "./read-files.ts";
 import { expectUnused, recover } from "./recovery.ts";
@@ -51,8 +51,6 @@ export interface OpenedLog {
 }
 
 const INDEX_PIECE_BYTES = 256 * 1024;
-const STAGING_BYTES_MIN = 64 * 1024;
-const STAGING_KEPT_BYTES_MAX = 4 * 1024 * 1024; // each
 
 /** Opens the log in `disk`'s directory, or makes one there; its records go through `options.codec` meanwhile. */
 export async function openLog(disk: Disk, options: LogOptions): Promise<OpenedLog> {
@@ -134,8 +132,7 @@ export class LocalLog implements Log {
   readonly #frontier: Frontier;
   #endPosition: number; // where the next append begins
   #appended: Promise<void> | undefined; // when all appends that are under way have come to their end
-  #aloneCount = 0; // appends that are under way, or wait, with nothing beside them
-  readonly #stagings: Uint8Array[] = []; // to be used again
+  readonly #lastBlock = new Uint8Array(BLOCK_BYTES); // as it is on disk, or on its way there, up to the end
   #failure: unknown;
   #isClosing = false; // accepts nothing new
 
@@ -165,8 +162,24 @@ export class LocalLog implements Log {
 
   /** @param current the segment being written; undefined when the log has none yet */
   async start(current: number | undefined, spare: number | undefined): Promise<void> {
-    await this.#frontier.start(current === this.#segmentOf(this.#endPosition) ? current : undefined, spare);
+    const hasEnd = current === this.#segmentOf(this.#endPosition);
+    await this.#frontier.start(hasEnd ? current : undefined, spare);
     this.#sawCurrent();
+    if (hasEnd) await this.#readLastBlock(current);
+  }
+
+  /** What the first append writes once more. */
+  async #readLastBlock(segment: number): Promise<void> {
+    const bytes = this.#lastBlock.subarray(0, this.#endPosition % BLOCK_BYTES);
+    const name = segmentName(segment);
+    await attempt("read the log's end", name, async () => {
+      const file = await this.#disk.open(name, "read");
+      try {
+        await file.read(bytes, blockFloor(this.#endPosition % this.#segmentBytes));
+      } finally {
+        await file.close();
+      }
+    });
   }
 
   #sawCurrent(): void {
@@ -222,13 +235,11 @@ export class LocalLog implements Log {
   // The copy is made before the first await, so that the bytes may change from then on.
   async append(extents: readonly Extent[]): Promise<void> {
     this.#checkUsable();
-    const staging = this.#takeStaging(extents);
+    const staging = takeAligned(this.#stagedBytes(extents));
     const writes = this.#stage(extents, staging);
     const before = this.#appended;
-    const [write] = writes;
-    if (write === undefined) return before;
-    const isBeside = writes.length === 1 && this.#aloneCount === 0 && this.#frontier.canBegin(write.position);
-    const appended = isBeside ? this.#writeBeside(write, before) : this.#writeAlone(writes, before);
+    if (writes.length === 0) return before;
+    const appended = this.#write(writes, before);
     this.#appended = appended;
     try {
       await appended;
@@ -237,26 +248,19 @@ export class LocalLog implements Log {
       throw error;
     }
     if (this.#appended === appended) this.#appended = undefined;
-    this.#keepStaging(staging);
+    keepAligned(staging);
   }
 
-  #takeStaging(extents: readonly Extent[]): Uint8Array {
-    let sizeBytes = STAGING_BYTES_MIN;
-    for (const { bytes } of extents) sizeBytes += bytes.byteLength;
-    const kept = this.#stagings.findIndex(({ byteLength }) => byteLength >= sizeBytes);
-    if (kept >= 0) return this.#stagings.splice(kept, 1)[0] as Uint8Array;
-    return new Uint8Array(2 ** Math.ceil(Math.log2(sizeBytes)));
-  }
-
-  #keepStaging(staging: Uint8Array): void {
-    if (staging.byteLength > STAGING_KEPT_BYTES_MAX) return;
-    if (this.#stagings.length >= APPENDS_MAX) this.#stagings.shift();
-    this.#stagings.push(staging);
+  /** How much room there must be for them at most, each in blocks of its own. */
+  #stagedBytes(extents: readonly Extent[]): number {
+    let sizeBytes = 0;
+    for (const { bytes } of extents) sizeBytes += blockCeil(bytes.byteLength) + BLOCK_BYTES;
+    return sizeBytes;
   }
 
   /**
-   * Copies the bytes, encrypted, neighbours in one segment joined to one write. All before anything is awaited: a
-   * view on WebAssembly memory is detached when that memory grows, even while it is being written.
+   * Copies the bytes, encrypted, into whole blocks (blocks.ts), neighbours in one segment joined to one write. All before
+   * anything is awaited: a view on WebAssembly memory is detached when that memory grows, even while it is being written.
    */
   #stage(extents: readonly Extent[], staging: Uint8Array): Extent[] {
     const writes: Extent[] = [];
@@ -271,53 +275,39 @@ export class LocalLog implements Log {
         (position % this.#segmentBytes) + bytes.byteLength <= this.#segmentBytes,
         "an extent stays in its segment",
       );
+      if (begins || writes.length === 0) {
+        writeStart = blockCeil(stagedBytes);
+        stagedBytes = writeStart + (position % BLOCK_BYTES);
+        staging.set(this.#lastBlock.subarray(0, position % BLOCK_BYTES), writeStart);
+      } else writes.pop();
       this.#encryption.encrypt(bytes, position, staging.subarray(stagedBytes, stagedBytes + bytes.byteLength));
       stagedBytes += bytes.byteLength;
       end += bytes.byteLength;
-      if (begins || writes.length === 0) writeStart = stagedBytes - bytes.byteLength;
-      else writes.pop();
-      writes.push({ position: end - (stagedBytes - writeStart), bytes: staging.subarray(writeStart, stagedBytes) });
+      const writeEnd = blockCeil(stagedBytes);
+      staging.fill(0, stagedBytes, writeEnd);
+      writes.push({ position: end - (stagedBytes - writeStart), bytes: staging.subarray(writeStart, writeEnd) });
     }
+    this.#lastBlock.set(staging.subarray(blockFloor(stagedBytes), stagedBytes));
     this.#endPosition = end;
     return writes;
   }
 
-  /** In the segment being written, at once. @param before when all appends before this one have come to their end */
-  async #writeBeside({ position, bytes }: Extent, before: Promise<void> | undefined): Promise<void> {
-    this.#frontier.beginAppend(position + bytes.byteLength, bytes.byteLength);
-    const written = this.#frontier.write(bytes, position).catch((error: unknown) => {
-      this.#failure ??= error; // before those that were begun earlier have come to their end
-      throw error;
-    });
-    if (before !== undefined) {
-      // Whatever comes of those before it, its own write has ended when this has.
-      for (const result of await Promise.allSettled([before, written]))
-        if (result.status === "rejected") throw result.reason;
-    } else await written;
-    this.#frontier.appended();
-  }
-
-  /** When all before it is on disk; what comes after waits for it. It may go on in the next segment. */
-  async #writeAlone(writes: readonly Extent[], before: Promise<void> | undefined): Promise<void> {
-    this.#aloneCount++;
-    try {
-      await before;
-      const frontier = this.#frontier;
-      const { position, bytes } = writes.at(-1) as Extent;
-      frontier.beginAppend(position + bytes.byteLength, bytes.byteLength);
-      // A batch that cannot be written to its end is not begun.
-      if (this.#segmentOf(position) !== frontier.current?.segment) await frontier.awaitSpare();
-      for (const piece of writes) {
-        if (this.#segmentOf(piece.position) !== frontier.current?.segment) {
-          await frontier.roll();
-          this.#sawCurrent();
-        }
-        await frontier.write(piece.bytes, piece.position);
+  /** When all before it is on disk. It may go on in the next segment. */
+  async #write(writes: readonly Extent[], before: Promise<void> | undefined): Promise<void> {
+    if (before !== undefined) await before;
+    const frontier = this.#frontier;
+    const { position, bytes } = writes.at(-1) as Extent;
+    frontier.beginAppend(position + bytes.byteLength, bytes.byteLength);
+    // A batch that cannot be written to its end is not begun.
+    if (this.#segmentOf(position) !== frontier.current?.segment) await frontier.awaitSpare();
+    for (const piece of writes) {
+      if (this.#segmentOf(piece.position) !== frontier.current?.segment) {
+        await frontier.roll();
+        this.#sawCurrent();
       }
-      frontier.appended();
-    } finally {
-      this.#aloneCount--;
+      await frontier.write(piece.bytes, piece.position);
     }
+    frontier.appended();
   }
 
   /** The segment stays until the read that was begun is done, whatever is removed meanwhile. */

@@ -35,7 +35,7 @@ export interface RecordCodec {
 
 export const REPLAY_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024;
 
-/** Appends that may be under way beside one another; any more wait for one that was begun before. */
+/** Appends that are worth asking for before those before them are on disk: one that is written, and others that are ready. */
 export const APPENDS_MAX = 4;
 
 export interface Log {

@@ -1,6 +1,7 @@
 // The real disk. The only file of the log that knows node:fs.
 import * as fs from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
+import { BLOCK_BYTES } from "./blocks.ts";
 import { type Disk, type DiskFile, type DiskLock, type OpenMode, readFully, writeFully } from "./disk.ts";
 import { takeLock } from "./node-lock.ts";
 import { PromptWrites } from "./prompt-writes.ts";
@@ -9,6 +10,8 @@ const SOCKET_PATH_BYTES_MAX = 100; // sun_path: 104 on macOS, 108 on Linux, the 
 
 // O_DSYNC is one system call less than write and fdatasync. macOS has it, but only fsync reaches the platter there.
 const DURABLE_FLAG = process.platform === "linux" ? fs.constants.O_DSYNC : 0;
+/** Past the system's cache: blocks.ts. Not every file system can. */
+const DIRECT_FLAG = process.platform === "linux" ? fs.constants.O_DIRECT : 0;
 
 // Callbacks, not node:fs/promises: that takes a start ten milliseconds to load.
 function call<T>(run: (done: (error: NodeJS.ErrnoException | null, value: T) => void) => void): Promise<T> {
@@ -18,15 +21,29 @@ function call<T>(run: (done: (error: NodeJS.ErrnoException | null, value: T) => 
 }
 
 class NodeFile implements DiskFile {
-  readonly #fd: number;
-  readonly #syncAfterWrite: boolean;
-  readonly #promptWrites: PromptWrites | undefined;
+  readonly #path: string;
+  #fd: number;
+  #isDirect: boolean;
+  readonly #mode: OpenMode;
+  readonly #promptWrites: PromptWrites;
 
-  /** @param promptWrites for files where a write is durable by itself */
-  constructor(fd: number, syncAfterWrite: boolean, promptWrites: PromptWrites | undefined) {
+  private constructor(path: string, fd: number, isDirect: boolean, mode: OpenMode, promptWrites: PromptWrites) {
+    this.#path = path;
     this.#fd = fd;
-    this.#syncAfterWrite = syncAfterWrite;
+    this.#isDirect = isDirect;
+    this.#mode = mode;
     this.#promptWrites = promptWrites;
+  }
+
+  static async open(path: string, mode: OpenMode, promptWrites: PromptWrites): Promise<NodeFile> {
+    if (mode === "blocks" && DIRECT_FLAG !== 0) {
+      try {
+        return new NodeFile(path, await openFile(path, FLAGS.blocks | DIRECT_FLAG), true, mode, promptWrites);
+      } catch (error) {
+        if (!isUnfit(error)) throw error;
+      }
+    }
+    return new NodeFile(path, await openFile(path, FLAGS[mode]), false, mode, promptWrites);
   }
 
   async sizeBytes(): Promise<number> {
@@ -40,22 +57,43 @@ class NodeFile implements DiskFile {
   }
 
   async write(bytes: Uint8Array, offset: number): Promise<void> {
-    const prompt = this.#promptWrites;
+    try {
+      await this.#write(bytes, offset);
+    } catch (error) {
+      if (!this.#isDirect || !isUnfit(error)) throw error;
+      await this.#goThroughCache();
+      await this.#write(bytes, offset);
+    }
+  }
+
+  async #write(bytes: Uint8Array, offset: number): Promise<void> {
+    const unitBytes = this.#isDirect ? BLOCK_BYTES : 1;
+    const isDurable = this.#mode === "durable" || this.#mode === "blocks";
+    const prompt = isDurable && DURABLE_FLAG !== 0 ? this.#promptWrites : undefined;
     if (prompt?.admits(bytes.byteLength) === true) {
       const startMs = performance.now();
-      await writeFully(bytes, offset, (rest, at) => fs.writeSync(this.#fd, rest, 0, rest.byteLength, at));
+      const writeSome = (rest: Uint8Array, at: number) => fs.writeSync(this.#fd, rest, 0, rest.byteLength, at);
+      await writeFully(bytes, offset, writeSome, unitBytes);
       prompt.took(performance.now() - startMs);
       return;
     }
     prompt?.began();
     try {
-      await writeFully(bytes, offset, (rest, at) =>
-        call((done) => fs.write(this.#fd, rest, 0, rest.byteLength, at, (error, sizeBytes) => done(error, sizeBytes))),
-      );
+      const writeSome = (rest: Uint8Array, at: number) =>
+        call<number>((done) => fs.write(this.#fd, rest, 0, rest.byteLength, at, done));
+      await writeFully(bytes, offset, writeSome, unitBytes);
     } finally {
       prompt?.ended();
     }
-    if (this.#syncAfterWrite) await this.sync();
+    if (isDurable && DURABLE_FLAG === 0) await this.sync();
+  }
+
+  /** The file system opens files for writing past its cache, and then does not take what is written. */
+  async #goThroughCache(): Promise<void> {
+    const fd = this.#fd;
+    this.#fd = await openFile(this.#path, FLAGS.blocks);
+    this.#isDirect = false;
+    await call<void>((done) => fs.close(fd, (error) => done(error ?? null)));
   }
 
   truncate(sizeBytes: number): Promise<void> {
@@ -70,6 +108,18 @@ class NodeFile implements DiskFile {
     return call((done) => fs.close(this.#fd, (error) => done(error ?? null)));
   }
 }
+
+const FLAGS: Readonly<Record<OpenMode, number>> = {
+  read: fs.constants.O_RDONLY,
+  durable: fs.constants.O_RDWR | DURABLE_FLAG,
+  blocks: fs.constants.O_RDWR | DURABLE_FLAG,
+  create: fs.constants.O_RDWR | fs.constants.O_CREAT,
+};
+
+const openFile = (path: string, flags: number) => call<number>((done) => fs.open(path, flags, 0o600, done));
+
+/** What a file system says that cannot write past its cache, or not these bytes. */
+const isUnfit = (error: unknown) => (error as NodeJS.ErrnoException).code === "EINVAL";
 
 export class NodeDisk implements Disk {
   readonly directory: string;
@@ -125,15 +175,8 @@ export class NodeDisk implements Disk {
     return call<string[]>((done) => fs.readdir(this.directory, done));
   }
 
-  async open(name: string, mode: OpenMode): Promise<DiskFile> {
-    const flags = {
-      read: fs.constants.O_RDONLY,
-      durable: fs.constants.O_RDWR | DURABLE_FLAG,
-      create: fs.constants.O_RDWR | fs.constants.O_CREAT,
-    };
-    const fd = await call<number>((done) => fs.open(join(this.directory, name), flags[mode], 0o600, done));
-    const isDurable = mode === "durable" && DURABLE_FLAG !== 0;
-    return new NodeFile(fd, mode === "durable" && !isDurable, isDurable ? this.#promptWrites : undefined);
+  open(name: string, mode: OpenMode): Promise<DiskFile> {
+    return NodeFile.open(join(this.directory, name), mode, this.#promptWrites);
   }
 
   rename(from: string, to: string): Promise<void> {

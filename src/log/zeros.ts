@@ -1,9 +1,10 @@
 // Zeros on disk, ahead of what will be written there: a block that has been written is written again in less time than
 // one that the file system has yet to find.
+import { alignedBytes } from "./blocks.ts";
 import type { Disk } from "./disk.ts";
 import { LogError } from "./errors.ts";
 
-export const ZEROS = new Uint8Array(1024 * 1024);
+export const ZEROS = alignedBytes(1024 * 1024);
 
 /** All of the file, durable, from its front to its end. @throws LogError "closed" when it is stopped, or what the disk says */
 export async function fillWithZeros(
@@ -12,7 +13,7 @@ export async function fillWithZeros(
   sizeBytes: number,
   isStopped: () => boolean,
 ): Promise<void> {
-  const file = await disk.open(name, "durable");
+  const file = await disk.open(name, "blocks");
   try {
     for (let offset = 0; offset < sizeBytes; offset += ZEROS.byteLength) {
       if (isStopped()) throw new LogError("closed", `Cannot fill ${name}: the log is being closed`, { file: name });

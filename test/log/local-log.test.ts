@@ -54,49 +54,66 @@ test("the bytes are copied before append returns: a WebAssembly memory may grow 
   expect(await log.read(extent.position, extent.bytes.byteLength)).toEqual(new Uint8Array(extent.bytes));
 });
 
-describe("appends beside one another", () => {
-  /** Says which writes were under way together, and on which of the files that were opened. */
-  function watched(): { readonly disk: FakeDisk; readonly together: { file: number; offset: number }[][] } {
+describe("appends that were asked for at once", () => {
+  interface Write {
+    readonly offset: number;
+    readonly bytes: Uint8Array;
+    readonly isBeside: boolean; // another one to the same segment was under way
+  }
+
+  /** Keeps what is written of records. */
+  function watched(): { readonly disk: FakeDisk; readonly writes: Write[] } {
     const disk = new FakeDisk();
-    const together: { file: number; offset: number }[][] = [];
-    const underWay: { file: number; offset: number }[] = [];
+    const writes: Write[] = [];
     const open = disk.open.bind(disk);
-    let fileCount = 0;
+    let underWay = 0;
     disk.open = async (name, mode) => {
       const opened = await open(name, mode);
-      const file = fileCount++;
       const write = async (bytes: Uint8Array, offset: number) => {
-        const one = { file, offset };
-        underWay.push(one);
-        if (name === segmentName(1) && offset >= 4096) together.push([...underWay]);
+        if (offset < 4096 || bytes.every((byte) => byte === 0)) return opened.write(bytes, offset);
+        writes.push({ offset, bytes: bytes.slice(), isBeside: underWay > 0 });
+        underWay++;
         await opened.write(bytes, offset);
-        underWay.splice(underWay.indexOf(one), 1);
+        underWay--;
       };
       return { ...opened, write };
     };
-    return { disk, together };
+    return { disk, writes };
   }
 
-  test("are written at once, each by a file of its own, and resolve in order whichever ends first", async () => {
-    const { disk, together } = watched();
-    const { log, writer } = await open(disk);
+  test("are written one after another in whole blocks, each from the block on that the one before it ends in", async () => {
+    const { disk, writes } = watched();
+    const { log, writer } = await open(disk, 64 * 1024);
     await settle(log);
-    together.length = 0;
     const turns = [50, 30, 10, 0];
     disk.turnsOfWrite = () => turns.shift() ?? 0;
     const ended: number[] = [];
-    const appends = [0, 1, 2, 3].map((i) => {
-      writer.add(`${i}`.repeat(300));
+    const sizes = [300, 9_000, 300, 4_096];
+    const appends = sizes.map((sizeBytes, i) => {
+      writer.add(`${i}`.repeat(sizeBytes));
       return log.append(writer.take()).then(() => ended.push(i));
     });
     await Promise.all(appends);
     expect(ended).toEqual([0, 1, 2, 3]);
-    const most = together.at(-1) ?? [];
-    expect(most).toHaveLength(4);
-    expect(new Set(most.map(({ file }) => file)).size).toBe(4);
+    expect(writes.map(({ isBeside }) => isBeside)).toEqual([false, false, false, false]);
+    let end = 4096; // of the records so far
+    for (const [i, { offset, bytes }] of writes.entries()) {
+      expect(offset).toBe(end - (end % 4096));
+      end = (writer.written[i + 1]?.position ?? writer.position) % (64 * 1024);
+      expect(offset + bytes.byteLength).toBe(Math.ceil(end / 4096) * 4096);
+      expect(bytes.subarray(end - offset).every((byte) => byte === 0)).toBe(true);
+    }
+    expect(
+      (
+        await open(
+          disk.cutPower(() => 0),
+          64 * 1024,
+        )
+      ).codec.seen,
+    ).toEqual(writer.written);
   });
 
-  test("more than there may be wait; nothing goes to the next segment before all of this one is on disk", async () => {
+  test("of many, nothing goes to the next segment before all of this one is on disk", async () => {
     const { disk } = watched();
     const { log, writer } = await open(disk);
     await settle(log);

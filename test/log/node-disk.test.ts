@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { closeSync, constants, openSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { alignedBytes, BLOCK_BYTES } from "../../src/log/blocks.ts";
 import { readFully, writeFully } from "../../src/log/disk.ts";
 import { NodeDisk } from "../../src/log/node-disk.ts";
 import { segmentName } from "../../src/log/segment.ts";
@@ -127,6 +129,70 @@ test("a call that does less than it was asked is gone on with", async () => {
   expect(done).toEqual([100, 104, 108]);
   await expect(writeFully(new Uint8Array(10), 0, async () => 0)).rejects.toMatchObject({ code: "EIO" });
   expect(await readFully(new Uint8Array(10), 0, async (_, offset) => (offset < 6 ? 3 : 0))).toBe(6);
+
+  const inUnits: number[] = [];
+  const writeSome = async (bytes: Uint8Array, offset: number) => {
+    inUnits.push(offset);
+    return Math.min(7, bytes.byteLength);
+  };
+  await writeFully(new Uint8Array(12), 100, writeSome, 4);
+  expect(inUnits).toEqual([100, 104, 108]);
+  await expect(writeFully(new Uint8Array(12), 0, async () => 3, 4)).rejects.toThrow("EIO: a write wrote 3 bytes");
+});
+
+/** The flags with which this process has the file open, each time. */
+async function openFlags(path: string): Promise<number[]> {
+  const flags: number[] = [];
+  for (const fd of await readdir("/proc/self/fd")) {
+    const target = await readlink(`/proc/self/fd/${fd}`).catch(() => "");
+    if (target !== path) continue;
+    const info = await readFile(`/proc/self/fdinfo/${fd}`, "latin1");
+    flags.push(Number.parseInt(/flags:\s*([0-7]+)/.exec(info)?.[1] ?? "", 8));
+  }
+  return flags;
+}
+
+function takesDirect(path: string): boolean {
+  try {
+    closeSync(openSync(path, constants.O_RDWR | constants.O_DIRECT));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test.runIf(process.platform === "linux")(
+  "what the log writes goes past the system's cache, where the file system lets it",
+  async () => {
+    const { log, writer } = await open(new NodeDisk(root), SEGMENT_BYTES);
+    writer.add("here");
+    await log.append(writer.take());
+    const path = join(root, segmentName(1));
+    const flags = await openFlags(path);
+    expect(flags).toHaveLength(2); // of appends, and of zeros
+    for (const each of flags) {
+      expect(each & constants.O_DSYNC).toBe(constants.O_DSYNC);
+      expect((each & constants.O_DIRECT) !== 0).toBe(takesDirect(path));
+    }
+    await log.close();
+  },
+);
+
+// Memory that begins anywhere is refused as what a file system refuses that asks for more than blocks.
+test.runIf(process.platform === "linux")("what it does not take past its cache goes through it", async () => {
+  await writeFile(join(root, "file"), new Uint8Array(4 * BLOCK_BYTES));
+  const file = await new NodeDisk(root).open("file", "blocks");
+  const bytes = alignedBytes(3 * BLOCK_BYTES)
+    .subarray(8, 8 + 2 * BLOCK_BYTES)
+    .fill(7);
+  await file.write(bytes, BLOCK_BYTES);
+  await file.write(alignedBytes(BLOCK_BYTES).subarray(0, BLOCK_BYTES).fill(9), 0);
+  for (const flags of await openFlags(join(root, "file"))) expect(flags & constants.O_DIRECT).toBe(0);
+  await file.close();
+  const written = await readFile(join(root, "file"));
+  const block = (byte: number) => new Uint8Array(BLOCK_BYTES).fill(byte);
+  expect(new Uint8Array(written)).toEqual(new Uint8Array(Buffer.concat([block(9), block(7), block(7), block(0)])));
+  expect(await openFlags(join(root, "file"))).toEqual([]);
 });
 
 // In /proc nothing can be made, and mkdir says of a new name there what it says when the directory above is missing.

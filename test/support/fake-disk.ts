@@ -1,5 +1,6 @@
 // A disk in memory that forgets, tears and fails on command. What was written is first in its cache; sync carries all of a
 // file to the platter, a write to a "durable" one itself, in sectors of 512 bytes. A power cut keeps the platter and any of the rest.
+import { BLOCK_BYTES } from "../../src/log/blocks.ts";
 import { type Disk, type DiskFile, type DiskLock, type OpenMode, readFully, writeFully } from "../../src/log/disk.ts";
 import { LogError } from "../../src/log/errors.ts";
 
@@ -283,6 +284,7 @@ export class FakeDisk implements Disk {
       },
       read: (into, at) =>
         readFully(into, at, async (rest, offset) => {
+          if (mode === "blocks") throw failure("EINVAL", `not open for reading: ${name}`);
           this.#call(`read ${name} ${offset}`);
           const bytes = inode.cached.subarray(offset, offset + rest.byteLength);
           rest.set(bytes);
@@ -290,9 +292,11 @@ export class FakeDisk implements Disk {
         }),
       write: async (bytes, offset) => {
         if (mode === "read") throw failure("EBADF", `not open for writing: ${name}`);
+        const isWhole = [offset, bytes.byteLength, bytes.byteOffset].every((each) => each % BLOCK_BYTES === 0);
+        if (mode === "blocks" && !isWhole) throw failure("EINVAL", `no whole blocks: ${name}`);
         for (let turns = this.turnsOfWrite?.() ?? 0; turns > 0; turns--) await Promise.resolve();
-        await writeFully(bytes, offset, writeSome);
-        if (mode === "durable") inode.syncRange(offset, bytes.byteLength);
+        await writeFully(bytes, offset, writeSome, mode === "blocks" ? BLOCK_BYTES : 1);
+        if (mode !== "create") inode.syncRange(offset, bytes.byteLength);
       },
       truncate: async (sizeBytes) => {
         this.#call(`truncate ${name} ${sizeBytes}`);

@@ -3,7 +3,7 @@ import type { Disk, DiskFile, DiskLock, OpenMode } from "../../src/log/disk.ts";
 import type { FakeDisk } from "./fake-disk.ts";
 import type { VirtualLoop } from "./virtual-loop.ts";
 
-const PROMPT_BYTES_MAX = 4096;
+const PROMPT_BYTES_MAX = 8192;
 const never = new Promise<never>(() => {});
 
 export class SimulatedDisk implements Disk {
@@ -74,7 +74,7 @@ export class SimulatedDisk implements Disk {
       read: (into, offset) => this.#later(() => file.read(into, offset)),
       write: async (bytes, offset) => {
         // Some are made at once, by who asks for them.
-        if (!this.#isDead && bytes.byteLength < PROMPT_BYTES_MAX && this.#random() < 0.3)
+        if (!this.#isDead && bytes.byteLength <= PROMPT_BYTES_MAX && this.#random() < 0.3)
           return file.write(bytes, offset);
         const write = () => file.write(bytes, offset);
         this.#writing.add(write);
