@@ -77,10 +77,9 @@ export function takeReady(): u32 {
 export function hasReady(): bool { return readyHead != 0; }
 export function serveAgain(queueIndex: u32): void { wake(queueIndex); }
 
-export function addPending(slot: u32): void {
-  message.setState(slot, PENDING);
-  list.pushBack(pending, slot);
-}
+/** It is PENDING, and its record the newest one of a message. */
+// @ts-ignore: decorator
+@inline export function addPending(slot: u32): void { list.pushBack(pending, slot); }
 
 /** A message comes to (+1) or leaves (-1) what `field` of its queue counts. */
 // @ts-ignore: decorator
@@ -102,8 +101,9 @@ export function commitPending(position: u64, nowMs: u64): void {
   while (true) {
     const slot = load<u32>(pending);
     if (slot == NONE || message.position(slot) >= position) return;
-    list.remove(pending, slot);
     const q = message.queue(slot);
+    if (isPlain(q) && showRun(slot, q, position, nowMs)) continue;
+    list.remove(pending, slot);
     if (queue.isDead(q)) {
       release(slot, false);
       continue;
@@ -113,6 +113,41 @@ export function commitPending(position: u64, nowMs: u64): void {
     else show(slot, false);
     events.note(q, events.SENT, slot);
   }
+}
+
+/** Whether a message without a delay is shown there by being put into one list. */
+// @ts-ignore: decorator
+@inline function isPlain(q: u32): bool {
+  return (queue.flags(q) & (queue.FIFO | queue.DEAD)) == 0 && queue.fair(q) == NONE && queue.watch(q) == NONE;
+}
+
+/**
+ * Shows the pending message `first`, and with it those behind it that were sent to the same queue: they are linked already as
+ * they come to stand in its list. @returns false when the first waits for its delay
+ */
+function showRun(first: u32, q: u32, position: u64, nowMs: u64): bool {
+  const retentionMs = queue.retentionMs(q);
+  let sentMs = u64.MAX_VALUE; // of what was sent at once, all of it is due at once
+  let bucket: u32 = 0;
+  let last = NONE;
+  let count: u32 = 0;
+  for (let slot = first; slot != NONE; slot = message.next(slot)) {
+    if (message.position(slot) >= position || message.queue(slot) != q || message.isDelayed(slot)) break;
+    if (message.sentMs(slot) != sentMs) {
+      if (message.sentMs(slot) > nowMs) break;
+      sentMs = message.sentMs(slot);
+      bucket = timers.bucketOf(sentMs + retentionMs);
+    }
+    message.setState(slot, VISIBLE);
+    timers.push(slot, bucket);
+    last = slot;
+    count++;
+  }
+  if (count == 0) return false;
+  list.moveFront(pending, last, queue.at(q) + queue.VISIBLE);
+  queue.count(q, queue.VISIBLE_COUNT, count);
+  wake(q);
+  return true;
 }
 
 /** A message that is counted nowhere waits until it is visible. */

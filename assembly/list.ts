@@ -4,7 +4,8 @@ import { at, NONE } from "./slab";
 const NEXT: usize = 48;
 const PREV: usize = 52;
 
-export function pushBack(list: usize, cell: u32): void {
+// @ts-ignore: decorator
+@inline export function pushBack(list: usize, cell: u32): void {
   const tail = load<u32>(list, 4);
   const p = at(cell);
   store<u32>(p, NONE, NEXT);
@@ -22,6 +23,21 @@ export function pushFront(list: usize, cell: u32): void {
   if (head == NONE) store<u32>(list, cell, 4);
   else store<u32>(at(head), cell, PREV);
   store<u32>(list, cell);
+}
+
+/** Takes the cells from the first of one list to `last`, which is in it, to the back of another one. */
+export function moveFront(from: usize, last: u32, to: usize): void {
+  const first = load<u32>(from);
+  const rest = load<u32>(at(last), NEXT);
+  store<u32>(from, rest);
+  if (rest == NONE) store<u32>(from, NONE, 4);
+  else store<u32>(at(rest), NONE, PREV);
+  const tail = load<u32>(to, 4);
+  store<u32>(at(first), tail, PREV);
+  store<u32>(at(last), NONE, NEXT);
+  if (tail == NONE) store<u32>(to, first);
+  else store<u32>(at(tail), first, NEXT);
+  store<u32>(to, last, 4);
 }
 
 export function remove(list: usize, cell: u32): void {

@@ -66,7 +66,8 @@ export function setApart(slot: u32, apart: bool): void {
   store<u64>(at(slot), ms | (<u64>(((bytes + 7) >> 3) | (brief ? BRIEF : 0)) << SIZE_SHIFT), 8);
 }
 /** A message that was just sent, in a slot that was free: in no group, never received. */
-export function begin(slot: u32, position: u64, kind: u8, ms: u64, bytes: u32, brief: bool, q: u32, sequence: u32): void {
+// @ts-ignore: decorator
+@inline export function begin(slot: u32, position: u64, kind: u8, ms: u64, bytes: u32, brief: bool, q: u32, sequence: u32): void {
   const p = at(slot);
   store<u64>(p, position | (<u64>kind << 56));
   store<u64>(p, ms | (<u64>(((bytes + 7) >> 3) | (brief ? BRIEF : 0)) << SIZE_SHIFT), 8);
@@ -111,6 +112,9 @@ export function reissuedFlags(slot: u32): u32 {
 @inline export function hasMoved(slot: u32): bool { return load<u32>(at(slot), 28) >= MOVED; }
 // @ts-ignore: decorator
 @inline export function visibleAtMs(slot: u32): u64 { return sentMs(slot) + <u64>load<u32>(at(slot), 32); }
+/** Whether it becomes visible later than it was sent, or was received. */
+// @ts-ignore: decorator
+@inline export function isDelayed(slot: u32): bool { return load<u32>(at(slot), 32) != 0; }
 export function setVisibleAtMs(slot: u32, ms: u64): void {
   const sent = sentMs(slot);
   const after = ms > sent ? ms - sent : 0;

@@ -28,7 +28,9 @@ export function startAt(nowMs: u64): void {
   presentMs = nowMs;
 }
 
-function push(cell: u32, bucket: u32): void {
+/** Puts a cell that is in no bucket into the one that bucketOf() gave. */
+// @ts-ignore: decorator
+@inline export function push(cell: u32, bucket: u32): void {
   const head = heads + (<usize>bucket << 2);
   const first = load<u32>(head);
   const p = at(cell);
@@ -38,21 +40,21 @@ function push(cell: u32, bucket: u32): void {
   store<u32>(head, cell);
 }
 
-/** Files a cell that is in no bucket. What is due already is handled at the next advance. */
-export function arm(cell: u32, dueMs: u64): void {
-  if (dueMs <= presentMs) {
-    push(cell, DUE);
-    return;
-  }
+/** Where what is due then is filed, which must follow: the bucket counts as occupied. */
+export function bucketOf(dueMs: u64): u32 {
+  if (dueMs <= presentMs) return DUE;
   let due = dueMs;
   if (due - presentMs >= RANGE_MS >> 1) due = presentMs + (RANGE_MS >> 1);
   const level = <u32>(63 - clz<u64>(presentMs ^ due)) / 6;
   const capped = level >= LEVELS ? LEVELS - 1 : level;
   const index = <u32>(due >> <u64>(capped * 6)) & 63;
-  push(cell, capped * 64 + index);
   const bits = occupied + (<usize>capped << 3);
   store<u64>(bits, load<u64>(bits) | (<u64>1 << <u64>index));
+  return capped * 64 + index;
 }
+
+/** Files a cell that is in no bucket. What is due already is handled at the next advance. */
+export function arm(cell: u32, dueMs: u64): void { push(cell, bucketOf(dueMs)); }
 
 /** Takes a cell out of its bucket; harmless when it is in none. */
 export function disarm(cell: u32): void {
