@@ -1,4 +1,5 @@
 // Which bytes are text that SQS allows: UTF-8 of #x9 #xA #xD, #x20 to #xD7FF, #xE000 to #xFFFD, #x10000 to #x10FFFF.
+import { copy } from "./memory";
 
 // @ts-ignore: decorator
 @inline function isContinued(byte: u32): bool { return (byte & 0xc0) == 0x80; }
@@ -31,6 +32,33 @@ export function isText(start: usize, bytes: u32): bool {
     p += size;
   }
   return true;
+}
+
+/** Copies the bytes. @returns whether they are text */
+export function copyText(to: usize, from: usize, bytes: u32): bool {
+  if (bytes < 16) {
+    copy(to, from, bytes);
+    return isText(from, bytes);
+  }
+  const last = bytes - 16; // the rest overlaps what was copied before
+  const end = v128.load(from + last);
+  let lowest = end; // as signed bytes: below 0x20 is what is a control character, or not ASCII
+  let i: usize = 0;
+  for (; i + 64 <= last; i += 64) {
+    const a = v128.load(from + i), b = v128.load(from + i, 16), c = v128.load(from + i, 32), d = v128.load(from + i, 48);
+    v128.store(to + i, a);
+    v128.store(to + i, b, 16);
+    v128.store(to + i, c, 32);
+    v128.store(to + i, d, 48);
+    lowest = i8x16.min_s(i8x16.min_s(lowest, i8x16.min_s(a, b)), i8x16.min_s(c, d));
+  }
+  for (; i < last; i += 16) {
+    const vector = v128.load(from + i);
+    v128.store(to + i, vector);
+    lowest = i8x16.min_s(lowest, vector);
+  }
+  v128.store(to + last, end);
+  return !v128.any_true(i8x16.lt_s(lowest, i8x16.splat(0x20))) || isText(from, bytes);
 }
 
 /** A group's or deduplication ID: 1 to 128 printable ASCII characters, no space. */

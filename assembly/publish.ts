@@ -20,6 +20,7 @@ import { copy, INPUT_BYTES, inputStart, outputStart } from "./memory";
 import * as queue from "./queue";
 import * as r from "./record";
 import * as sending from "./send";
+import * as segments from "./segments";
 import * as sha256 from "./sha256";
 import * as slab from "./slab";
 import { at, giveAux, NONE, takeAux } from "./slab";
@@ -63,6 +64,7 @@ const HEX_BYTES: u32 = 64;
 
 const DOMAIN: usize = memory.data<u8>([119, 97, 115, 113, 32, 112, 114, 111, 100, 117, 99, 101, 114, 0]); // "wasq producer"
 const DOMAIN_BYTES: u32 = 14;
+const MESSAGE_TAG: u32 = 0x1a; // field 3
 const NOTHING: usize = memory.data(16);
 const RESULT: usize = memory.data(48);
 
@@ -131,7 +133,7 @@ export function scan(offset: u32, bytes: u32): bool {
   scannedFirst = 0;
   scannedCount = 0;
   while (true) {
-    scannedCount += wire.skipSized(0x1a, end); // messages follow one another
+    scannedCount += wire.skipSized(MESSAGE_TAG, end); // messages follow one another
     if (!wire.readField(end)) break;
     if (wire.field == 1 && wire.wireType == wire.VARINT) scannedPublisher = <u32>wire.value;
     else if (wire.field == 2 && wire.wireType == wire.VARINT) scannedFirst = wire.value;
@@ -190,7 +192,8 @@ function read(start: usize, bytes: u32): u32 {
 }
 
 /** The message, if it is nothing but a body, as most are. @returns false when it is another one, for read() */
-function readPlain(start: usize, bytes: u32): bool {
+// @ts-ignore: decorator
+@inline function readPlain(start: usize, bytes: u32): bool {
   if (bytes < 3) return false;
   const tag = <u32>load<u8>(start);
   if (tag != 0x0a && tag != 0x12) return false; // fields 1 and 2
@@ -235,14 +238,16 @@ let seed: u64 = 0;
 let seedHigh: u64 = 0;
 
 /** The next of a row of 64-bit numbers (splitmix64): the host's 16 random bytes become as many IDs as a frame needs. */
-function mix(state: u64): u64 {
+// @ts-ignore: decorator
+@inline function mix(state: u64): u64 {
   let z = state;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
   z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
   return z ^ (z >> 31);
 }
 
-function putId(p: usize): void {
+// @ts-ignore: decorator
+@inline function putId(p: usize): void {
   seed += 0x9e3779b97f4a7c15;
   seedHigh += 0x9e3779b97f4a7c15;
   store<u64>(p, (mix(seed) & 0xff0f_ffff_ffff_ffff) | 0x0040_0000_0000_0000); // version 4
@@ -290,6 +295,56 @@ function putPublished(p: usize, number: u64): usize {
   return isDuplicate ? wire.putNumber(p, 0x20, 1) : p;
 }
 
+// Where takeParts() has come to.
+let takenTo: usize = 0;
+
+/**
+ * Takes messages of nothing but a body that follow one another from `start` on, the first of which has the number `next`, into
+ * the RUN that is being written: what is the same for all of them is looked at once. It ends before the first one, of at most
+ * `countMax`, of which this is not plainly right; that has left no trace. @returns how many
+ */
+function takeParts(cell: u32, q: u32, start: usize, end: usize, next: u64, countMax: u32, nowMs: u64): u32 {
+  const hasProducer = has(cell, HAS_PRODUCER);
+  const sender = <usize>load<u32>(at(cell), 40);
+  const senderBytes = load<u32>(at(cell), 28);
+  const bodyBytesMax = queue.messageBytesMax(q);
+  const position = tail.head;
+  let room = tail.room(); // no further cell is needed: what is remembered of the producer has been seen to
+  let count: u32 = 0;
+  let p = start;
+  while (count < countMax && p < end && <u32>load<u8>(p) == MESSAGE_TAG) {
+    let bytes = <u32>load<u8>(p, 1);
+    let inner = p + 2;
+    if (bytes >= 128) {
+      const high = <u32>load<u8>(p, 2);
+      if (high >= 128) break;
+      bytes = (bytes & 127) | (high << 7);
+      inner = p + 3;
+    }
+    if (<usize>bytes > end - inner || !readPlain(inner, bytes)) break;
+    if (bodyBytes == 0 || bodyBytes > bodyBytesMax) break;
+    const size = r.PART_FIXED_BYTES + senderBytes + bodyBytes;
+    if (<u64>sentBytesMax(bodyBytes + senderBytes) + 2 * r.REMEMBERED_BYTES > room || !tail.takesPart(size)) break;
+    const part = tail.beginPart(size);
+    if (!characters.copyText(part + r.PART_FIXED_BYTES + senderBytes, body, bodyBytes)) break;
+    const slot = slab.takeSlot();
+    if (slot == slab.NONE) break;
+    copy(part + r.PART_FIXED_BYTES, sender, senderBytes);
+    putId(part + r.PART_ID);
+    sending.addPart(part, slot, q, hasProducer ? <u32>(next + count - toldLast) : 0, senderBytes, size, nowMs);
+    room -= (size + 7) & ~7;
+    count++;
+    p = inner + bytes;
+  }
+  if (count > 0) segments.countMany(position, count, tail.head - position);
+  takenTo = p;
+  return count;
+}
+
+/** What a message of so many bytes of body, names and attributes may take of the log. */
+// @ts-ignore: decorator
+@inline function sentBytesMax(bytes: u32): u32 { return r.SENT_FIXED_BYTES + bytes + HEX_BYTES + 8 + sending.sealRoom(); }
+
 /**
  * Sends the messages of a Publish that stand at `offset` of the incoming bytes and behind it; the first of them has
  * `number`. In the input region: 16 random bytes. Results: see above.
@@ -319,6 +374,16 @@ export function publish(
   let p = incoming + offset;
   let next = number;
   while (true) {
+    if (isBrief && !wantsIds && tail.hasRun() && next == last + 1) {
+      const count = takeParts(cell, q, p, end, next, MESSAGES_MAX - handled, <u64>nowMs);
+      if (count > 0) {
+        p = takenTo;
+        next += count;
+        handled += count;
+        accepted += count;
+        last = loggedLast = next - 1;
+      }
+    }
     wire.startAt(p);
     if (!wire.readField(end)) {
       if (wire.broken) code = MALFORMED;
@@ -354,8 +419,7 @@ export function publish(
       store<u32>(failure, wrong, 8);
       if (next > last) last = next;
     } else if (next > last) {
-      const size = r.SENT_FIXED_BYTES + bodyBytes + attributes.blockBytes + groupBytes + dedupBytes + traceBytes
-        + senderBytes + HEX_BYTES + 8 + sending.sealRoom();
+      const size = sentBytesMax(bodyBytes + attributes.blockBytes + groupBytes + dedupBytes + traceBytes + senderBytes);
       if (!tail.hasRoom(size + 2 * r.REMEMBERED_BYTES)) {
         code = BUSY;
         break;

@@ -113,6 +113,7 @@ export const BRIEF_FIXED_BYTES: u32 = 88;
 export const BRIEF_ID: u32 = 56; // where its message ID is
 export const RUN_FIXED_BYTES: u32 = 56;
 export const PART_FIXED_BYTES: u32 = 32;
+export const PART_ID: u32 = 16; // where its message ID is
 /** Beyond it no further message is taken into a RUN. */
 export const RUN_BYTES_MAX: u32 = 64 * 1024;
 export const ROW_BYTES: u32 = 16;

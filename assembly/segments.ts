@@ -44,6 +44,15 @@ export function count(position: u64, bytes: u32, change: i32): void {
   store<u64>(p, load<u64>(p, 8) + <u64>(<i64>change * <i64>bytes), 8);
 }
 
+/** So many records of so many bytes in all, from `position` on in one segment, became needed. */
+export function countMany(position: u64, records: u32, bytes: u64): void {
+  const segment = segmentOf(position);
+  add(segment);
+  const p = at(segment);
+  store<u32>(p, load<u32>(p, 4) + records, 4);
+  store<u64>(p, load<u64>(p, 8) + bytes, 8);
+}
+
 /** Makes the segment known even if nothing in it is live. */
 export function add(segment: u32): void {
   if (exists(segment)) return;

@@ -267,18 +267,23 @@ export function sendPart(
     store<u64>(head, tail.nextSequence, 32);
     store<f64>(head, nowMs, 40);
   }
-  const slot = slab.takeSlot();
-  const sequence = tail.takeSequence();
   const p = tail.beginPart(size);
-  store<u32>(p, slot, 8);
-  store<u32>(p, step | (senderBytes << 16), 12);
   v128.store(p, v128.load(id), 16);
   copy(p + r.PART_FIXED_BYTES, sender, senderBytes);
   copy(p + r.PART_FIXED_BYTES + senderBytes, body, bodyBytes);
+  const position = tail.head;
+  addPart(p, slab.takeSlot(), q, step, senderBytes, size, <u64>nowMs);
+  segments.countMany(position, 1, tail.head - position);
+}
+
+/** The part begun at `p`, but for what is written here, is that of a message in `slot`; its segment is not told of it. */
+// @ts-ignore: decorator
+@inline export function addPart(p: usize, slot: u32, q: u32, step: u32, senderBytes: u32, size: u32, nowMs: u64): void {
+  store<u32>(p, slot, 8);
+  store<u32>(p, step | (senderBytes << 16), 12);
   const position = tail.finishPart(size);
   spans.add(slot, (size + 7) & ~7);
-  message.begin(slot, position, PENDING, <u64>nowMs, size, true, q, <u32>sequence);
-  segments.count(position, message.recordBytes(slot), 1);
+  message.begin(slot, position, PENDING, nowMs, size, true, q, <u32>tail.takeSequence());
   lifecycle.addPending(slot);
 }
 

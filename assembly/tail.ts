@@ -51,7 +51,8 @@ export function setNextNumber(number: u64): void {
   nextNumber = number;
 }
 
-export function takeSequence(): u64 { return nextSequence++; }
+// @ts-ignore: decorator
+@inline export function takeSequence(): u64 { return nextSequence++; }
 export function sawSequence(sequence: u64): void {
   if (sequence >= nextSequence) nextSequence = sequence + 1;
 }
@@ -61,12 +62,16 @@ export function setWritableEnd(position: u64): void {
   writableEnd = position;
 }
 
-/** Whether records of `bytes` in all fit without overwriting what is not on disk yet, and in what the disk has for them. */
-export function hasRoom(bytes: u32): bool {
-  if (head + <u64>bytes + 2 * HEADER_BYTES > writableEnd) return false;
-  const slack = <u64>bytes + RECORD_BYTES_MAX + segmentHeaderBytes + START_BYTES;
-  return head + slack - durable <= tailBytes;
+/** Bytes of records that fit without overwriting what is not on disk yet, and in what the disk has for them. */
+export function room(): u64 {
+  const endMin = head + 2 * HEADER_BYTES;
+  const ringMin = head - durable + RECORD_BYTES_MAX + segmentHeaderBytes + START_BYTES;
+  if (endMin >= writableEnd || ringMin >= tailBytes) return 0;
+  return min(writableEnd - endMin, tailBytes - ringMin);
 }
+
+/** Whether records of `bytes` in all have it. */
+export function hasRoom(bytes: u32): bool { return <u64>bytes <= room(); }
 
 /** Bytes left in the segment being written. */
 export function segmentRoom(): f64 {
@@ -170,13 +175,19 @@ export function beginRun(partBytes: u32): usize {
   return p;
 }
 
+/** Whether a RUN is being written. */
+// @ts-ignore: decorator
+@inline export function hasRun(): bool { return run != 0; }
+
 /** Whether there is a RUN that takes one more part, of `size` bytes. */
-export function takesPart(size: u32): bool {
+// @ts-ignore: decorator
+@inline export function takesPart(size: u32): bool {
   return run != 0 && head < runPartsEnd && head + ((<u64>size + 7) & ~7) <= runSegmentEnd;
 }
 
 /** Room for the next part of the RUN, which takes it, or has just been begun with it. */
-export function beginPart(size: u32): usize {
+// @ts-ignore: decorator
+@inline export function beginPart(size: u32): usize {
   const p = runAddress + <usize>(head - run);
   store<u64>(p + ((<usize>size - 1) & ~7), 0); // padding
   const end = head + ((<u64>size + 7) & ~7);
@@ -185,7 +196,8 @@ export function beginPart(size: u32): usize {
 }
 
 /** @returns the part's position */
-export function finishPart(size: u32): u64 {
+// @ts-ignore: decorator
+@inline export function finishPart(size: u32): u64 {
   const start = head;
   const p = runAddress + <usize>(start - run);
   store<u32>(p, size | (PART << 24), 4);
