@@ -13,8 +13,8 @@
 // piece: 0 position · 8 size · 12 bytes of it that are whole records · 16 place · 24 bytes used · 28 end of what was used
 //        32 up to here all records are checked · 36 1: what follows has been asked for
 import { reserve } from "./memory";
-import { FLAG_SEALED, HEADER_BYTES, PART_FIXED_BYTES, RUN, RUN_FIXED_BYTES, SENT } from "./record";
-import { isPart, validStep } from "./replay";
+import { FLAG_SEALED, HEADER_BYTES, isPart, PART_FIXED_BYTES, RUN, RUN_FIXED_BYTES, SENT } from "./record";
+import { validStep } from "./replay";
 import * as segments from "./segments";
 import * as tail from "./tail";
 

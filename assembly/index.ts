@@ -38,6 +38,7 @@ import * as subscription from "./subscription";
 import * as surveying from "./survey";
 import * as tail from "./tail";
 import * as timers from "./timers";
+import { xxh64 } from "./xxh64";
 
 /** Must be called first, once. @returns false when the budget does not even hold the fixed regions */
 export function open(budgetBytes: f64, tailBytes: u32, cacheBytes: u32, segmentBytes: u32, segmentHeaderBytes: u32): bool {
@@ -400,3 +401,5 @@ export function sha256Of(bytes: u32): void {
   sha256.end(mem.outputStart(), 32);
 }
 export function crc32cOf(bytes: u32): u32 { return crc.crc32c(mem.inputStart(), bytes); }
+/** Of a multiple of 8 bytes. */
+export function xxh64Of(bytes: u32, seed: u64): u64 { return xxh64(mem.inputStart(), bytes, seed); }

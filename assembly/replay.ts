@@ -258,22 +258,22 @@ function isWholeRun(p: usize, size: u32, segment: u32): bool {
   return size > r.RUN_FIXED_BYTES && load<u32>(p) == crc32c(p + 4, r.RUN_FIXED_BYTES - 4, segments.seedOf(segment));
 }
 
-// @ts-ignore: decorator
-@inline export function isPart(p: usize): bool { return load<u8>(p, 7) == r.PART; }
-
 /** Whether a whole, valid PART of `segment` is at `p`. @returns as valid() */
 export function validPart(p: usize, left: u32, segment: u32): u32 {
   if (left < r.PART_FIXED_BYTES) return 0xffff_ffff;
   const size = load<u32>(p, 4) & 0xff_ffff;
-  if (!isPart(p) || size < r.PART_FIXED_BYTES || size > tail.RECORD_BYTES_MAX) return 0;
-  if (size > left) return 0xffff_ffff;
-  return load<u32>(p) == crc32c(p + 4, size - 4, segments.partSeedOf(segment)) ? size : 0;
+  if (!r.isPart(p) || size < r.PART_FIXED_BYTES || size > tail.RECORD_BYTES_MAX) return 0;
+  const padded = (size + 7) & ~7;
+  if (padded > left) return 0xffff_ffff;
+  const seed = segments.partSeedOf(segment);
+  const checksum = load<u8>(p, 7) == r.PART ? tail.partChecksum(p, padded, seed) : crc32c(p + 4, size - 4, seed);
+  return load<u32>(p) == checksum ? size : 0;
 }
 
 /** As valid(), for who goes from message to message: a RUN is its head here, and its parts come after it. */
 export function validStep(p: usize, left: u32, segment: u32): u32 {
   if (left < r.HEADER_BYTES) return 0xffff_ffff;
-  if (isPart(p)) return validPart(p, left, segment);
+  if (r.isPart(p)) return validPart(p, left, segment);
   if (load<u8>(p, 7) != r.RUN) return valid(p, left, segment);
   if (left < r.RUN_FIXED_BYTES) return 0xffff_ffff;
   return load<u32>(p, 16) == segment && isRunHead(p, load<u32>(p, 4) & 0xff_ffff, segment) ? r.RUN_FIXED_BYTES : 0;

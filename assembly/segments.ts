@@ -76,6 +76,6 @@ export function setSeed(segment: u32, value: u32): void {
 // @ts-ignore: decorator
 @inline export function seedOf(segment: u32): u32 { return segment > unseeded ? seed : 0; }
 
-/** What those of PARTs begin with: they do not say which segment they were written to. */
+/** The same of PARTs, which do not say which segment they were written to: record.ts. */
 // @ts-ignore: decorator
 @inline export function partSeedOf(segment: u32): u32 { return seedOf(segment) ^ (segment * 0x9e37_79b1); }

@@ -1,6 +1,6 @@
-// A message's record (record.ts, SENT, BRIEF and PART) as those who compose answers read it.
+// A message's record (record.ts: SENT, BRIEF and either PART) as those who compose answers read it.
 import { md5 } from "./md5";
-import { BRIEF, BRIEF_FIXED_BYTES, BRIEF_ID, PART, PART_FIXED_BYTES, SENT, SENT_FIXED_BYTES } from "./record";
+import { BRIEF, BRIEF_FIXED_BYTES, BRIEF_ID, isPart, PART_FIXED_BYTES, SENT, SENT_FIXED_BYTES } from "./record";
 
 // @ts-ignore: decorator
 @inline function kind(record: usize): u32 { return <u32>load<u8>(record, 7); }
@@ -8,7 +8,7 @@ import { BRIEF, BRIEF_FIXED_BYTES, BRIEF_ID, PART, PART_FIXED_BYTES, SENT, SENT_
 /** Where the 16 bytes of the ID are that it was sent with. */
 // @ts-ignore: decorator
 @inline export function id(record: usize): usize {
-  return record + (kind(record) == PART ? <usize>16 : kind(record) == BRIEF ? <usize>BRIEF_ID : 88);
+  return record + (isPart(record) ? <usize>16 : kind(record) == BRIEF ? <usize>BRIEF_ID : 88);
 }
 
 // @ts-ignore: decorator
@@ -17,12 +17,12 @@ import { BRIEF, BRIEF_FIXED_BYTES, BRIEF_ID, PART, PART_FIXED_BYTES, SENT, SENT_
 }
 
 export function bodyBytes(record: usize): u32 {
-  if (kind(record) == PART) return (load<u32>(record, 4) & 0xff_ffff) - PART_FIXED_BYTES - <u32>load<u16>(record, 14);
+  if (isPart(record)) return (load<u32>(record, 4) & 0xff_ffff) - PART_FIXED_BYTES - <u32>load<u16>(record, 14);
   return load<u32>(record + fixedBytes(record) - 16);
 }
 
 export function body(record: usize): usize {
-  if (kind(record) == PART) return record + PART_FIXED_BYTES + <usize>load<u16>(record, 14);
+  if (isPart(record)) return record + PART_FIXED_BYTES + <usize>load<u16>(record, 14);
   const content = record + fixedBytes(record);
   const sizes = content - 16;
   const named = <u32>load<u16>(sizes, 8) + load<u16>(sizes, 10) + load<u16>(sizes, 12) + load<u16>(sizes, 14);
@@ -42,7 +42,7 @@ export let attributes: usize = 0;
 export let attributesBytes: u32 = 0;
 
 export function readNames(record: usize): void {
-  if (kind(record) == PART) {
+  if (isPart(record)) {
     group = deduplication = sender = record + PART_FIXED_BYTES;
     groupBytes = deduplicationBytes = traceBytes = attributesBytes = 0;
     senderBytes = <u32>load<u16>(record, 14);

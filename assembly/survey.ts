@@ -11,7 +11,7 @@ import { inputStart, outputStart } from "./memory";
 import * as message from "./message";
 import * as queue from "./queue";
 import * as r from "./record";
-import { isPart, valid, validPart } from "./replay";
+import { valid, validPart } from "./replay";
 import * as segments from "./segments";
 import { FREE, PENDING } from "./state";
 import * as slab from "./slab";
@@ -132,7 +132,7 @@ function putRow(home: u64, slot: u32, sequence: u64, sentMs: f64, position: u64,
 
 /**
  * The message's record again, with its state as it is now; a BRIEF one stays so if there still is nothing to add. A PART is a
- * SENT one: what message.payloadBytes() says of it stays the same.
+ * SENT one (`kind` is PART for either of the two): what message.payloadBytes() says of it stays the same.
  */
 function rewrite(slot: u32, p: usize, sizeBefore: u32, kind: u32): void {
   const visibleAtMs = lifecycle.loggedVisibleAtMs(slot);
@@ -384,7 +384,7 @@ export function survey(inputBytes: u32, position: f64, forIndex: bool): u32 {
   begin(segments.segmentOf(place), forIndex);
   consumed = 0;
   while (p < end) {
-    const isPartAlone = isPart(p) && !forIndex;
+    const isPartAlone = r.isPart(p) && !forIndex;
     const size = isPartAlone ? validPart(p, <u32>(end - p), surveyed) : valid(p, <u32>(end - p), surveyed);
     if (size == 0xffff_ffff) return 0;
     if (size == 0) return 2;

@@ -15,6 +15,7 @@ import { reserve } from "./memory";
 import { HEADER_BYTES, PART, RECEIVED, RUN, RUN_BYTES_MAX, RUN_FIXED_BYTES, SEAL, START, START_BYTES } from "./record";
 import { partSeedOf, seedOf } from "./segments";
 import * as spans from "./spans";
+import { xxh64 } from "./xxh64";
 
 export const RECORD_BYTES_MAX: u32 = 2 << 20;
 
@@ -154,7 +155,7 @@ let run: u64 = 0; // where it begins; 0: there is none
 let runAddress: usize = 0;
 let runPartsEnd: u64 = 0; // where another part may begin, at most
 let runSegmentEnd: u64 = 0; // less a SEAL
-let runSegment: u32 = 0;
+let runSeed: u32 = 0; // of its parts
 let runCount: u32 = 0;
 
 /**
@@ -167,8 +168,9 @@ export function beginRun(partBytes: u32): usize {
   run = head;
   runAddress = p;
   runCount = 0;
-  runSegment = <u32>(head / segmentBytes);
-  runSegmentEnd = <u64>(runSegment + 1) * segmentBytes - HEADER_BYTES;
+  const segment = <u32>(head / segmentBytes);
+  runSeed = partSeedOf(segment);
+  runSegmentEnd = <u64>(segment + 1) * segmentBytes - HEADER_BYTES;
   runPartsEnd = min((head / tailBytes + 1) * tailBytes, head + RUN_BYTES_MAX);
   head += RUN_FIXED_BYTES;
   spans.begin();
@@ -200,11 +202,17 @@ export function beginRun(partBytes: u32): usize {
 @inline export function finishPart(size: u32): u64 {
   const start = head;
   const p = runAddress + <usize>(start - run);
+  const padded = (size + 7) & ~7;
   store<u32>(p, size | (PART << 24), 4);
-  store<u32>(p, crc32c(p + 4, size - 4, partSeedOf(runSegment)));
+  store<u32>(p, partChecksum(p, padded, runSeed));
   runCount++;
-  head = start + ((<u64>size + 7) & ~7);
+  head = start + <u64>padded;
   return start;
+}
+
+/** What the PART at `p` has at its beginning when it is whole; `padded`: its bytes with the padding. */
+export function partChecksum(p: usize, padded: u32, seed: u32): u32 {
+  return <u32>xxh64(p + 8, padded - 8, (<u64>load<u32>(p, 4) << 32) | <u64>seed);
 }
 
 /** Completes the RUN that is being written, if there is one: before anything else is, and before it goes to disk. */

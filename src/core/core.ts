@@ -625,4 +625,9 @@ export class Core {
     this.#put(bytes);
     return this.#wasm.crc32cOf(bytes.byteLength) >>> 0;
   }
+  /** @param bytes a multiple of 8 of them */
+  xxh64(bytes: Uint8Array, seed: bigint): bigint {
+    this.#put(bytes);
+    return BigInt.asUintN(64, this.#wasm.xxh64Of(bytes.byteLength, seed));
+  }
 }

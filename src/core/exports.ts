@@ -145,4 +145,5 @@ export interface CoreExports extends StreamExports {
   md5sOf(count: number): void;
   sha256Of(bytes: number): void;
   crc32cOf(bytes: number): number;
+  xxh64Of(bytes: number, seed: bigint): bigint;
 }

@@ -1,11 +1,14 @@
-// The core's own MD5 and SHA-256, against the host's; its CRC-32C, against the one that the log uses outside of it.
+// The core's own MD5 and SHA-256, against the host's; its CRC-32C, against the one that the log uses outside of it; its
+// XXH64, against that of the host's zstd, and with a seed against its specification step by step.
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { constants, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { crc32c } from "../../src/base/crc32c.ts";
 import { Core } from "../../src/core/core.ts";
+import { xxh64 } from "../support/xxh64.ts";
 
 const MODULE = new WebAssembly.Module(readFileSync(join(import.meta.dirname, "../../build/out/core.wasm")));
 const core = Core.load(MODULE, {
@@ -65,4 +68,52 @@ test("a checksum of every single bit of a text that is folded, and of none", () 
     expect(core.crc32c(bytes), `bit ${bit}`).toBe(crc32c(bytes));
     bytes[bit >> 3] = 0;
   }
+});
+
+/** The low half of XXH64, without a seed: a frame of zstd ends with it. */
+function hostXxh64(bytes: Uint8Array): number {
+  const frame = zstdCompressSync(bytes, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+  return frame.readUInt32LE(frame.byteLength - 4);
+}
+
+describe("XXH64", () => {
+  const LENGTHS_OF_WORDS = Array.from({ length: 60 }, (_, i) => 8 * i).concat(4096, 65_528, 1024 * 1024);
+
+  test("of words of 8 bytes, as many as there are", () => {
+    for (const length of LENGTHS_OF_WORDS) {
+      const bytes = randomBytes(length);
+      const low = Number(core.xxh64(bytes, 0n) & 0xffff_ffffn);
+      expect(low, `${length} bytes`).toBe(hostXxh64(bytes));
+    }
+  });
+
+  test("with any seed, all 64 bits of it", () => {
+    const seeds = [0n, 1n, 0xffff_ffffn, 1n << 32n, 1n << 63n, (1n << 64n) - 1n, randomBytes(8).readBigUInt64LE()];
+    for (const length of LENGTHS_OF_WORDS.slice(0, 60)) {
+      const bytes = randomBytes(length);
+      for (const seed of seeds) expect(core.xxh64(bytes, seed), `${length} bytes, ${seed}`).toBe(xxh64(bytes, seed));
+    }
+  });
+
+  test("the steps that it is compared with are those of the published values", () => {
+    const PRIME = 2654435761n;
+    const bytes = Buffer.alloc(222); // xxHash's own sanity check fills it so
+    let state = PRIME;
+    for (let i = 0; i < bytes.byteLength; i++) {
+      bytes[i] = Number(state >> 56n);
+      state = BigInt.asUintN(64, state * 11400714785074694797n);
+    }
+    const published = [
+      [0, 0n, 0xef46db3751d8e999n],
+      [0, PRIME, 0xac75fda2929b17efn],
+      [1, 0n, 0xe934a84adb052768n],
+      [1, PRIME, 0x5014607643a9b4c3n],
+      [4, 0n, 0x9136a0dca57457een],
+      [14, 0n, 0x8282dcc4994e35c8n],
+      [14, PRIME, 0xc3bd6bf63deb6df0n],
+      [222, 0n, 0xb641ae8cb691c174n],
+      [222, PRIME, 0x20cb8ab7ae10c14an],
+    ] as const;
+    for (const [length, seed, hash] of published) expect(xxh64(bytes.subarray(0, length), seed)).toBe(hash);
+  });
 });

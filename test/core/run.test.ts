@@ -1,10 +1,10 @@
 // Messages of nothing but a body that came in one frame share a record: a RUN of PARTs (assembly/record.ts).
 import { describe, expect, test } from "vitest";
-import { crc32c } from "../../src/base/crc32c.ts";
 import { Core } from "../../src/core/core.ts";
 import { readStoredMessage } from "../../src/core/stored-message.ts";
 import { PublishType } from "../../src/stream/schema.ts";
 import { MODULE, SHORT_TAIL, SIZES, STANDARD } from "../support/core-driver.ts";
+import { type PartKind, putParts, putRunHead } from "../support/parts.ts";
 import { type DeliveredMessage, StreamDriver } from "../support/stream-driver.ts";
 
 const RUN_HEAD_BYTES = 56;
@@ -12,6 +12,8 @@ const PART_HEAD_BYTES = 32;
 const SENDER = "sender";
 const ALL_FIELDS = 0xffe;
 const SEGMENT = 0;
+/** What is written, and what was before segments had version 5: read as ever. */
+const KINDS: readonly PartKind[] = ["PART", "PART_CRC"];
 
 /** A body whose part needs no padding, so that each of its bytes counts. */
 const bodyOf = (i: number, words = 1): string => `${i}`.padEnd(8 * words + 2, "body ");
@@ -23,8 +25,8 @@ function publish(d: StreamDriver, publisher: number, first: number, bodies: read
   expect(d.publish(publisher, "main", bytes).code).toBe("done");
 }
 
-/** The log with a frame of so many messages at its end, and where that begins. */
-function logOf(count: number): { bytes: Buffer; runOffset: number; runBytes: number } {
+/** The log with a frame of so many messages at its end, its parts of that kind, and where that begins. */
+function logOf(count: number, kind: PartKind): { bytes: Buffer; runOffset: number; runBytes: number } {
   const d = new StreamDriver([STANDARD]);
   const runOffset = d.logBytes.byteLength;
   const bodies = Array.from({ length: count }, (_, i) => bodyOf(i, 1 + (i % 3)));
@@ -32,6 +34,7 @@ function logOf(count: number): { bytes: Buffer; runOffset: number; runBytes: num
   const bytes = d.logBytes;
   const runBytes = RUN_HEAD_BYTES + bodies.reduce((sum, body) => sum + partBytes(body), 0);
   expect(bytes.byteLength).toBe(runOffset + runBytes);
+  putParts(bytes.subarray(runOffset), kind, SEGMENT);
   return { bytes, runOffset, runBytes };
 }
 
@@ -46,8 +49,17 @@ function replayed(bytes: Buffer): { consumedBytes: number; stop: string; message
   return { consumedBytes: segmentHeaderBytes + consumedBytes, stop, messages: core.liveMessages };
 }
 
-describe("a start takes all of a frame's record or nothing", () => {
-  const { bytes, runOffset, runBytes } = logOf(5);
+test("a part has the checksum that is drawn", () => {
+  const d = new StreamDriver([STANDARD]);
+  publish(d, d.openPublisher(), 1, ["", "1", "seven b", bodyOf(0, 3), bodyOf(1, 200)]);
+  const written = d.logBytes;
+  const drawn = Buffer.from(written);
+  putParts(drawn.subarray(SIZES.segmentHeaderBytes), "PART", SEGMENT);
+  expect(drawn.equals(written)).toBe(true);
+});
+
+describe.each(KINDS)("a start takes all of a frame's record or nothing: %s", (kind) => {
+  const { bytes, runOffset, runBytes } = logOf(5, kind);
 
   test("whole, it has every message", () => {
     expect(replayed(bytes)).toEqual({ consumedBytes: runOffset + runBytes, stop: "more", messages: 5 });
@@ -73,16 +85,33 @@ describe("a start takes all of a frame's record or nothing", () => {
   });
 
   test("the same parts in another segment are none of its own: a file that is used again may have them", () => {
-    const other = Buffer.from(bytes);
-    const core = Core.load(MODULE, SIZES);
-    core.beginReplay(0);
+    const run = Buffer.from(bytes.subarray(runOffset));
     const segment = SEGMENT + 1;
     const position = segment * SIZES.segmentBytes + SIZES.segmentHeaderBytes;
-    other.writeUInt32LE(segment, runOffset + 16);
-    const head = other.subarray(runOffset, runOffset + RUN_HEAD_BYTES);
-    head.writeUInt32LE(crc32c(head.subarray(4)), 0); // the head is one of this segment's, whole and valid
-    expect(core.replay(other.subarray(runOffset), position, () => {}).stop).toBe("invalid");
-    expect(core.findLater(other.subarray(runOffset), position)).toBe(-1);
+    putRunHead(run, segment); // the head is one of this segment's, whole and valid
+    const core = Core.load(MODULE, SIZES);
+    core.beginReplay(0);
+    expect(core.replay(run, position, () => {}).stop).toBe("invalid");
+    expect(core.findLater(run, position)).toBe(-1);
+    putParts(run, kind, segment);
+    expect(core.findLater(run, position)).not.toBe(-1);
+    expect(core.replay(run, position, () => {})).toEqual({ consumedBytes: runBytes, stop: "more" });
+  });
+
+  test("the same parts in another log are none of its own: a client may have sent them", () => {
+    const run = Buffer.from(bytes.subarray(runOffset));
+    const seed = 0x89ab_cdef;
+    const segment = SEGMENT + 1; // the first that may have one
+    const position = segment * SIZES.segmentBytes + SIZES.segmentHeaderBytes;
+    putParts(run, kind, segment);
+    putRunHead(run, segment, seed);
+    const core = Core.load(MODULE, SIZES);
+    core.beginReplay(0);
+    core.setSeed(segment, seed);
+    expect(core.replay(run, position, () => {}).stop).toBe("invalid");
+    expect(core.findLater(run, position)).toBe(-1);
+    putParts(run, kind, segment, seed);
+    expect(core.replay(run, position, () => {})).toEqual({ consumedBytes: runBytes, stop: "more" });
   });
 
   test("a part is no record by itself", () => {
@@ -93,8 +122,8 @@ describe("a start takes all of a frame's record or nothing", () => {
   });
 });
 
-describe("a message that is read back is read alone", () => {
-  const { bytes, runOffset } = logOf(3);
+describe.each(KINDS)("a message that is read back is read alone: %s", (kind) => {
+  const { bytes, runOffset } = logOf(3, kind);
   const body = bodyOf(1, 2);
   const position = runOffset + RUN_HEAD_BYTES + partBytes(bodyOf(0));
   const part = bytes.subarray(position, position + partBytes(body));
@@ -131,6 +160,19 @@ describe("a message that is read back is read alone", () => {
   });
 });
 
+test("a changed bit of a part's padding is noticed, too", () => {
+  const d = new StreamDriver([STANDARD]);
+  const body = bodyOf(0).slice(1); // one byte less than fills it
+  publish(d, d.openPublisher(), 1, [body]);
+  const { logBytes } = d;
+  expect(replayed(logBytes).messages).toBe(1);
+  for (let bit = 0; bit < 8; bit++) {
+    const changed = Buffer.from(logBytes);
+    changed[changed.byteLength - 1] = 1 << bit;
+    expect([bit, replayed(changed).messages]).toEqual([bit, 0]);
+  }
+});
+
 test("wherever the end of the tail falls in a frame, its messages are delivered as they were sent", () => {
   const frame = [0, 1, 2].map((i) => bodyOf(i, 1 + i));
   const frameBytes = RUN_HEAD_BYTES + frame.reduce((sum, body) => sum + partBytes(body), 0);
@@ -162,9 +204,11 @@ function seen(d: StreamDriver): DeliveredMessage[] {
 
 describe("frames, their records given up again and again", () => {
   test.each([
-    ["with a tail that holds all", SIZES],
-    ["with one that goes round", SHORT_TAIL],
-  ])("%s: who is left is as he was sent, with his receives", (_, sizes) => {
+    ["with a tail that holds all", SIZES, "PART"],
+    ["with one that goes round", SHORT_TAIL, "PART"],
+    ["written before a start by an earlier version", SIZES, "PART_CRC"],
+    ["and so that they have to be read back", SHORT_TAIL, "PART_CRC"],
+  ] as const)("%s: who is left is as he was sent, with his receives", (_, sizes, kind) => {
     const d = new StreamDriver([STANDARD], sizes);
     let publisher = d.openPublisher(Buffer.alloc(16, 7));
     const kept = new Map<string, boolean>(); // by body; whether it has been received
@@ -201,10 +245,12 @@ describe("frames, their records given up again and again", () => {
         expect([body, bytes]).toEqual([body, partBytes(body) - PART_HEAD_BYTES]);
       }
       if (round % 3 === 2) {
+        d.changeLog((records, segment) => putParts(records, kind, segment));
         d.restart();
         publisher = d.openPublisher(Buffer.alloc(16, 7));
       } else if (round % 3 === 1) d.index();
     }
+    d.changeLog((records, segment) => putParts(records, kind, segment));
     d.restart();
     d.advanceTo(d.nowMs + STANDARD.visibilityMs);
     const found = seen(d);

@@ -523,6 +523,13 @@ export class CoreDriver {
     }
   }
 
+  /** What is on disk, segment by segment, may be changed in place: a restart then finds that. */
+  changeLog(change: (records: Buffer, segment: number) => void): void {
+    for (const [segment, { bytes, endOffset }] of this.#log) {
+      change(bytes.subarray(SEGMENT_HEADER_BYTES, endOffset), segment);
+    }
+  }
+
   /** The process ends after everything before `endPosition` was written, and another begins. Those who waited have gone. */
   restart(endPosition = Number.POSITIVE_INFINITY): void {
     this.#cut(endPosition);
