@@ -1,7 +1,6 @@
 // What this machine could do at best: the same sockets, a handler that parses the JSON and answers with bytes known
 // beforehand. "durable" also writes as many bytes as the broker would, in group commits: the next gathers while one syncs.
-// "overwriting" does so in one file again and again, and so keeps nothing but the last 64 MiB of what it has acknowledged.
-// A receive is answered at once, as the broker's are on a standard queue, but its bytes are written too.
+// A receive is answered at once, as the broker's are on a standard queue, and its bytes are written with what comes next.
 
 import type { HttpRequest } from "uWebSockets.js";
 import { createHmac, hash, timingSafeEqual } from "node:crypto";
@@ -11,7 +10,7 @@ import { GroupCommit } from "../group-commit.ts";
 import { ROOT } from "../support.ts";
 
 export interface CeilingJob {
-  readonly mode: "parse" | "durable" | "overwriting";
+  readonly mode: "parse" | "durable";
   readonly filePath: string;
   readonly contentType: string;
   readonly port?: number; // any, if it is absent
@@ -35,7 +34,7 @@ const REQUEST_ID = "00000000-0000-4000-8000-000000000000";
 const uws = loadUws(join(ROOT, "node_modules"), undefined);
 const job: CeilingJob = JSON.parse(process.argv[2] ?? "");
 
-const disk = job.mode === "parse" ? undefined : new GroupCommit(job.filePath, GATHER_BYTES, job.mode === "durable");
+const disk = job.mode === "parse" ? undefined : new GroupCommit(job.filePath, GATHER_BYTES);
 
 interface Input {
   readonly MessageBody?: string;
@@ -101,7 +100,7 @@ uws
       if (action.waits) disk.commit(answer);
       else {
         answer();
-        disk.commit();
+        disk.commitSoon();
       }
     });
   })

@@ -28,7 +28,7 @@ const CASES = [
   { name: "batches of ten, 64 connections", kind: "batch", connectionCount: 64 },
   { name: "receive and delete tens, 64 connections", kind: "receiveDelete", connectionCount: 64 },
 ] as const;
-const TARGETS = ["broker", "durable", "overwriting", "parse"] as const;
+const TARGETS = ["broker", "durable", "parse"] as const;
 type Target = (typeof TARGETS)[number];
 
 function startCeiling(mode: CeilingJob["mode"], directory: string, answers: Answers): Promise<Process> {
@@ -49,11 +49,9 @@ export async function http(): Promise<void> {
     const answers = await answersOf(broker.endpoint, QueueUrl);
     const durable = await startCeiling("durable", directory.path, answers);
     started.push(durable);
-    const overwriting = await startCeiling("overwriting", directory.path, answers);
-    started.push(overwriting);
     const parse = await startCeiling("parse", directory.path, answers);
     started.push(parse);
-    await measure({ broker, durable, overwriting, parse }, QueueUrl);
+    await measure({ broker, durable, parse }, QueueUrl);
   } finally {
     for (const server of started) await server.stop(server === started[0] ? "SIGTERM" : "SIGKILL");
     directory.remove();

@@ -22,6 +22,8 @@ export interface LoadJob {
   readonly slowCount?: number;
   /** Messages at most: the run ends when they are done. */
   readonly countMax?: number;
+  /** Of these so many before anything is measured: code that is not compiled yet would be measured with them. */
+  readonly warmCount?: number;
   /** What a counted run may take; 120 if it is absent. */
   readonly secondsMax?: number;
   readonly perSecond?: number;
@@ -88,7 +90,7 @@ async function connection(): Promise<Connection> {
   const producer = await driver.producer(target, (count) => {
     own.unconfirmed -= count;
     counts.confirmed += count;
-    goOn();
+    advance();
   });
   return { producer, own };
 }
@@ -128,6 +130,14 @@ async function publish(): Promise<void> {
   } else goOn();
 }
 
+let allDoneMs: number | undefined; // of a counted run
+
+/** More of what is counted is done. */
+function advance(): void {
+  if (allDoneMs === undefined && done() >= countMax) allDoneMs = performance.now();
+  goOn();
+}
+
 const sleep = (ms: number): Promise<void> => new Promise((later) => setTimeout(later, ms));
 const done = (): number => (job.kind === "publish" ? counts.confirmed : counts.settled);
 
@@ -158,7 +168,7 @@ const consumed: Consumed = {
   settled(count) {
     settledMicros = nowMicros();
     counts.settled += count;
-    goOn();
+    advance();
   },
   stamp: (text) => pacer?.delivered(text),
 };
@@ -185,19 +195,26 @@ async function main(): Promise<LoadResult> {
   for (let i = 0; i < slowCount; i++) await consumeSlowly();
   if (job.kind !== "publish") await consume();
   const isCounted = job.countMax !== undefined;
-  const connectedMs = performance.now();
-  if (job.kind !== "consume" && job.kind !== "first") await publish();
-  if (!isCounted) await sleep(job.warmMs);
-  pacer?.measure();
-  const start = {
-    ms: isCounted ? connectedMs : performance.now(),
-    done: isCounted ? 0 : done(),
+  const begin = () => ({
+    ms: performance.now(),
+    done: done(),
     server: treeCpuSeconds(job.serverPid),
     client: cpuSeconds("self"),
-  };
-  const endMs = start.ms + (isCounted ? (job.secondsMax ?? COUNTED_SECONDS_MAX) : job.seconds) * 1000;
+  });
+  let start = begin();
+  if (job.kind !== "consume" && job.kind !== "first") await publish();
+  const longestMs = (isCounted ? (job.secondsMax ?? COUNTED_SECONDS_MAX) : job.seconds) * 1000;
+  if (!isCounted) {
+    await sleep(job.warmMs);
+    start = begin();
+  } else if (job.warmCount !== undefined) {
+    while (performance.now() < start.ms + longestMs && done() < job.warmCount) await sleep(1);
+    if (allDoneMs === undefined) start = begin(); // else all of it came at once, and that is what there is to measure
+  }
+  pacer?.measure();
+  const endMs = start.ms + longestMs;
   while (performance.now() < endMs && done() < countMax) await sleep(Math.min(CHECK_MS, endMs - performance.now()));
-  const seconds = (performance.now() - start.ms) / 1000;
+  const seconds = ((allDoneMs ?? performance.now()) - start.ms) / 1000;
   const result = {
     perSecond: (done() - start.done) / seconds,
     doneCount: done(),

@@ -12,8 +12,6 @@ export interface CeilingJob {
   readonly filePath: string;
   readonly bodyBytes: number;
   readonly port?: number; // any, if it is absent
-  /** All that was confirmed, as a log does; absent: the last 64 MiB, which is quicker. */
-  readonly keeps?: boolean;
 }
 
 const GATHER_BYTES = 16 * 1024 * 1024;
@@ -22,7 +20,7 @@ const ROW_BYTES = 16; // what a receive and a delete add to a log
 const uws = loadUws(join(ROOT, "node_modules"), undefined);
 const job: CeilingJob = JSON.parse(process.argv[2] ?? "");
 
-const disk = new GroupCommit(job.filePath, GATHER_BYTES, job.keeps === true);
+const disk = new GroupCommit(job.filePath, GATHER_BYTES);
 
 function varint(value: number): number[] {
   const bytes: number[] = [];

@@ -57,9 +57,9 @@ async function onBroker(shape: Shape, ...jobs: readonly Wanted[]): Promise<LoadR
   }
 }
 
-async function onCeiling(shape: Shape, job: Wanted, keeps: boolean): Promise<LoadResult> {
+async function onCeiling(shape: Shape, job: Wanted): Promise<LoadResult> {
   const directory = temporaryDirectory();
-  const ceiling: CeilingJob = { filePath: join(directory.path, "log"), bodyBytes: shape.bodyBytes, keeps };
+  const ceiling: CeilingJob = { filePath: join(directory.path, "log"), bodyBytes: shape.bodyBytes };
   const server = await startServer([join(import.meta.dirname, "ceiling.ts"), JSON.stringify(ceiling)]);
   try {
     const port = Number(new URL(server.endpoint).port);
@@ -97,8 +97,7 @@ export async function stream(): Promise<void> {
   const backlog: string[][] = [];
   const together: string[][] = [];
   for (const shape of SHAPES) {
-    const bare = await onCeiling(shape, PUBLISH, false);
-    const keeping = await onCeiling(shape, PUBLISH, true);
+    const bare = await onCeiling(shape, PUBLISH);
     const [own] = (await onBroker(shape, PUBLISH)) as [LoadResult];
     const peer = await redis(shape, SECONDS, "publish");
     published.push([
@@ -106,8 +105,6 @@ export async function stream(): Promise<void> {
       whole(own.published),
       percent(own.published / bare.published),
       whole(bare.published),
-      percent(own.published / keeping.published),
-      whole(keeping.published),
       peer === undefined ? "" : whole(peer.perSecond),
       cores(own),
       cores(bare),
@@ -117,8 +114,7 @@ export async function stream(): Promise<void> {
     const filled = { ...PUBLISH, countMax };
     const [, drained] = (await onBroker(shape, filled, { publishes: false, consumes: true, countMax })) as LoadResult[];
     if (drained !== undefined) backlog.push([nameOf(shape), whole(drained.delivered), cores(drained)]);
-    const bareBoth = await onCeiling(shape, BOTH, false);
-    const keepingBoth = await onCeiling(shape, BOTH, true);
+    const bareBoth = await onCeiling(shape, BOTH);
     const [both] = (await onBroker(shape, BOTH)) as [LoadResult];
     const peerBoth = await redis(shape, SECONDS, "both");
     together.push([
@@ -126,24 +122,12 @@ export async function stream(): Promise<void> {
       whole(both.settled),
       percent(both.settled / bareBoth.settled),
       whole(bareBoth.settled),
-      percent(both.settled / keepingBoth.settled),
-      whole(keepingBoth.settled),
       peerBoth === undefined ? "" : whole(peerBoth.perSecond),
       cores(both),
       cores(bareBoth),
     ]);
   }
-  const head = [
-    "",
-    "wasq",
-    "share of bare",
-    "bare",
-    "share of one that keeps",
-    "that one",
-    "Redis",
-    "cores: server / load",
-    "bare's",
-  ];
+  const head = ["", "wasq", "share of bare", "bare", "Redis", "cores: server / load", "bare's"];
   table("Published, confirmed from disk, messages/s", head, published);
   table("Backlog delivered and acknowledged, messages/s", ["", "wasq", "cores: server / load"], backlog);
   table("Published, delivered and acknowledged, messages/s", head, together);
@@ -151,7 +135,7 @@ export async function stream(): Promise<void> {
   const shape = { bodyBytes: 256, perFrame: 1, inFlight: 1_000 };
   const paced = { ...BOTH, perSecond: 5_000 };
   const [own] = (await onBroker(shape, paced)) as [LoadResult];
-  const bare = await onCeiling(shape, paced, false);
+  const bare = await onCeiling(shape, paced);
   const peer = await redis({ ...shape, perSecond: 5_000 }, SECONDS, "both");
   const sync = syncMs();
   const ms = (value: number | null | undefined) => value?.toFixed(2) ?? "";

@@ -19,21 +19,27 @@ export interface Dialect {
   deleteBatch(url: string, handles: readonly string[]): Buffer;
   urlIn(answer: string): string;
   messagesIn(answer: string): readonly Got[];
+  /** Of the same answer the receipt handles alone, as they stand in it, and as they go into a deletion. */
+  handlesIn(answer: string): readonly string[];
   hasFailed(answer: string): boolean;
 }
 
 const AUTHORIZATION =
   "Authorization: AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=x\r\n";
 
+/** Where an answer's text has one, however it is spaced: an answer of ten messages is read without an object for each. */
+const HANDLE = '"ReceiptHandle"';
+
 function post(headers: string, body: string): Buffer {
   const head = `POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n${headers}${AUTHORIZATION}`;
   return Buffer.from(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }
 
-function asJson(action: string, input: object): Buffer {
-  const headers = `Content-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.${action}\r\n`;
-  return post(headers, JSON.stringify(input));
+function jsonText(action: string, text: string): Buffer {
+  return post(`Content-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.${action}\r\n`, text);
 }
+
+const asJson = (action: string, input: object): Buffer => jsonText(action, JSON.stringify(input));
 
 export const JSON_DIALECT: Dialect = {
   createQueue: (QueueName, Attributes) => asJson("CreateQueue", { QueueName, Attributes }),
@@ -50,15 +56,26 @@ export const JSON_DIALECT: Dialect = {
   receive: (QueueUrl, MaxNumberOfMessages, WaitTimeSeconds) =>
     asJson("ReceiveMessage", { QueueUrl, MaxNumberOfMessages, WaitTimeSeconds }),
   deleteBatch(QueueUrl, handles) {
-    const Entries = handles.map((ReceiptHandle, i) => ({ Id: String(i), ReceiptHandle }));
-    return asJson("DeleteMessageBatch", { QueueUrl, Entries });
+    let entries = "";
+    for (let i = 0; i < handles.length; i++)
+      entries += `${i === 0 ? "" : ","}{"Id":"${i}","ReceiptHandle":"${handles[i]}"}`;
+    return jsonText("DeleteMessageBatch", `{"QueueUrl":"${QueueUrl}","Entries":[${entries}]}`);
   },
   urlIn: (answer) => (JSON.parse(answer) as { QueueUrl: string }).QueueUrl,
   messagesIn(answer) {
     const { Messages }: { Messages?: { ReceiptHandle: string; Body: string }[] } = JSON.parse(answer);
     return (Messages ?? []).map(({ ReceiptHandle, Body }) => ({ handle: ReceiptHandle, body: Body }));
   },
-  hasFailed: (answer) => answer.includes('"Failed":[{'),
+  handlesIn(answer) {
+    const handles: string[] = [];
+    for (let found = answer.indexOf(HANDLE); found !== -1; found = answer.indexOf(HANDLE, found)) {
+      const start = answer.indexOf('"', found + HANDLE.length) + 1;
+      found = answer.indexOf('"', start);
+      handles.push(answer.slice(start, found));
+    }
+    return handles;
+  },
+  hasFailed: (answer) => /"Failed": ?\[ ?\{/.test(answer),
 };
 
 function asQuery(Action: string, input: Readonly<Record<string, string>>): Buffer {
@@ -105,9 +122,9 @@ export const QUERY_DIALECT: Dialect = {
   },
   urlIn: (answer) => /<QueueUrl>([^<]*)</.exec(answer)?.[1] ?? "",
   messagesIn(answer) {
-    const handles = answer.matchAll(/<ReceiptHandle>([^<]*)</g);
     const bodies = [...answer.matchAll(/<Body>([^<]*)</g)];
-    return [...handles].map(([, handle], i) => ({ handle: handle ?? "", body: bodies[i]?.[1] ?? "" }));
+    return QUERY_DIALECT.handlesIn(answer).map((handle, i) => ({ handle, body: bodies[i]?.[1] ?? "" }));
   },
+  handlesIn: (answer) => Array.from(answer.matchAll(/<ReceiptHandle>([^<]*)</g), ([, handle]) => handle ?? ""),
   hasFailed: (answer) => answer.includes("<BatchResultErrorEntry>"),
 };

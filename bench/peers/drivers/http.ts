@@ -223,20 +223,21 @@ function httpDriver(dialect: Dialect, makerCount: number): Driver {
         let settling = 0;
         connection.onAnswer = (bytes) => {
           if (settling > 0) {
+            if (dialect.hasFailed(bytes.toString("latin1"))) throw new Error(bytes.toString());
             on.settled(settling);
             settling = 0;
             connection.write(receive);
             return;
           }
-          const messages = dialect.messagesIn(bytes.toString());
-          if (messages.length === 0) {
+          const answer = bytes.toString("latin1");
+          const handles = dialect.handlesIn(answer);
+          if (handles.length === 0) {
             connection.write(receive);
             return;
           }
-          settling = messages.length;
-          if (target.isPaced) for (const message of messages) on.stamp(message.body.slice(0, STAMP_BYTES));
+          settling = handles.length;
+          if (target.isPaced) for (const { body } of dialect.messagesIn(answer)) on.stamp(body.slice(0, STAMP_BYTES));
           on.delivered(settling);
-          const handles = messages.map(({ handle }) => handle);
           connection.write(dialect.deleteBatch(url, handles));
         };
         connection.write(receive);

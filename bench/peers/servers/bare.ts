@@ -53,7 +53,7 @@ export const bareStream: Peer = {
   settings: "reads the frames, commits their bytes together, answers; no queue behind it",
   async start(directory) {
     const port = await freePort();
-    const job: CeilingJob = { filePath: join(directory, "log"), bodyBytes: BODY.length, port, keeps: true };
+    const job: CeilingJob = { filePath: join(directory, "log"), bodyBytes: BODY.length, port };
     return serverOf(launch(process.execPath, [script("stream"), JSON.stringify(job)], directory), port);
   },
 };
