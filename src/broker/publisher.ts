@@ -84,7 +84,7 @@ export class Publisher implements BrokerPublisher {
     }
     if (turn.begin()) {
       rest = this.#take(frame, offset, sizeBytes, nowMs);
-      turn.ran();
+      turn.sent();
     } else rest = streams.copyIncoming(offset, sizeBytes);
     if (rest !== undefined) this.#goOn(frame, rest);
   }

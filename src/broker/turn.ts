@@ -146,6 +146,11 @@ export class Turn {
     this.#afterCommand();
   }
 
+  /** The same after commands that did nothing but send: until what they sent is on disk it decides nothing, and has no deadline. */
+  sent(): void {
+    this.#schedule();
+  }
+
   /**
    * Tells the core how far it may write: to the end of the segment that is prepared after the one the log writes to, or
    * to the end of this one. The core may be a segment ahead of the log already.

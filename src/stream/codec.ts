@@ -145,9 +145,10 @@ export const BINARY: Codec = {
       if (plain !== undefined) goesOn = each(plain, sizeBytes);
       else if (publish !== undefined) {
         if (end > takenEnd) {
-          takenStart = from;
+          const isWhole = at === 0 && frame.byteLength <= TAKEN_BYTES; // another view takes as long as a message
+          takenStart = isWhole ? 0 : from;
           takenEnd = Math.max(end, Math.min(from + TAKEN_BYTES, frame.byteLength));
-          takeFrame(frame.subarray(takenStart, takenEnd));
+          takeFrame(isWhole ? frame : frame.subarray(takenStart, takenEnd));
         }
         const incoming: Incoming = {
           kind: "publish",
