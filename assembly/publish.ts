@@ -312,7 +312,7 @@ function takeParts(cell: u32, q: u32, start: usize, end: usize, next: u64, count
   let room = tail.room(); // no further cell is needed: what is remembered of the producer has been seen to
   let count: u32 = 0;
   let p = start;
-  while (count < countMax && p < end && <u32>load<u8>(p) == MESSAGE_TAG) {
+  while (count < countMax && p + 3 <= end && <u32>load<u8>(p) == MESSAGE_TAG) {
     let bytes = <u32>load<u8>(p, 1);
     let inner = p + 2;
     if (bytes >= 128) {

@@ -309,6 +309,20 @@ describe("bytes that are not what they should be", () => {
   });
 });
 
+test("what stands behind a frame that ends within a field is no part of it, be it a message", () => {
+  const d = driver();
+  const publisher = d.openPublisher();
+  const messages = Buffer.from(bytesOf(1, [{ text: "whole" }, { text: "cut" }, { text: "another's" }]));
+  for (let cutBytes = messages.indexOf("cut") - 4 + 1; cutBytes < messages.indexOf("cut") + "cut".length; cutBytes++) {
+    const before = d.liveMessages;
+    const number = d.lastPublished(publisher, "main") + 1;
+    expect(d.streams.takeIncoming(messages)).toBe(true);
+    // As if nobody had looked through the frame before.
+    const { code } = d.streams.publish(publisher, d.indexOf("main"), 0, cutBytes, number, Buffer.alloc(16), 0, d.nowMs);
+    expect([cutBytes, code, d.liveMessages - before]).toEqual([cutBytes, "malformed", 1]);
+  }
+});
+
 describe("rules of a message", () => {
   const big = "x".repeat(1025);
   test.each<[string, NewMessage, Partial<typeof STANDARD>, string]>([
