@@ -1,13 +1,11 @@
 // npm run bench:peers -- [cases] [--full] [--rounds N] [--seconds S] [--scale F] [--peers a,b], or --show or --publish [files of runs]
 import { mkdirSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { commit, machine, ROOT, say, temporaryDirectory } from "../support.ts";
+import { commit, machine, ROOT, say } from "../support.ts";
 import { holdAlone } from "./alone.ts";
 import { BACKLOG_TITLE, backlog, backlogSeconds } from "./backlog.ts";
 import { type Extent, LOAD_CASES, latencySeconds, shapesOf, takesPart } from "./cases.ts";
-import { touch, touchSeconds, untouchedBytes } from "./first-touch.ts";
 import { idleQueues, QUEUES_TITLE, queuesSeconds } from "./idle-queues.ts";
 import { PAUSES_TITLE, pauses } from "./pauses.ts";
 import { PEERS } from "./peers.ts";
@@ -127,18 +125,6 @@ function estimatedSeconds(present: readonly Peer[]): number {
   return sum;
 }
 
-/** What a host of this machine has yet to find of its memory is found before anything is measured. */
-async function touchMemory(bytes: number, tell: (text: string) => void): Promise<void> {
-  const directory = temporaryDirectory();
-  try {
-    await touch(join(directory.path, "touched"), bytes, (gib, perSecond) =>
-      tell(`the system's cache: ${gib.toFixed(1)} GiB touched, at ${(perSecond / 1e6).toFixed(0)} MB/s`),
-    );
-  } finally {
-    directory.remove();
-  }
-}
-
 let keptFile: string | undefined;
 
 async function measure(): Promise<Run> {
@@ -179,8 +165,7 @@ async function measure(): Promise<Run> {
   const add = (...rows: Run["rows"]): void => keep({ rows: [...run.rows, ...rows] });
   say(`${run.machine}; commit ${run.commit}`);
   for (const { title, version, settings } of run.peers) say(`${title} ${version}: ${settings}`);
-  const untouched = untouchedBytes(tmpdir(), flags.full);
-  const expectedSeconds = touchSeconds(untouched) + estimatedSeconds(present);
+  const expectedSeconds = estimatedSeconds(present);
   const progress = new Progress(expectedSeconds, () => performance.now() / 1000);
   say(`This takes about ${Math.ceil(expectedSeconds / 60)} minutes. What is measured goes to ${file} as it comes.`);
   const tell = (text: string): void => void process.stderr.write(`${progress.line(text)}\n`);
@@ -189,8 +174,6 @@ async function measure(): Promise<Run> {
     await step.run(tell, add);
     progress.done(step.seconds);
   };
-  await touchMemory(untouched, tell);
-  progress.done(touchSeconds(untouched));
   for (let round = 1; round <= rounds; round++) {
     for (const peer of present) await take(roundOf(peer, round, progress));
     keep({ completedRounds: round });

@@ -35,8 +35,8 @@ function bytesOf(call: string, count: number): Buffer {
 
 /** Whether all that is written are zeros: a file is filled ahead, and no message can be in that. */
 function isZeros(call: string): boolean {
-  const from = call.indexOf('"\\0');
-  if (from === -1) return false;
+  const from = call.indexOf('"');
+  if (!call.startsWith('"\\0', from)) return false; // a record may end with a quote, and zeros behind it fill its block
   const written = call.slice(from + 1, call.indexOf('"', from + 1));
   return !/[^\\0]/.test(written) && !written.includes("00") && !written.includes("\\\\");
 }

@@ -67,6 +67,11 @@ test("a later write that is synced first leaves what the earlier one has unprove
   expect(trace(other, puts(1), begun, second, ended, inserted(1))).toMatchObject({ earlyCount: 0 });
 });
 
+test("a record that ends with a quote, before the zeros of its block, is no zeros", () => {
+  const block = '2 pwrite64(7</d/log/0001.seg>, "\\25a\\"\\0\\0\\0", 150, 0) = 150';
+  expect(trace(puts(1), block, inserted(1))).toMatchObject({ confirmedCount: 1, earlyCount: 0, syncCount: 1 });
+});
+
 test("what fills a file ahead with zeros has no message, and nobody waits for it", () => {
   const [begun, ended] = [
     '3 pwrite64(7</d/log/0001.seg>, "\\0\\0\\0\\0", 4, 400 <unfinished ...>',
