@@ -121,6 +121,31 @@ function isOver(slot: u32, q: u32, nowMs: u64): bool {
   return message.sentMs(slot) + queue.retentionMs(q) <= nowMs;
 }
 
+/** As takeStandard(), where nothing but their list and their counts is concerned. */
+function takePlain(q: u32, processingMs: u32, nowMs: u64): void {
+  const inFlight = load<u32>(queue.at(q), queue.IN_FLIGHT_COUNT);
+  const room = queue.inFlightMax(q) - min(inFlight, queue.inFlightMax(q));
+  const retentionMs = queue.retentionMs(q);
+  let slot = load<u32>(queue.at(q) + queue.VISIBLE);
+  wanted = min(wanted, room);
+  lifecycle.hideBegin(nowMs + processingMs);
+  while (taken < wanted && slot != NONE && message.sentMs(slot) + retentionMs > nowMs) {
+    if (!owner.prepare(slot)) {
+      starved = true;
+      break;
+    }
+    const receives = message.receives(slot);
+    if (receives == 0) message.setFirstReceivedMs(slot, nowMs);
+    message.setReceivedMs(slot, nowMs);
+    message.setReceives(slot, receives + 1, message.flags(slot));
+    store<u32>(TAKEN_SLOTS + (<usize>(taken++) << 2), slot);
+    const next = lifecycle.hideNext(slot, retentionMs);
+    if (!subscription.hold(receiver, slot)) wanted = taken;
+    slot = next;
+  }
+  if (taken > 0) lifecycle.hideEnd(q, slot, taken);
+}
+
 function takeStandard(q: u32, visibilityMs: u32, nowMs: u64): void {
   const visible = queue.at(q) + queue.VISIBLE;
   while (taken < wanted) {
@@ -283,7 +308,8 @@ function receiveInto(cell: u32, nowMs: u64, onlyHeld: bool): u32 {
   if (fifo) {
     takeHeld(q, nowMs);
     if (!onlyHeld) takeGroups(q, nowMs);
-  } else takeStandard(q, subscription.processingMs(cell), nowMs);
+  } else if (lifecycle.isPlain(q) && queue.receiveMax(q) == 0) takePlain(q, subscription.processingMs(cell), nowMs);
+  else takeStandard(q, subscription.processingMs(cell), nowMs);
   receiver = NONE;
   if (taken == 0) return 0;
   // The log has the short timeout: it counts if this process ends, and with it every session.

@@ -115,9 +115,9 @@ export function commitPending(position: u64, nowMs: u64): void {
   }
 }
 
-/** Whether a message without a delay is shown there by being put into one list. */
+/** Whether a message that comes or goes there concerns its list and its counts, and nothing else: many can at once. */
 // @ts-ignore: decorator
-@inline function isPlain(q: u32): bool {
+@inline export function isPlain(q: u32): bool {
   return (queue.flags(q) & (queue.FIFO | queue.DEAD)) == 0 && queue.fair(q) == NONE && queue.watch(q) == NONE;
 }
 
@@ -194,6 +194,40 @@ export function hide(slot: u32, untilMs: u64): void {
   rearm(slot);
 }
 
+let hiddenUntilMs: u64 = 0;
+let hiddenDueMs: u64 = 0; // of the one before; u64.MAX_VALUE: there is none
+let hiddenBucket: u32 = 0;
+
+/** Messages from the front of a plain queue's list are about to be taken, one by one with hideNext(), then hideEnd(). */
+export function hideBegin(untilMs: u64): void {
+  hiddenUntilMs = untilMs;
+  hiddenDueMs = u64.MAX_VALUE;
+}
+
+/** The next one. @returns the one behind it */
+// @ts-ignore: decorator
+@inline export function hideNext(slot: u32, retentionMs: u64): u32 {
+  const next = message.next(slot);
+  message.setNext(slot, NONE);
+  message.setPrev(slot, NONE);
+  message.setState(slot, IN_FLIGHT);
+  message.setVisibleAtMs(slot, hiddenUntilMs);
+  const due = min(message.visibleAtMs(slot), message.sentMs(slot) + retentionMs);
+  timers.disarm(slot);
+  // Once one of them is in the bucket, it stays occupied when another leaves it.
+  if (due != hiddenDueMs) hiddenBucket = timers.bucketOf(due);
+  hiddenDueMs = due;
+  timers.push(slot, hiddenBucket);
+  return next;
+}
+
+/** `taken` were taken, and `rest` is in front now. */
+export function hideEnd(q: u32, rest: u32, taken: u32): void {
+  list.cutFront(queue.at(q) + queue.VISIBLE, rest);
+  queue.count(q, queue.VISIBLE_COUNT, -<i32>taken);
+  queue.count(q, queue.IN_FLIGHT_COUNT, taken);
+}
+
 /** When the message is visible, as the log has it: a subscription's long hold on it, unless set by hand, ends with this process. */
 export function loggedVisibleAtMs(slot: u32): u64 {
   const cell = owner.find(slot);
@@ -248,6 +282,21 @@ export function end(slot: u32): void {
 export function remove(slot: u32): void {
   events.note(message.queue(slot), events.SETTLED, slot);
   take(slot);
+}
+
+/** As remove(), of one that is in flight in a plain queue and its owner's no more; then removedInFlight(). */
+// @ts-ignore: decorator
+@inline export function removeInFlight(slot: u32): void {
+  const position = message.position(slot);
+  journal.deleted(slot, message.generation(slot), position);
+  timers.disarm(slot);
+  segments.count(position, message.recordBytes(slot), -1);
+  giveSlot(slot);
+}
+
+export function removedInFlight(q: u32, removed: u32): void {
+  queue.count(q, queue.IN_FLIGHT_COUNT, -<i32>removed);
+  wake(q); // a queue at its limit may hand out others
 }
 
 function take(slot: u32): void {

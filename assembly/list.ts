@@ -28,16 +28,20 @@ export function pushFront(list: usize, cell: u32): void {
 /** Takes the cells from the first of one list to `last`, which is in it, to the back of another one. */
 export function moveFront(from: usize, last: u32, to: usize): void {
   const first = load<u32>(from);
-  const rest = load<u32>(at(last), NEXT);
-  store<u32>(from, rest);
-  if (rest == NONE) store<u32>(from, NONE, 4);
-  else store<u32>(at(rest), NONE, PREV);
+  cutFront(from, load<u32>(at(last), NEXT));
   const tail = load<u32>(to, 4);
   store<u32>(at(first), tail, PREV);
   store<u32>(at(last), NONE, NEXT);
   if (tail == NONE) store<u32>(to, first);
   else store<u32>(at(tail), first, NEXT);
   store<u32>(to, last, 4);
+}
+
+/** The cells before `rest` are out of the list, and their links the caller's; NONE: all of them. */
+export function cutFront(list: usize, rest: u32): void {
+  store<u32>(list, rest);
+  if (rest == NONE) store<u32>(list, NONE, 4);
+  else store<u32>(at(rest), NONE, PREV);
 }
 
 export function remove(list: usize, cell: u32): void {

@@ -68,6 +68,7 @@ export function settle(cell: u32, kind: u32, ranges: u32, visibilityMs: u32, now
   const before = subscription.setCause(subscription.SELF);
   if (kind == ACK) journal.beginDeleted(count);
   else if (kind != DEAD_LETTER) journal.beginReceived(<f64>nowMs, <f64>(nowMs + visibilityMs), count);
+  const isRun = kind == ACK && lifecycle.isPlain(subscription.queueOf(cell));
   let done: u32 = 0;
   runs = 0;
   for (let i: u32 = 0; i < ranges; i++) {
@@ -85,6 +86,14 @@ export function settle(cell: u32, kind: u32, ranges: u32, visibilityMs: u32, now
         end = last;
       } else if (number < oldest) end = min(last, oldest - 1);
       else {
+        if (isRun) {
+          const count = subscription.removeRun(cell, number, min(last, composed - 1));
+          if (count > 0) {
+            done += count;
+            number += count;
+            continue;
+          }
+        }
         const slot = subscription.slotAt(b, number);
         if (slot != NONE) wrong = one(kind, slot, visibilityMs, nowMs);
       }

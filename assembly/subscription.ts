@@ -523,6 +523,34 @@ export function left(slot: u32, failed: bool): void {
   if (!has(b, WAITING)) offer(cell);
 }
 
+/**
+ * Deletes what has the numbers from `first` to `last` in a plain queue, up to one that is not out. All are in frames.
+ * @returns how many
+ */
+export function removeRun(cell: u32, first: u64, last: u64): u32 {
+  const b = body(cell);
+  let bytes: u64 = 0;
+  let number = first;
+  for (; number <= last; number++) {
+    const p = entry(b, number);
+    const slot = load<u32>(p);
+    if (slot == NONE) break;
+    owner.clear(slot);
+    store<u32>(p, NONE);
+    store<u32>(p, 0, 4);
+    bytes += <u64>load<u32>(p, 12);
+    lifecycle.removeInFlight(slot);
+  }
+  const count = <u32>(number - first);
+  if (count == 0) return 0;
+  store<u32>(b, load<u32>(b, OUT_COUNT) - count, OUT_COUNT);
+  store<u64>(b, load<u64>(b, OUT_BYTES) - bytes, OUT_BYTES);
+  lifecycle.removedInFlight(queueOf(cell), count);
+  if (first == load<u64>(b, OLDEST)) advance(b);
+  if (!has(b, WAITING)) offer(cell);
+  return count;
+}
+
 // --- lists -------------------------------------------------------------------------------------------------------------
 
 function pushDue(cell: u32): void {

@@ -95,6 +95,54 @@ test("a message stays out as long as the session lives, to the end of its proces
   expect(d.settle("s", "ack", "1")).toBe("0, 1 NOT_YOURS");
 });
 
+test("of messages that go out together each comes to its own end: its processing time's, or its retention's", () => {
+  const d = driver({ retentionMs: 60_000 });
+  for (const [sentMs, body] of [
+    [0, "a"],
+    [10_000, "b"],
+    [20_000, "c"],
+    [28_000, "d"],
+    [28_000, "e"],
+  ] as const) {
+    d.advanceTo(sentMs);
+    send(d, body);
+  }
+  d.advanceTo(30_000);
+  d.subscribe("s", { queue: "main", processingMs: 55_000 });
+  d.credit("s", 5);
+  expect(d.got("s")).toBe("1:a#1 2:b#1 3:c#1 4:d#1 5:e#1");
+  const ends: string[] = [];
+  for (let second = 31; second <= 90; second++) {
+    d.advanceTo(second * 1000);
+    const got = d.got("s");
+    if (got !== "") ends.push(`${second} s: ${got}`);
+  }
+  expect(ends).toEqual([
+    "60 s: revoke 1 EXPIRED",
+    "70 s: revoke 2 EXPIRED",
+    "80 s: revoke 3 EXPIRED",
+    "85 s: revoke 4-5 EXPIRED",
+  ]);
+  expect(d.counts("main")).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+});
+
+test("a range of numbers is settled around those that are not out any more", () => {
+  const d = driver({ inFlightMax: 6 });
+  d.subscribe("s", { queue: "main" });
+  send(d, "a b c d e f g h i");
+  d.credit("s", 6, { auto: true });
+  expect(d.got("s")).toBe("1:a#1 2:b#1 3:c#1 4:d#1 5:e#1 6:f#1");
+  expect(d.settle("s", "ack", "3")).toBe("1");
+  expect(d.got("s")).toBe("7:g#1");
+  expect(d.settle("s", "ack", "2-5")).toBe("3, 3 NOT_YOURS");
+  expect(d.got("s")).toBe("8:h#1 9:i#1");
+  expect(d.outstanding("s")).toBe("1 6-9");
+  expect(d.settle("s", "ack", "1-9")).toBe("5, 2 NOT_YOURS, 3 NOT_YOURS, 4 NOT_YOURS, 5 NOT_YOURS");
+  expect(d.counts("main")).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+  send(d, "j");
+  expect(d.got("s")).toBe("10:j#1");
+});
+
 test("touch sets another time, and no later than 12 hours after the delivery", () => {
   const d = driver();
   d.subscribe("s", { queue: "main", processingMs: 60_000 });
