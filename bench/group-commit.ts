@@ -22,6 +22,7 @@ const RECEIVED_MS = 4;
 
 export class GroupCommit {
   readonly #disk: NodeDisk;
+  readonly #zeros: NodeDisk; // whose large writes say nothing of how small the others are
   readonly #name: string;
   #file: DiskFile | undefined;
   #next: Promise<DiskFile>; // the file behind this one
@@ -40,6 +41,7 @@ export class GroupCommit {
   /** @param gatherBytes what may come in while a write is under way */
   constructor(path: string, gatherBytes: number) {
     this.#disk = new NodeDisk(dirname(path));
+    this.#zeros = new NodeDisk(dirname(path));
     this.#name = basename(path);
     this.#next = this.#prepare();
     this.#gathering = Buffer.from(alignedBytes(gatherBytes + BLOCK_BYTES).buffer);
@@ -52,7 +54,7 @@ export class GroupCommit {
     await made.truncate(FILE_BYTES);
     await made.sync();
     await made.close();
-    if (this.#meanBytes < SMALL_BYTES) await fillWithZeros(this.#disk, name, FILE_BYTES, () => false);
+    if (this.#meanBytes < SMALL_BYTES) await fillWithZeros(this.#zeros, name, FILE_BYTES, () => false);
     return this.#disk.open(name, "blocks");
   }
 

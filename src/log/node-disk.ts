@@ -25,25 +25,25 @@ class NodeFile implements DiskFile {
   #fd: number;
   #isDirect: boolean;
   readonly #mode: OpenMode;
-  /** Of this file alone: an append does not go to the thread pool because zeros are written ahead there. */
-  readonly #promptWrites = new PromptWrites();
+  readonly #promptWrites: PromptWrites;
 
-  private constructor(path: string, fd: number, isDirect: boolean, mode: OpenMode) {
+  private constructor(path: string, fd: number, isDirect: boolean, mode: OpenMode, promptWrites: PromptWrites) {
     this.#path = path;
     this.#fd = fd;
     this.#isDirect = isDirect;
     this.#mode = mode;
+    this.#promptWrites = promptWrites;
   }
 
-  static async open(path: string, mode: OpenMode): Promise<NodeFile> {
+  static async open(path: string, mode: OpenMode, promptWrites: PromptWrites): Promise<NodeFile> {
     if (mode === "blocks" && DIRECT_FLAG !== 0) {
       try {
-        return new NodeFile(path, await openFile(path, FLAGS.blocks | DIRECT_FLAG), true, mode);
+        return new NodeFile(path, await openFile(path, FLAGS.blocks | DIRECT_FLAG), true, mode, promptWrites);
       } catch (error) {
         if (!isUnfit(error)) throw error;
       }
     }
-    return new NodeFile(path, await openFile(path, FLAGS[mode]), false, mode);
+    return new NodeFile(path, await openFile(path, FLAGS[mode]), false, mode, promptWrites);
   }
 
   async sizeBytes(): Promise<number> {
@@ -123,6 +123,7 @@ const isUnfit = (error: unknown) => (error as NodeJS.ErrnoException).code === "E
 
 export class NodeDisk implements Disk {
   readonly directory: string;
+  readonly #promptWrites = new PromptWrites();
 
   constructor(directory: string) {
     this.directory = resolve(directory);
@@ -175,7 +176,7 @@ export class NodeDisk implements Disk {
   }
 
   open(name: string, mode: OpenMode): Promise<DiskFile> {
-    return NodeFile.open(join(this.directory, name), mode);
+    return NodeFile.open(join(this.directory, name), mode, this.#promptWrites);
   }
 
   rename(from: string, to: string): Promise<void> {

@@ -1,10 +1,9 @@
 // Whether a small write is done sooner where it is asked for than on the thread pool.
 //
 // A write on the pool wakes a thread, which wakes the event loop when it is done: 0.03 to 0.05 ms of a write of 0.14 on an idle
-// machine, and more where others want the processors. So a small write that nothing of its file is under way
-// beside is made by the event loop itself, which stands still meanwhile. That is for disks that are quick, and is found out by
-// doing it, with each file anew: one that is not is tried again later and later. Where writes are large there is enough to do
-// while they go on.
+// machine, and more where others want the processors. So a small write that nothing is under way beside is
+// made by the event loop itself, which stands still meanwhile. That is for disks that are quick, and is found out by doing
+// it: one that is not is tried again later and later. Where writes are large there is enough to do while they go on.
 
 const SMALL_BYTES = 64 * 1024;
 const PROMPT_MS_MAX = 0.5; // at the mean
