@@ -172,13 +172,21 @@ export class LocalLog implements Log {
   async #readLastBlock(segment: number): Promise<void> {
     const bytes = this.#lastBlock.subarray(0, this.#endPosition % BLOCK_BYTES);
     const name = segmentName(segment);
-    await attempt("read the log's end", name, async () => {
+    const offset = blockFloor(this.#endPosition % this.#segmentBytes);
+    const readBytes = await attempt("read the log's end", name, async () => {
       const file = await this.#disk.open(name, "read");
       try {
-        await file.read(bytes, blockFloor(this.#endPosition % this.#segmentBytes));
+        return await file.read(bytes, offset);
       } finally {
         await file.close();
       }
+    });
+    if (readBytes === bytes.byteLength) return;
+    // What is missing here would be written over with zeros.
+    const text = `Cannot go on with the log: ${name} ends at offset ${offset + readBytes}, and the log at ${offset + bytes.byteLength}`;
+    throw new LogError("damaged", `${text}; restore the directory from a copy`, {
+      file: name,
+      offset: offset + readBytes,
     });
   }
 

@@ -159,6 +159,24 @@ describe("appends that were asked for at once", () => {
   });
 });
 
+test("a start that cannot read what its first append has to write once more is refused", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  opened.writer.add("acknowledged");
+  await commit(opened);
+  await opened.log.close();
+  const openFile = disk.open.bind(disk);
+  disk.open = async (name, mode) => {
+    const file = await openFile(name, mode);
+    const isEnd = (into: Uint8Array, offset: number) =>
+      offset === 4096 && into.byteLength === opened.writer.position % 4096;
+    return { ...file, read: async (into, offset) => (isEnd(into, offset) ? 8 : file.read(into, offset)) };
+  };
+  const message = expect.stringContaining(`${segmentName(1)} ends at offset 4104, and the log at`);
+  await expect(open(disk)).rejects.toMatchObject({ code: "damaged", file: segmentName(1), offset: 4104, message });
+  expect(disk.openCount).toBe(0);
+});
+
 test("appends leave no gap, and stay in their segment", async () => {
   const { log, writer } = await open(new FakeDisk());
   writer.add("a");
