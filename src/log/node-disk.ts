@@ -12,6 +12,7 @@ const SOCKET_PATH_BYTES_MAX = 100; // sun_path: 104 on macOS, 108 on Linux, the 
 const DURABLE_FLAG = process.platform === "linux" ? fs.constants.O_DSYNC : 0;
 /** Past the system's cache: blocks.ts. Not every file system can. */
 const DIRECT_FLAG = process.platform === "linux" ? fs.constants.O_DIRECT : 0;
+const FREED_BYTES = 1024 * 1024; // at a time, of a file that is deleted
 
 // Callbacks, not node:fs/promises: that takes a start ten milliseconds to load.
 function call<T>(run: (done: (error: NodeJS.ErrnoException | null, value: T) => void) => void): Promise<T> {
@@ -183,8 +184,10 @@ export class NodeDisk implements Disk {
     return call((done) => fs.rename(join(this.directory, from), join(this.directory, to), (error) => done(error)));
   }
 
-  unlink(name: string): Promise<void> {
-    return call((done) => fs.unlink(join(this.directory, name), (error) => done(error)));
+  async unlink(name: string): Promise<void> {
+    const path = join(this.directory, name);
+    await shrink(path).catch(() => {}); // what is wrong with the file, unlink says
+    await call<void>((done) => fs.unlink(path, (error) => done(error)));
   }
 
   syncDirectory(): Promise<void> {
@@ -194,6 +197,24 @@ export class NodeDisk implements Disk {
   async freeBytes(): Promise<number> {
     const stat = await call<fs.StatsFs>((done) => fs.statfs(this.directory, done));
     return stat.bavail * stat.bsize;
+  }
+}
+
+/**
+ * Where blocks that become free are given back to the disk at once (a mount with `discard`), a disk may do nothing else until
+ * all of a file's are: for 9 to 21 ms of 64 MiB, while an append waits. A piece at a time it gets in between, within 0.6 ms.
+ */
+async function shrink(path: string): Promise<void> {
+  const stat = await call<fs.Stats>((done) => fs.lstat(path, done));
+  // One with another name is somebody's copy.
+  if (!stat.isFile() || stat.nlink > 1 || stat.size <= FREED_BYTES) return;
+  const fd = await openFile(path, fs.constants.O_RDWR);
+  try {
+    for (let sizeBytes = stat.size - FREED_BYTES; sizeBytes > 0; sizeBytes -= FREED_BYTES) {
+      await call<void>((done) => fs.ftruncate(fd, sizeBytes, (error) => done(error)));
+    }
+  } finally {
+    await call<void>((done) => fs.close(fd, (error) => done(error)));
   }
 }
 

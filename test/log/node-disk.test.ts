@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { link, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -193,6 +193,42 @@ test.runIf(process.platform === "linux")("what it does not take past its cache g
   const block = (byte: number) => new Uint8Array(BLOCK_BYTES).fill(byte);
   expect(new Uint8Array(written)).toEqual(new Uint8Array(Buffer.concat([block(9), block(7), block(7), block(0)])));
   expect(await openFlags(join(root, "file"))).toEqual([]);
+});
+
+/** Sizes that the file is seen to have, from its whole down, until it is gone. */
+async function sizesUntilGone(path: string): Promise<number[]> {
+  const sizes: number[] = [];
+  for (;;) {
+    const size = await stat(path).then(
+      (found) => found.size,
+      () => undefined,
+    );
+    if (size === undefined) return sizes;
+    if (size !== sizes.at(-1)) sizes.push(size);
+  }
+}
+
+test("a large file is deleted a piece at a time, but not a copy under another name", async () => {
+  const disk = new NodeDisk(root);
+  const mebibyte = 1024 * 1024;
+  const bytes = new Uint8Array(64 * mebibyte).fill(7);
+  await writeFile(join(root, "large"), bytes);
+  const [sizes] = await Promise.all([sizesUntilGone(join(root, "large")), disk.unlink("large")]);
+  expect(sizes.length).toBeGreaterThan(2);
+  for (const size of sizes) expect(size % mebibyte).toBe(0);
+
+  await writeFile(join(root, "original"), bytes.subarray(0, 3 * mebibyte));
+  await link(join(root, "original"), join(root, "copy"));
+  await disk.unlink("original");
+  expect((await stat(join(root, "copy"))).size).toBe(3 * mebibyte);
+
+  await symlink(join(root, "copy"), join(root, "linked"));
+  await disk.unlink("linked");
+  expect((await readFile(join(root, "copy"))).equals(bytes.subarray(0, 3 * mebibyte))).toBe(true);
+  await writeFile(join(root, "odd"), bytes.subarray(0, mebibyte + 1));
+  await disk.unlink("odd");
+  await expect(disk.unlink("odd")).rejects.toMatchObject({ code: "ENOENT" });
+  expect((await readdir(root)).sort()).toEqual(["copy"]);
 });
 
 // In /proc nothing can be made, and mkdir says of a new name there what it says when the directory above is missing.
