@@ -4,7 +4,8 @@ import { giveBack, pages } from "../base/pages.ts";
 import type { Core } from "../core/core.ts";
 import { LogError } from "../log/errors.ts";
 import type { Log } from "../log/log.ts";
-import type { Outline, Outlines } from "./outlines.ts";
+import { indexPieces } from "../log/segment.ts";
+import type { Outlines } from "./outlines.ts";
 
 /** A segment is given up when less than this share of it is live messages. */
 const LIVE_SHARE_MIN = 0.5;
@@ -15,8 +16,13 @@ const PIECE_BYTES = 1024 * 1024;
 const REWRITTEN_BYTES_MAX = 5 * PIECE_BYTES;
 /** A PART that is written again with receives is a SENT record: what that has in front of its content, less what a part has. */
 const RECORD_GROWTH_BYTES_MAX = 168 - 32;
-/** So many live records are read one by one where a segment is given up by its outline; for more of them all of it is. */
+/** So many live records are read one by one where a segment is given up by its entries; for more of them all of it is. */
 const READ_SINGLY_MAX = 256;
+/**
+ * A segment that has more of them, and lost such a share since the round before, is being consumed: to write the rest of it
+ * again would be for nothing. By as many rounds it is put off at the most as this share can be lost: some fifty.
+ */
+const DRAINING_SHARE = 1 / 8;
 
 export class Reclaimer {
   readonly #core: Core;
@@ -33,6 +39,8 @@ export class Reclaimer {
    * message would be back at the next start.
    */
   readonly #begun = new Map<number, number>();
+  /** Live records of segments that could be given up, in the round before. */
+  readonly #liveBefore = new Map<number, number>();
   #round: Promise<void> | undefined; // under way
   #hasRun = false;
 
@@ -79,7 +87,7 @@ export class Reclaimer {
       try {
         if (this.#isWorthKeeping(segment, sealed)) {
           if (!this.#indexed.has(segment)) await this.#index(segment);
-        } else await this.#giveUp(segment);
+        } else if (!this.#isDraining(segment)) await this.#giveUp(segment);
       } catch (error) {
         // A full disk has no room for an index, or for the manifest without the segment: it is tried again.
         if (!(error instanceof LogError && error.code === "noSpace")) throw error;
@@ -90,6 +98,14 @@ export class Reclaimer {
   #isWorthKeeping(segment: number, sealed: readonly number[]): boolean {
     const newest = sealed[sealed.length - 1] ?? segment;
     return newest - segment < AGE_MAX && this.#core.liveBytes(segment) >= this.#segmentBytes * LIVE_SHARE_MIN;
+  }
+
+  /** Whether it is worth waiting for what is left of it to go. It is not where the disk gets full. */
+  #isDraining(segment: number): boolean {
+    const count = this.#core.liveCount(segment);
+    const before = this.#liveBefore.get(segment) ?? Number.POSITIVE_INFINITY;
+    this.#liveBefore.set(segment, count);
+    return this.#log.hasSpare && count > READ_SINGLY_MAX && count <= before * (1 - DRAINING_SHARE);
   }
 
   async #index(segment: number): Promise<void> {
@@ -126,8 +142,8 @@ export class Reclaimer {
     const room = this.#core.liveBytes(segment) + grownBytes + this.#needed;
     if (!this.#log.hasSpare && this.#core.segmentRoomBytes < room) return; // no space to begin
     if (!this.#begun.has(segment)) this.#begun.set(segment, Math.floor(this.#core.headPosition / this.#segmentBytes));
-    const outline = this.#core.liveCount(segment) <= READ_SINGLY_MAX ? this.#outlines.of(segment) : undefined;
-    const isDone = outline === undefined ? this.#survey(segment, false, () => {}) : this.#rewrite(segment, outline);
+    const entries = this.#core.liveCount(segment) <= READ_SINGLY_MAX ? await this.#entriesOf(segment) : undefined;
+    const isDone = entries === undefined ? this.#survey(segment, false, () => {}) : this.#rewrite(segment, entries);
     if (!(await isDone)) return; // no space to do it now
     await this.#flushed();
     this.#outlines.release(segment);
@@ -136,11 +152,20 @@ export class Reclaimer {
     this.#core.removeSegment(segment);
     this.#indexed.delete(segment);
     this.#begun.delete(segment);
+    this.#liveBefore.delete(segment);
   }
 
-  /** What is needed of a segment again at the tail, by its outline. @returns false when there is no space to do it now */
-  async #rewrite(segment: number, outline: Outline): Promise<boolean> {
-    for (const part of outline.parts) {
+  /** Those of its outline; or of its index, in which there is as little of what nobody needs. */
+  async #entriesOf(segment: number): Promise<readonly Uint8Array[] | undefined> {
+    const outline = this.#outlines.of(segment);
+    if (outline !== undefined) return outline.parts;
+    const index = this.#indexed.has(segment) ? await this.#log.readIndex(segment) : undefined;
+    return index && indexPieces(index);
+  }
+
+  /** What is needed of a segment again at the tail, by its entries. @returns false when there is no space to do it now */
+  async #rewrite(segment: number, entries: readonly Uint8Array[]): Promise<boolean> {
+    for (const part of entries) {
       for (let rest = part; rest.byteLength > 0; ) {
         if (!this.#hasRoom) return false;
         const { consumedBytes, isTailFull, places } = this.#core.rewriteOutline(rest, segment);

@@ -121,13 +121,17 @@ test("what still lives in a sparse segment is written again, with its receives, 
 /** A disk that counts what is read of segments. */
 class CountingDisk extends NodeDisk {
   readCount = 0;
+  readBytes = 0;
 
   override async open(name: string, mode: OpenMode): Promise<DiskFile> {
     const file = await super.open(name, mode);
     return {
       sizeBytes: () => file.sizeBytes(),
       read: (into, offset) => {
-        if (name.startsWith("segment-")) this.readCount++;
+        if (name.startsWith("segment-")) {
+          this.readCount++;
+          this.readBytes += into.byteLength;
+        }
         return file.read(into, offset);
       },
       write: (bytes, offset) => file.write(bytes, offset),
@@ -159,6 +163,28 @@ test("what this process has written is indexed and given up without being read; 
   await vi.waitFor(() => expect(segmentCount()).toBeLessThanOrEqual(3), { timeout: 20_000, interval: 200 });
   await restart();
   expect(opened.broker.counts(find(opened.broker, "followed"))).toEqual({ visible: 0, inFlight: 1, delayed: 0 });
+});
+
+test("what an index tells of is given up without being read again", async () => {
+  await opened.close();
+  rmSync(directory, { recursive: true });
+  const disk = new CountingDisk(directory);
+  opened = await openOn(disk);
+  await create(opened.broker, "indexed");
+  await sendMany("indexed", 0, 4000);
+  await vi.waitFor(() => expect(indexCount()).toBeGreaterThan(3), { timeout: 20_000, interval: 200 });
+  const queue = find(opened.broker, "indexed");
+  const messages = await receiveAll(opened.broker, queue);
+  const segmentCountBefore = segmentCount();
+  disk.readBytes = 0;
+  const [kept, ...dead] = messages.map((message) => message.receiptHandle);
+  await removeMany(queue, dead);
+  await vi.waitFor(() => expect(segmentCount()).toBeLessThanOrEqual(3), { timeout: 20_000, interval: 200 });
+  expect(disk.readBytes).toBeGreaterThan(0);
+  expect(disk.readBytes).toBeLessThan(((segmentCountBefore - 3) * SMALL_SEGMENT_BYTES) / 4);
+  await restart();
+  expect(await removeMany(find(opened.broker, "indexed"), [kept as string])).toEqual(["ok"]);
+  expect(opened.broker.counts(find(opened.broker, "indexed"))).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
 });
 
 test("a purge drops what was there, keeps what comes after, and gives the disk back", async () => {

@@ -18,7 +18,7 @@ const EXPECTED: ReadonlySet<string> = new Set([
   ...["open create", "truncate", "write", "sync", "close"].map((what) => of(what, "manifest.next")),
   ...["open create", "truncate", "open blocks", "write", "close"].map((what) => of(what, "reserve.next")),
   ...["open create", "truncate", "open durable", "write", "sync", "close"].map((what) => of(what, "spare")),
-  ...["open durable", "open blocks", "open read", "read", "write", "close", "unlink"].map((what) =>
+  ...["open durable", "open blocks", "open read", "size", "read", "write", "close", "unlink"].map((what) =>
     of(what, "segment.log"),
   ),
   "rename spare segment.log",
