@@ -19,9 +19,11 @@ import * as segments from "./segments";
 import * as tail from "./tail";
 
 const BLOCK_BYTES_MIN: u32 = 32 << 10;
-const BLOCK_BYTES: u32 = 256 << 10;
+const BLOCK_BYTES: u32 = 512 << 10;
 const PIECE_BYTES: u32 = 40;
 const PIECE_COUNT: u32 = 1024; // a power of two
+/** So far into a piece what follows it is asked for: receives that come together use what is left of it in no time. */
+const AHEAD_PART: u32 = 8;
 /** Less than this part of what was read was used: whoever reads is not going through the log. */
 const USED_PART: u32 = 4;
 const AHEAD_COUNT: u32 = 16; // a power of two
@@ -96,7 +98,7 @@ function findIn(piece: u32, position: u64, bytes: u32): usize {
   if (offset >= load<u32>(p, 28)) {
     store<u32>(p, load<u32>(p, 24) + bytes, 24);
     store<u32>(p, offset + bytes, 28);
-    if (load<u32>(p, 36) == 0 && offset >= load<u32>(p, 12) >> 1 && load<u32>(p, 24) >= offset / USED_PART) askAhead(p);
+    if (load<u32>(p, 36) == 0 && offset >= load<u32>(p, 12) / AHEAD_PART && load<u32>(p, 24) >= offset / USED_PART) askAhead(p);
   }
   return record;
 }

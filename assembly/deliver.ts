@@ -4,14 +4,13 @@
 //            8 position that must be on disk before the answer leaves (f64), 0: none
 //   then `count` deliveries of 64 bytes:
 //            0 position (f64)   8 record bytes   12 slot   16 generation   20 receive count   24 sequence number (f64)
-//           32 sentMs (f64)    40 firstReceivedMs (f64)   48 source number   52 1: redriven   56 address in memory,
-//           0: to be loaded    60 how often a task has moved it
+//           32 sentMs (f64)    40 firstReceivedMs (f64)   48 source number   52 1: redriven   56 zero
+//           60 how often a task has moved it
 //
 // A waiter's cell:
 //    0 token · 4 countMax (1) · 7 state · 8 attempt key · 24 queue number, 0: no attempt ID · 28 table link
 //   32 when the wait is over (f64) · 40 visibilityMs · 44 queue index · 48 list links · 56 timer links
 import * as attempt from "./attempt";
-import * as cache from "./cache";
 import * as events from "./events";
 import * as fair from "./fair";
 import * as group from "./group";
@@ -64,8 +63,7 @@ function effect(token: u32, count: u32, position: f64): usize {
 }
 
 function delivery(p: usize, slot: u32): void {
-  const position = message.position(slot);
-  store<f64>(p, <f64>position);
+  store<f64>(p, <f64>message.position(slot));
   store<u32>(p, message.recordBytes(slot), 8);
   store<u32>(p, slot, 12);
   store<u32>(p, message.generation(slot), 16);
@@ -75,7 +73,7 @@ function delivery(p: usize, slot: u32): void {
   store<f64>(p, <f64>message.firstReceivedMs(slot), 40);
   store<u32>(p, message.source(slot), 48);
   store<u32>(p, message.flags(slot) & message.MOVED ? 1 : 0, 52);
-  store<u32>(p, <u32>cache.find(position, message.recordBytes(slot)), 56);
+  store<u32>(p, 0, 56);
   store<u32>(p, message.reissues(slot), 60);
 }
 

@@ -62,11 +62,15 @@ export function readNames(record: usize): void {
   attributes = trace + traceBytes;
 }
 
-/** Whether the body's MD5 is in the record; what was published over a stream has none until somebody asks for it. */
+/** Whether the body's MD5 is in the record; of what came in a frame, or is short and came in a batch, it is made when somebody asks. */
 // @ts-ignore: decorator
 @inline export function hasMd5(record: usize): bool {
   return kind(record) == SENT && (load<u64>(record, 104) | load<u64>(record, 112)) != 0;
 }
+
+/** Where it is there. */
+// @ts-ignore: decorator
+@inline export function md5Of(record: usize): usize { return record + 104; }
 
 /** Writes the body's MD5, 16 bytes. */
 export function bodyMd5(to: usize, record: usize): void {

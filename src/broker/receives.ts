@@ -133,9 +133,15 @@ export class Receives {
         this.#turn.hold(waitPosition, { release: () => receiver.received({ status: "queueGone" }) });
         return;
       }
-      if (count > 0 && receiver.wanted !== undefined && this.#compose(entry, receiver, receiver.wanted)) return;
+      const wanted = count > 0 ? receiver.wanted : undefined;
+      const isComposed = wanted !== undefined;
+      if (isComposed && this.#answerWith(receiver, effects.compose(entry.index, wanted), waitPosition)) return;
       const deliveries = effects.deliveries();
+      const kept = isComposed ? effects.kept(wanted) : undefined;
       const loaded = (): void => {
+        // The place of a queue that is gone meanwhile may be another's.
+        const body = kept === undefined || entry.isGone ? undefined : effects.composeKept(entry.index, kept);
+        if (this.#answerWith(receiver, body, waitPosition)) return;
         const messages = deliveries.map((delivery) => deliveredMessage(this.#core, this.#catalogue, entry, delivery));
         this.#turn.hold(waitPosition, { release: () => receiver.received({ status: "ok", messages }) });
       };
@@ -147,15 +153,13 @@ export class Receives {
     this.#reader.readAhead();
   }
 
-  /** @returns false when the core does not compose this one */
-  #compose(entry: QueueEntry, receiver: Receiver, wanted: number): boolean {
-    const { effects } = this.#core;
-    const body = effects.compose(entry.index, wanted);
+  /** @returns false when the core has not composed this one */
+  #answerWith(receiver: Receiver, body: Buffer | undefined, waitPosition: number): boolean {
     if (body === undefined) return false;
-    if (effects.waitPosition <= this.#turn.durablePosition) receiver.composed?.(body);
+    if (waitPosition <= this.#turn.durablePosition) receiver.composed?.(body);
     else {
       const kept = Buffer.from(body);
-      this.#turn.hold(effects.waitPosition, { release: () => receiver.composed?.(kept) });
+      this.#turn.hold(waitPosition, { release: () => receiver.composed?.(kept) });
     }
     return true;
   }

@@ -21,6 +21,12 @@ export interface Delivery {
   readonly reissues: number; // how often a task has moved it
 }
 
+/** What was handed out to one receive, as the core has it. */
+export interface KeptDeliveries {
+  readonly bytes: Uint8Array;
+  readonly wanted: number;
+}
+
 export function readDelivery(bytes: Buffer, at: number): Delivery {
   return {
     position: bytes.readDoubleLE(at),
@@ -41,6 +47,7 @@ export function readDelivery(bytes: Buffer, at: number): Delivery {
 export class Effects {
   readonly #wasm: CoreExports;
   readonly #memory: CoreMemory;
+  readonly #input: number;
   readonly #output: number;
   readonly #reply: number;
   #at = 0;
@@ -55,6 +62,7 @@ export class Effects {
   constructor(wasm: CoreExports, memory: CoreMemory) {
     this.#wasm = wasm;
     this.#memory = memory;
+    this.#input = wasm.inputStart();
     this.#output = wasm.outputStart();
     this.#reply = wasm.replyStart();
   }
@@ -87,13 +95,30 @@ export class Effects {
     return deliveries;
   }
 
+  /** What compose() is given, for composeKept(). */
+  kept(wanted: number): KeptDeliveries {
+    const start = this.#at + EFFECT_BYTES;
+    const end = start + this.count * DELIVERY_BYTES;
+    return { bytes: Uint8Array.prototype.slice.call(this.#memory.bytes, start, end), wanted };
+  }
+
   /**
    * The whole answer to a ReceiveMessage in AWS JSON, composed inside the core: a view, valid until the core is asked
    * anything else. @param wanted what Requests.parseReceive read of the attributes. @returns undefined when a record is
    * not in memory, or the answer is one that the core does not compose
    */
   compose(queue: number, wanted: number): Buffer | undefined {
-    const size = this.#wasm.composeReceived(queue, this.#at + EFFECT_BYTES, this.count, wanted) >>> 0;
+    return this.#compose(queue, this.#at + EFFECT_BYTES, this.count, wanted);
+  }
+
+  /** The same of messages whose effect is over: their records were not in memory then. */
+  composeKept(queue: number, { bytes, wanted }: KeptDeliveries): Buffer | undefined {
+    this.#memory.bytes.set(bytes, this.#input);
+    return this.#compose(queue, this.#input, bytes.byteLength / DELIVERY_BYTES, wanted);
+  }
+
+  #compose(queue: number, deliveries: number, count: number, wanted: number): Buffer | undefined {
+    const size = this.#wasm.composeReceived(queue, deliveries, count, wanted) >>> 0;
     if (size === NOT_TAKEN) return undefined;
     return this.#memory.bytes.subarray(this.#reply, this.#reply + size);
   }

@@ -20,8 +20,7 @@ let direct: Direct;
 let handle: Handle;
 const faults: unknown[] = [];
 
-beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), "wasq-direct-"));
+async function open(): Promise<void> {
   opened = await openAt(directory);
   const answering = {
     account: "000000000000",
@@ -30,6 +29,11 @@ beforeAll(async () => {
   };
   direct = createDirect(opened.broker, opened.direct, answering);
   handle = createSqs(opened.broker, { ...answering, clock: opened.clock });
+}
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "wasq-direct-"));
+  await open();
 });
 afterAll(async () => {
   await opened.close();
@@ -411,6 +415,19 @@ describe("receives", () => {
     await createQueues();
     await sendEverything();
     await expectAlike("ReceiveMessage", (QueueUrl) => ({ QueueUrl, ...input }));
+  });
+
+  test("of messages that have to be read back from disk answer as the actions do, and as from memory", async () => {
+    await createQueues();
+    await sendEverything();
+    const before = await expectAlike("ReceiveMessage", (QueueUrl) => ({ QueueUrl, ...EVERYTHING }));
+    await opened.close();
+    await open();
+    const after = await expectAlike("ReceiveMessage", (QueueUrl) => ({ QueueUrl, ...EVERYTHING }));
+    const counted = before.text.replaceAll('ReceiveCount":"1"', 'ReceiveCount":"2"');
+    const bare = (text: string) => even(text)?.replaceAll("<id>", "");
+    expect(bare(after.text)).toBe(bare(counted));
+    expect(after.text.match(UUID)).toEqual(before.text.match(UUID));
   });
 
   test("of an empty queue answer with nothing", async () => {
