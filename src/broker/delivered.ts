@@ -11,7 +11,7 @@ import { writeReceiptHandle } from "./receipt-handle.ts";
 import { sequenceText } from "./sequence.ts";
 import type { Delivered } from "./types.ts";
 
-/** What was published over a stream has no digest until somebody asks for it. */
+/** What was published over a stream or sent in a batch may have no digest until somebody asks for it. */
 const NO_MD5 = "0".repeat(32);
 
 /** The message as its receiver has it. Its record must be in the core's memory. */

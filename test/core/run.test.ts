@@ -1,9 +1,9 @@
-// Messages of nothing but a body that came in one frame share a record: a RUN of PARTs (assembly/record.ts).
+// Messages of nothing but a body that came in one frame, or short ones of a batch, share a record: a RUN of PARTs (assembly/record.ts).
 import { describe, expect, test } from "vitest";
 import { Core } from "../../src/core/core.ts";
 import { readStoredMessage } from "../../src/core/stored-message.ts";
 import { PublishType } from "../../src/stream/schema.ts";
-import { MODULE, SHORT_TAIL, SIZES, STANDARD } from "../support/core-driver.ts";
+import { MODULE, type SendEntry, SHORT_TAIL, SIZES, STANDARD } from "../support/core-driver.ts";
 import { type PartKind, putParts, putRunHead } from "../support/parts.ts";
 import { type DeliveredMessage, StreamDriver } from "../support/stream-driver.ts";
 
@@ -189,6 +189,57 @@ test("wherever the end of the tail falls in a frame, its messages are delivered 
     d.close("all");
     expect([marginBytes, ...bodies]).toEqual([marginBytes, ...frame]);
   }
+});
+
+describe("a batch", () => {
+  const SHORT_BYTES_MAX = 512;
+  const SENT = 1;
+  const RUN = 14;
+
+  /** The kinds of the records that the batch makes. */
+  function kindsOf(entries: readonly SendEntry[], queue = STANDARD): number[] {
+    const d = new StreamDriver([queue]);
+    const start = d.logBytes.byteLength;
+    d.send("main", entries);
+    const records = d.logBytes.subarray(start);
+    const kinds: number[] = [];
+    for (let at = 0; at < records.byteLength; at += (records.readUIntLE(at + 4, 3) + 7) & ~7) {
+      kinds.push(records[at + 7] as number);
+    }
+    return kinds;
+  }
+
+  const short = { body: "x".repeat(SHORT_BYTES_MAX) };
+
+  test.each([
+    ["short ones", [short, { body: "y" }, { body: "z", delayMs: 0 }], [RUN]],
+    ["one alone", [short], [SENT]],
+    ["a longer one among them", [short, short, { body: `${short.body}x` }, short], [RUN, SENT, RUN]],
+    ["one with attributes", [short, { body: "a", attributesBytes: 20 }, short], [RUN, SENT, RUN]],
+    ["one with a group", [short, { body: "g", groupId: "g" }, short], [RUN, SENT, RUN]],
+    ["one with a delay", [short, { body: "d", delayMs: 1 }, short], [RUN, SENT, RUN]],
+  ])("of %s", (_what, entries, kinds) => {
+    expect(kindsOf(entries)).toEqual(kinds);
+  });
+
+  test("to a queue with a delay, or a FIFO queue, has a record for each", () => {
+    expect(kindsOf([short, short], { ...STANDARD, delayMs: 1 })).toEqual([SENT, SENT]);
+    const grouped = ["1", "2"].map((deduplicationId) => ({ ...short, groupId: "g", deduplicationId }));
+    expect(kindsOf(grouped, { ...STANDARD, fifo: true })).toEqual([SENT, SENT]);
+  });
+
+  test("is there as it was sent, its sequence numbers as they were told", () => {
+    const d = new StreamDriver([STANDARD]);
+    const bodies = ["one", "two".repeat(SHORT_BYTES_MAX), "three", ""];
+    const sent = d.send(
+      "main",
+      bodies.map((body) => ({ body })),
+    );
+    expect(sent.map(({ sequence }) => sequence - (sent[0]?.sequence ?? 0))).toEqual([0, 1, 2, 3]);
+    const there = seen(d).map(({ body, id }) => [textOf(body), Buffer.from(id).toString("hex")]);
+    expect(there).toEqual(bodies.map((body, i) => [body, sent[i]?.messageId.replaceAll("-", "")]));
+    expect(replayed(d.logBytes).messages).toBe(4);
+  });
 });
 
 /** Everything that is visible, in order; it stays. */
