@@ -36,6 +36,8 @@ export interface Disk {
   /** Replaces `to` if there is one. */
   rename(from: string, to: string): Promise<void>;
   unlink(name: string): Promise<void>;
+  /** Whether the file has another name as well: it is somebody's copy, too. */
+  isLinked(name: string): Promise<boolean>;
   /** Makes what was created, renamed or unlinked durable. */
   syncDirectory(): Promise<void>;
   freeBytes(): Promise<number>;

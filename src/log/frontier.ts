@@ -339,7 +339,7 @@ export class Frontier {
     if (this.#reserve.isThere || this.#isStopped) return;
     try {
       const isShort = this.#problem?.code === "noSpace";
-      const recycled = isShort && this.#spare !== undefined ? this.#removed.shift() : undefined;
+      const recycled = isShort && this.#spare !== undefined ? await this.#takeRemoved() : undefined;
       const file = recycled === undefined ? undefined : segmentName(recycled);
       await this.#reserve.make(this.#holeBytes + FREE_BYTES_MIN, file, () => this.#isStopped);
       this.#reserveProblem = undefined;
@@ -401,10 +401,21 @@ export class Frontier {
     const freeBytes = await this.#disk.freeBytes();
     const neededBytes = this.#segmentBytes + this.#holeBytes + FREE_BYTES_MIN;
     if (freeBytes >= neededBytes) return undefined;
-    const recycled = this.#removed.shift();
+    const recycled = await this.#takeRemoved();
     if (recycled !== undefined) return recycled;
     const text = `Cannot prepare segment ${segment}: ${freeBytes} bytes are free in ${directory}, ${neededBytes} are needed`;
     throw new LogError("noSpace", text, { file: SPARE });
+  }
+
+  /** A removed segment whose file is to be written over. One that has another name is somebody's copy, which stays as it is. */
+  async #takeRemoved(): Promise<number | undefined> {
+    for (;;) {
+      const segment = this.#removed.shift();
+      if (segment === undefined) return undefined;
+      const name = segmentName(segment);
+      if (!(await attempt("look at a removed segment", name, () => this.#disk.isLinked(name)))) return segment;
+      await this.#unlink(segment);
+    }
   }
 
   /** Where the next zeros go. */

@@ -190,6 +190,10 @@ export class NodeDisk implements Disk {
     await call<void>((done) => fs.unlink(path, (error) => done(error)));
   }
 
+  async isLinked(name: string): Promise<boolean> {
+    return (await call<fs.Stats>((done) => fs.lstat(join(this.directory, name), done))).nlink > 1;
+  }
+
   syncDirectory(): Promise<void> {
     return syncDirectory(this.directory);
   }

@@ -230,6 +230,7 @@ function watched(disk: FakeDisk, onByte: (salt: string, position: number, byte: 
     list: () => disk.list(),
     rename: (from, to) => disk.rename(from, to),
     unlink: (name) => disk.unlink(name),
+    isLinked: (name) => disk.isLinked(name),
     syncDirectory: () => disk.syncDirectory(),
     freeBytes: () => disk.freeBytes(),
     async open(name, mode) {

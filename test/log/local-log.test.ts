@@ -257,6 +257,26 @@ test("on a full disk a removed segment becomes the spare", async () => {
   ).toBe(true);
 });
 
+test("a removed segment that somebody has linked to, to copy it, is not written over, on a full disk either", async () => {
+  const disk = new FakeDisk();
+  const opened = await open(disk);
+  await settle(opened.log);
+  await fillUpTo(opened, 2);
+  await settle(opened.log);
+  disk.fill();
+  await fillUpTo(opened, 3);
+  for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+  disk.linked.add(segmentName(1));
+  const copied = disk.bytesOf(segmentName(1));
+  const before = copied.slice();
+  await opened.log.remove(1);
+  await settle(opened.log);
+  expect(opened.log.hasSpare).toBe(false); // there is no room: the copy has its blocks
+  expect(disk.calls.filter((call) => call.startsWith("rename segment"))).toEqual([]);
+  expect(disk.files().has(segmentName(1))).toBe(false);
+  expect(copied).toEqual(before);
+});
+
 test("an append past the end without a spare is refused before any of it is written", async () => {
   const disk = new FakeDisk();
   const opened = await open(disk);

@@ -10,6 +10,7 @@ class Inode {
   cached = new Uint8Array(0);
   #platter = new Uint8Array(0); // room for more than is there: it grows by a write at a time
   #durableBytes = 0;
+  #shrunkTo = Number.POSITIVE_INFINITY; // since the last sync: what was behind it then is gone, or zeros
   readonly dirty = new Set<number>(); // sectors
   readonly holes = new Set<number>(); // sectors that were never written: they take no space
 
@@ -17,6 +18,7 @@ class Inode {
     const oldEnd = Math.ceil(this.cached.byteLength / SECTOR_BYTES);
     const newEnd = Math.ceil(sizeBytes / SECTOR_BYTES);
     this.cached = resized(this.cached, sizeBytes);
+    this.#shrunkTo = Math.min(this.#shrunkTo, sizeBytes);
     for (let sector = oldEnd; sector < newEnd; sector++) this.holes.add(sector);
     for (let sector = newEnd; sector < oldEnd; sector++) this.holes.delete(sector);
   }
@@ -58,6 +60,8 @@ class Inode {
   }
 
   sync(): void {
+    this.#setDurableBytes(Math.min(this.#shrunkTo, this.#durableBytes));
+    this.#shrunkTo = Number.POSITIVE_INFINITY;
     this.#setDurableBytes(this.cached.byteLength);
     for (const sector of this.dirty) this.#keep(sector);
     this.dirty.clear();
@@ -112,6 +116,8 @@ export class FakeDisk implements Disk {
   /** How many turns a write takes, if any: then writes that are under way together end in another order. */
   turnsOfWrite: (() => number) | undefined;
   openCount = 0;
+  /** Files that somebody has given another name as well. */
+  readonly linked = new Set<string>();
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
   #changes: ((names: Map<string, Inode>) => void)[] = []; // of the directory, not synced
@@ -222,6 +228,15 @@ export class FakeDisk implements Disk {
     this.#call(`unlink ${name}`);
     if (!this.#names.has(name)) throw failure("ENOENT", `no such file: ${name}`);
     this.#change((names) => names.delete(name));
+  }
+
+  giveBack(name: string): Promise<void> {
+    return this.unlink(name);
+  }
+
+  async isLinked(name: string): Promise<boolean> {
+    this.#call(`isLinked ${name}`);
+    return this.linked.has(name);
   }
 
   async syncDirectory(): Promise<void> {

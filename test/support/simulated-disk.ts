@@ -60,6 +60,9 @@ export class SimulatedDisk implements Disk {
   unlink(name: string): Promise<void> {
     return this.#later(() => this.#inner.unlink(name));
   }
+  isLinked(name: string): Promise<boolean> {
+    return this.#later(() => this.#inner.isLinked(name));
+  }
   syncDirectory(): Promise<void> {
     return this.#later(() => this.#inner.syncDirectory());
   }
