@@ -3,9 +3,13 @@
 //   │ current: records … end ▲ zeros ▲ hole │ spare: hole │      reserve: blocks
 //                                zeroedTo
 //
-// A hole reads as zeros and has no blocks yet: a segment is made of one in no time, and writing into it is half as fast
-// again as into zeros that were written before, where writes are small, and about as fast where they are large. So zeros
-// go a few MiB ahead of small writes, and large ones find holes: nothing is written twice that comes by the megabyte.
+// A hole reads as zeros and has no blocks yet: a segment is made of one in no time, and to write into it takes half as long
+// again as into zeros that were written before, and up to twice as long. So zeros go ahead of all but large writes: a few MiB
+// where not much is written, and where more is, to the end of the spare. For while zeros are written into a hole, an append to
+// the same file waits; the next segment has all of them before its first append. Large writes find holes: nothing is written
+// twice that comes by the megabyte.
+//
+// A removed segment becomes the spare, unless writes are large: it has its blocks.
 //
 // Invariants
 //   - The manifest names the spare before it is one; all behind the end, and all of the spare, reads as zeros.
@@ -35,13 +39,22 @@ export interface Writable {
   readonly isZeroed: boolean; // it has all its blocks
 }
 
-/** Ahead of the end, for writes that are small: more than comes in while a step of them is written. */
+/** Ahead of the end, where not much is written: more than comes in while a step of them is written. */
 const ZEROED_BYTES = 4 * 1024 * 1024;
-const ZEROED_STEP_BYTES = 256 * 1024; // an append waits for one at most
+/** Since the start; from then on all of what can be written to is zeroed ahead. */
+const BUSY_BYTES = 8 * 1024 * 1024;
 /** Writes that are longer on average find holes. */
-const SMALL_WRITE_BYTES = 64 * 1024;
-const REMOVED_KEPT_MAX = 2; // files
+const LARGE_WRITE_BYTES = Number(process.env["WQ_SMALL"] ?? 256) * 1024;
+const REMOVED_KEPT_MAX = 1; // file: where as much is removed as is written, the next one comes with the next segment
+/** So long it is kept: at 5,000 messages a second a segment is filled in half a minute. */
+const KEPT_MAINTAINS = Number(process.env["WQ_KEPT"] ?? 60);
 const FREE_BYTES_MIN = 1024 * 1024; // left to the manifest, and to others, when a file is made
+
+/** A segment that the manifest does not name any more, and whose file is still there to be used again. */
+interface Removed {
+  readonly segment: number;
+  maintains: number; // that there were since
+}
 
 export class Frontier {
   readonly #disk: Disk;
@@ -57,13 +70,14 @@ export class Frontier {
   #current: Writable | undefined; // undefined only until started, and when the last segment is sealed
   #spare: Writable | undefined;
   #zeroedTo: number;
+  readonly #start: number; // where this process goes on
   #appendEnd: number; // behind all that has been written, or is being written
   #meanWriteBytes = 0;
   #zeroing: { readonly from: number; readonly done: Promise<void> } | undefined; // the step under way
   #isDry = false; // the last step found no block
   #providing: Promise<void> | undefined;
   #looks = false; // for space on the disk, when it provides next
-  #removed: number[] = []; // segments whose files are still there, to be used again; the manifest does not name them
+  #removed: Removed[] = []; // oldest first
   #givingBack: Promise<void> = Promise.resolve();
   #problem: LogError | undefined; // why there is no space; said once
   #reserveProblem: string | undefined;
@@ -85,6 +99,7 @@ export class Frontier {
     this.#onNote = onNote;
     this.#onFailure = onFailure;
     this.#zeroedTo = endPosition; // of what lies behind it, nobody knows
+    this.#start = endPosition;
     this.#appendEnd = endPosition;
   }
 
@@ -233,7 +248,7 @@ export class Frontier {
     this.#tell(error);
     let isFound = true;
     if (this.#reserve.isThere) await this.#reserve.giveUp();
-    else if (this.#removed.length > 0) await this.#unlink(this.#removed.shift() as number);
+    else if (this.#removed.length > 0) await this.#unlink((this.#removed.shift() as Removed).segment);
     else isFound = false;
     // Otherwise those that wait would wake one another for ever, each with its own failure.
     if (isFound) this.#wake();
@@ -259,26 +274,29 @@ export class Frontier {
 
   /**
    * To be called every second or so: looks for space again, and gives back that of removed segments which were not used
-   * again meanwhile.
+   * again for a while.
    */
   maintain(): void {
     this.#provide(true);
     this.#wake();
     if (this.#isClosing || this.#isStopped) return;
-    for (const segment of this.#removed.splice(0))
-      this.#givingBack = this.#givingBack.then(() => this.#unlink(segment));
+    for (const removed of this.#removed) removed.maintains++;
+    while (this.#removed[0] !== undefined && this.#removed[0].maintains >= KEPT_MAINTAINS) this.#giveBackOldest();
   }
 
-  /**
-   * The file of a segment that the manifest does not name any more. Its blocks are kept for a while: on a full disk
-   * nobody else takes them.
-   */
-  async giveBack(segment: number): Promise<void> {
-    this.#removed.push(segment);
+  /** The file of a segment that the manifest does not name any more: it may be the next one; on a full disk nobody else takes its blocks. */
+  giveBack(segment: number): void {
+    this.#removed.push({ segment, maintains: 0 });
     if (this.#isClosing || this.#isStopped) return; // the next start deletes it
     this.#provide(true);
-    if (this.#removed.length > REMOVED_KEPT_MAX) await this.#unlink(this.#removed.shift() as number);
+    if (this.#removed.length > REMOVED_KEPT_MAX) this.#giveBackOldest();
     this.#wake();
+  }
+
+  /** In the background, one after another. */
+  #giveBackOldest(): void {
+    const { segment } = this.#removed.shift() as Removed;
+    this.#givingBack = this.#givingBack.then(() => this.#unlink(segment));
   }
 
   /** A failure is told, and no more: the next start tries again. */
@@ -395,8 +413,10 @@ export class Frontier {
     this.#spare = writable;
   }
 
-  /** @returns the removed segment that it is to be made of, for lack of other room. @throws LogError "noSpace" */
+  /** @returns the removed segment that it is to be made of; undefined: a hole. @throws LogError "noSpace" */
   async #roomFor(segment: number): Promise<number | undefined> {
+    const removed = this.#hasLargeWrites ? undefined : await this.#takeRemoved();
+    if (removed !== undefined) return removed;
     const { directory } = this.#disk;
     const freeBytes = await this.#disk.freeBytes();
     const neededBytes = this.#segmentBytes + this.#holeBytes + FREE_BYTES_MIN;
@@ -410,7 +430,7 @@ export class Frontier {
   /** A removed segment whose file is to be written over. One that has another name is somebody's copy, which stays as it is. */
   async #takeRemoved(): Promise<number | undefined> {
     for (;;) {
-      const segment = this.#removed.shift();
+      const segment = this.#removed.shift()?.segment;
       if (segment === undefined) return undefined;
       const name = segmentName(segment);
       if (!(await attempt("look at a removed segment", name, () => this.#disk.isLinked(name)))) return segment;
@@ -429,7 +449,13 @@ export class Frontier {
     const end = this.#end;
     if (this.#isDry || from >= end) return false;
     if (!this.#reserve.isThere || this.#problem !== undefined) return true;
-    return this.#meanWriteBytes <= SMALL_WRITE_BYTES && from + ZEROED_STEP_BYTES <= this.#appendEnd + ZEROED_BYTES;
+    if (this.#hasLargeWrites) return false;
+    const isBusy = this.#appendEnd - this.#start >= BUSY_BYTES;
+    return isBusy || from + ZEROS.byteLength <= this.#appendEnd + ZEROED_BYTES;
+  }
+
+  get #hasLargeWrites(): boolean {
+    return this.#meanWriteBytes > LARGE_WRITE_BYTES;
   }
 
   async #zeroStep(): Promise<void> {
@@ -441,7 +467,7 @@ export class Frontier {
     if (writable.isZeroed && from % this.#segmentBytes === SEGMENT_HEADER_BYTES) {
       this.#zeroedTo = end;
     } else {
-      const step = ZEROS.subarray(0, Math.min(ZEROED_STEP_BYTES, end - from));
+      const step = ZEROS.subarray(0, end - from);
       let error: unknown;
       const done = writable.zeros.write(step, from % this.#segmentBytes).catch((cause: unknown) => {
         error = ioError(cause, "write zeros ahead", segmentName(segment), from % this.#segmentBytes);
@@ -469,7 +495,7 @@ export class Frontier {
 
   async giveBackAll(): Promise<void> {
     await this.#givingBack;
-    for (const segment of this.#removed.splice(0)) await this.#unlink(segment);
+    for (const { segment } of this.#removed.splice(0)) await this.#unlink(segment);
   }
 
   /** Lets go of everything that is open. */

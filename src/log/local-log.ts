@@ -405,7 +405,7 @@ export class LocalLog implements Log {
     await this.#changeManifest(({ segments }) => ({ segments: segments.filter((other) => other !== segment) }));
     this.#segments.delete(segment);
     await this.#readFiles.drain(segment);
-    if (this.#failure === undefined) await this.#frontier.giveBack(segment); // otherwise the next start deletes it
+    if (this.#failure === undefined) this.#frontier.giveBack(segment); // otherwise the next start deletes it
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,8 @@ import { alignedBytes } from "./blocks.ts";
 import type { Disk } from "./disk.ts";
 import { LogError } from "./errors.ts";
 
-export const ZEROS = alignedBytes(1024 * 1024);
+/** At a time: whoever writes beside waits for one at most. */
+export const ZEROS = alignedBytes(256 * 1024);
 
 /** All of the file, durable, from its front to its end. @throws LogError "closed" when it is stopped, or what the disk says */
 export async function fillWithZeros(

@@ -298,7 +298,7 @@ test("a removed segment waits for its readers, then its file is gone, and a read
   const reading = opened.log.read(position, 924);
   await Promise.all([opened.log.remove(1), reading]);
   expect(new TextDecoder().decode((await reading).subarray(24))).toBe("x".repeat(900));
-  opened.log.maintain();
+  for (let second = 0; second < 60; second++) opened.log.maintain();
   for (let turn = 0; turn < 100; turn++) await Promise.resolve();
   expect(disk.files().has(segmentName(1))).toBe(false);
   expect(opened.log.segments()).toEqual([2, 3]);
@@ -308,31 +308,85 @@ test("a removed segment waits for its readers, then its file is gone, and a read
   expect(again.codec.seen).toEqual(opened.writer.written.filter((record) => record.position >= 2 * SEGMENT_BYTES));
 });
 
-test("the files of removed segments are kept for a while, for a disk that gets full; then, or with the end, they are gone", async () => {
-  const disk = new FakeDisk();
-  const opened = await open(disk);
-  const filesOf = () => [...disk.files().keys()].filter((name) => name.startsWith("segment-"));
-  await fillUpTo(opened, 5);
-  await settle(opened.log);
-  for (const segment of [1, 2, 3]) await opened.log.remove(segment);
-  expect(filesOf().sort()).toEqual([2, 3, 4, 5, 6].map(segmentName)); // two are kept
-  await fillUpTo(opened, 6);
-  await settle(opened.log);
-  expect(filesOf().sort()).toEqual([2, 3, 4, 5, 6, 7].map(segmentName)); // there is room for a new one
-  expect(
-    disk
-      .bytesOf(segmentName(7))
-      .subarray(4096)
-      .every((byte) => byte === 0),
-  ).toBe(true);
-  opened.log.maintain();
-  for (let turn = 0; turn < 100; turn++) await Promise.resolve();
-  expect(filesOf().sort()).toEqual([4, 5, 6, 7].map(segmentName));
-  await opened.log.remove(4);
-  await opened.log.close();
-  expect(filesOf().sort()).toEqual([5, 6, 7].map(segmentName));
-  const again = await open(disk);
-  expect(again.codec.seen).toEqual(opened.writer.written.filter((record) => record.position >= 5 * SEGMENT_BYTES));
+describe("the files of removed segments", () => {
+  const filesOf = (disk: FakeDisk) => [...disk.files().keys()].filter((name) => name.startsWith("segment-")).sort();
+  const turns = async (count: number) => {
+    for (let turn = 0; turn < count; turn++) await Promise.resolve();
+  };
+
+  async function filledUpTo(last: number) {
+    const disk = new FakeDisk();
+    const opened = await open(disk);
+    await fillUpTo(opened, last);
+    await settle(opened.log);
+    return { disk, opened, log: opened.log };
+  }
+
+  async function expectRest(disk: FakeDisk, { writer }: Opened, from: number): Promise<void> {
+    const again = await open(disk);
+    expect(again.codec.seen).toEqual(writer.written.filter((record) => record.position >= from * SEGMENT_BYTES));
+    await again.log.close();
+  }
+
+  test("become the next ones, full of zeros; one is kept for that, and others go", async () => {
+    const { disk, opened, log } = await filledUpTo(5);
+    for (const segment of [1, 2, 3]) await log.remove(segment);
+    await turns(100);
+    expect(filesOf(disk)).toEqual([3, 4, 5, 6].map(segmentName));
+    await fillUpTo(opened, 6);
+    await settle(log);
+    expect(disk.calls).toContain(`rename ${segmentName(3)} spare`);
+    expect(filesOf(disk)).toEqual([4, 5, 6, 7].map(segmentName));
+    const made = disk.bytesOf(segmentName(7));
+    expect(made).toHaveLength(SEGMENT_BYTES); // an index is gone
+    expect(made.subarray(4096).every((byte) => byte === 0)).toBe(true);
+    await fillUpTo(opened, 8);
+    await settle(log);
+    expect(filesOf(disk)).toEqual([4, 5, 6, 7, 8, 9].map(segmentName));
+    await log.close();
+    await expectRest(disk, opened, 4);
+  });
+
+  test("are given back when none was needed for a minute", async () => {
+    const { disk, opened, log } = await filledUpTo(4);
+    await log.remove(1);
+    for (let second = 1; second < 60; second++) log.maintain();
+    await turns(100);
+    expect(filesOf(disk)).toEqual([1, 2, 3, 4, 5].map(segmentName));
+    log.maintain();
+    await turns(100);
+    expect(filesOf(disk)).toEqual([2, 3, 4, 5].map(segmentName));
+    await log.close();
+    await expectRest(disk, opened, 2);
+  });
+
+  test("go with the end", async () => {
+    const { disk, opened, log } = await filledUpTo(4);
+    await log.remove(1);
+    await log.close();
+    expect(filesOf(disk)).toEqual([2, 3, 4, 5].map(segmentName));
+    await expectRest(disk, opened, 2);
+  });
+
+  test("are not used where writes are large: their zeros would be written for nothing", async () => {
+    const segmentBytes = 4 * 1024 * 1024;
+    const disk = new FakeDisk();
+    const opened = await open(disk, segmentBytes);
+    await settle(opened.log);
+    const fillOne = async () => {
+      for (let row = 0; row < 64; row++) {
+        opened.writer.add("x".repeat(64 * 1024));
+        if (row % 8 === 7) await commit(opened);
+      }
+      await settle(opened.log);
+    };
+    for (let i = 0; i < 3; i++) await fillOne();
+    await opened.log.remove(1);
+    await fillOne();
+    expect(disk.calls.filter((call) => call.startsWith("rename segment"))).toEqual([]);
+    expect(filesOf(disk)).toContain(segmentName(1));
+    await opened.log.close();
+  });
 });
 
 describe("holes", () => {
@@ -383,6 +437,37 @@ describe("holes", () => {
     await opened.log.close();
     const again = await open(disk, 8 * MiB);
     expect(again.codec.seen).toHaveLength(800);
+    await again.log.close();
+  });
+
+  test("where not much has been written a few MiB are zeroed ahead, and then all of the next segment, before it is written to", async () => {
+    const disk = new FakeDisk();
+    const opened = await open(disk, 16 * MiB);
+    await settle(opened.log);
+    const zeroedOf = (segment: number) =>
+      disk.calls.filter((call) => call.startsWith(`write ${segmentName(segment)} `)).length;
+    const appendUpTo = async (position: number) => {
+      while (opened.writer.position < position) {
+        opened.writer.add(BODY);
+        await commit(opened);
+      }
+      for (let turn = 0; turn < 2_000; turn++) await Promise.resolve();
+    };
+    await appendUpTo(16 * MiB + 7 * MiB);
+    expect(zeroedOf(2)).toBe(0);
+    await appendUpTo(16 * MiB + 9 * MiB);
+    expect(disk.bytesOf(segmentName(2))).toHaveLength(16 * MiB);
+    expect(zeroedOf(2)).toBe(64); // of 256 KiB each, the last one less
+    await appendUpTo(2 * 16 * MiB + 4 * MiB);
+    const writesOf = (from: number) =>
+      disk.calls.slice(from).filter((call) => call.startsWith(`write ${segmentName(2)} `));
+    const from = disk.calls.length;
+    const appendCount = opened.writer.written.length;
+    await appendUpTo(2 * 16 * MiB + 8 * MiB);
+    expect(writesOf(from)).toHaveLength(opened.writer.written.length - appendCount); // no zeros beside them
+    await opened.log.close();
+    const again = await open(disk, 16 * MiB);
+    expect(again.codec.seen).toEqual(opened.writer.written);
     await again.log.close();
   });
 
