@@ -228,7 +228,8 @@ test("a full disk: no spare, a note, and recovery without a restart", async () =
   await fillUpTo(opened, 3);
 });
 
-test("on a full disk a removed segment becomes the spare", async () => {
+/** Three segments, and no room for another. */
+async function onFullDisk(): Promise<{ disk: FakeDisk; opened: Opened }> {
   const disk = new FakeDisk();
   const opened = await open(disk);
   await settle(opened.log);
@@ -237,6 +238,11 @@ test("on a full disk a removed segment becomes the spare", async () => {
   disk.fill();
   await fillUpTo(opened, 3);
   for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+  return { disk, opened };
+}
+
+test("on a full disk a removed segment becomes the spare", async () => {
+  const { disk, opened } = await onFullDisk();
   expect(opened.log.hasSpare).toBe(false);
   await opened.log.remove(1);
   await settle(opened.log);
@@ -258,14 +264,7 @@ test("on a full disk a removed segment becomes the spare", async () => {
 });
 
 test("a removed segment that somebody has linked to, to copy it, is not written over, on a full disk either", async () => {
-  const disk = new FakeDisk();
-  const opened = await open(disk);
-  await settle(opened.log);
-  await fillUpTo(opened, 2);
-  await settle(opened.log);
-  disk.fill();
-  await fillUpTo(opened, 3);
-  for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+  const { disk, opened } = await onFullDisk();
   disk.linked.add(segmentName(1));
   const copied = disk.bytesOf(segmentName(1));
   const before = copied.slice();
