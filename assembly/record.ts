@@ -33,8 +33,8 @@
 //       56    16  message ID               72    16  as SENT's bytes 152 to 167, without group and deduplication ID
 //       88     n  sender ID, trace header, attributes, body
 //
-// RUN, one or more such messages of nothing but a body, that came in one frame of a stream or in one batch. The checksum is of the bytes to
-// 56; the size is of all, and there is no padding behind it:
+// RUN, one or more such messages of nothing but a body, that came in one frame of a stream or in one batch. The checksum is
+// of the bytes to 56; the size is of all, and there is no padding behind it:
 //       24     4  queue index              28     4  queue number
 //       32     8  sequence number of the first; of the others those that follow
 //       40     8  sentMs                   48     4  count                   52     4  zero

@@ -6,8 +6,8 @@
 // A hole reads as zeros and has no blocks yet: a segment is made of one in no time, and to write into it takes half as long
 // again as into zeros that were written before, and up to twice as long. So zeros go ahead of all but large writes: a few MiB
 // where not much is written, and where more is, to the end of the spare. For while zeros are written into a hole, an append to
-// the same file waits; the next segment has all of them before its first append. Large writes find holes: nothing is written
-// twice that comes by the megabyte.
+// the same file waits; the spare has all of them before its first append. Large writes find holes: nothing is written twice
+// that comes by the megabyte.
 //
 // A removed segment becomes the spare, unless writes are large: it has its blocks.
 //
@@ -44,10 +44,10 @@ const ZEROED_BYTES = 4 * 1024 * 1024;
 /** Since the start; from then on all of what can be written to is zeroed ahead. */
 const BUSY_BYTES = 8 * 1024 * 1024;
 /** Writes that are longer on average find holes. */
-const LARGE_WRITE_BYTES = Number(process.env["WQ_SMALL"] ?? 256) * 1024;
+const LARGE_WRITE_BYTES = 256 * 1024;
 const REMOVED_KEPT_MAX = 1; // file: where as much is removed as is written, the next one comes with the next segment
 /** So long it is kept: at 5,000 messages a second a segment is filled in half a minute. */
-const KEPT_MAINTAINS = Number(process.env["WQ_KEPT"] ?? 60);
+const KEPT_MAINTAINS = 60;
 const FREE_BYTES_MIN = 1024 * 1024; // left to the manifest, and to others, when a file is made
 
 /** A segment that the manifest does not name any more, and whose file is still there to be used again. */

@@ -59,7 +59,7 @@ export interface Log {
   /** Stores a sealed segment's index behind its data, durable on return. */
   writeIndex(segment: number, index: Uint8Array): Promise<void>;
   readIndex(segment: number): Promise<Uint8Array | undefined>;
-  /** Forgets a sealed segment: its file is gone from the manifest, then from the disk. */
+  /** Forgets a sealed segment: the manifest does not name it any more, and its file goes, or becomes another one. */
   remove(segment: number): Promise<void>;
   close(): Promise<void>;
 }
