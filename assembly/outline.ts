@@ -6,7 +6,7 @@
 // An outline is made a good while after its records and used later still: what went out of need meanwhile is in it, and is
 // left out when it is used. Nothing comes into need again.
 import * as dedup from "./dedup";
-import { inputStart, outputStart } from "./memory";
+import { inputStart, OUTPUT_BYTES, outputStart } from "./memory";
 import * as message from "./message";
 import * as r from "./record";
 import * as segments from "./segments";
@@ -23,8 +23,15 @@ export const TAIL_FULL: u32 = 3;
 export let consumed: u32 = 0;
 /** Of what recent() made: entries that are records of queues, as long as these. */
 export let queueBytes: u32 = 0;
-/** Of the messages that must be written again: 16 bytes each in the output region, position (f64), record bytes, zero. */
+/**
+ * Where messages are that must be written again: 16 bytes each in the output region, position and bytes as f64. Records
+ * side by side are one place.
+ */
 export let placeCount: u32 = 0;
+
+const PLACE_BYTES: u32 = 16;
+/** Of several records: a piece to be read and gone through at once. */
+const PLACE_LENGTH_MAX: u32 = 128 << 10;
 
 /**
  * The entries of the records from `position` on, to `end`, about `bytesMax` or the end of the segment, into the output
@@ -63,7 +70,7 @@ export function recent(position: u64, end: u64, bytesMax: u32): u32 {
 /**
  * Goes through a part of an outline in the input region: whole entries. `forIndex`: what is still needed of it into the
  * output region; otherwise again into the log, but for messages, whose places are told.
- * @returns MORE, or TAIL_FULL: go on behind what was consumed
+ * @returns MORE, or TAIL_FULL: go on behind what was consumed, if there is anything left
  */
 export function use(inputBytes: u32, segment: u32, forIndex: bool): u32 {
   survey.begin(segment, forIndex);
@@ -73,6 +80,8 @@ export function use(inputBytes: u32, segment: u32, forIndex: bool): u32 {
     const p = inputStart() + consumed;
     const size = load<u32>(p);
     const kind = load<u32>(p, 4);
+    const isMany = kind == r.SPAN || kind == r.ROWS;
+    if (!forIndex && !hasPlaces(isMany ? load<u32>(p, 48) : 1)) return MORE;
     if (kind == r.SPAN) span(p, segment, forIndex);
     else if (kind == r.ROWS) rows(p, segment, forIndex);
     else {
@@ -87,11 +96,23 @@ export function use(inputBytes: u32, segment: u32, forIndex: bool): u32 {
   return MORE;
 }
 
+function hasPlaces(count: u32): bool {
+  return (placeCount + count) * PLACE_BYTES <= OUTPUT_BYTES;
+}
+
+/** @param recordBytes with the padding */
 function place(position: u64, recordBytes: u32): void {
-  const to = outputStart() + (<usize>placeCount << 4);
+  const to = outputStart() + <usize>placeCount * PLACE_BYTES;
+  if (placeCount > 0) {
+    const last = to - PLACE_BYTES;
+    const bytes = <u32>load<f64>(last, 8);
+    if (<u64>load<f64>(last) + bytes == position && bytes + recordBytes <= PLACE_LENGTH_MAX) {
+      store<f64>(last, <f64>(bytes + recordBytes), 8);
+      return;
+    }
+  }
   store<f64>(to, <f64>position);
-  store<u32>(to, recordBytes, 8);
-  store<u32>(to, 0, 12);
+  store<f64>(to, <f64>recordBytes, 8);
   placeCount++;
 }
 

@@ -1,5 +1,6 @@
 // Gives disk back: a sealed segment gets its index once, and one with little left in it is written again at the tail
 // and removed. One step at a time, and none before what it relies on is on disk.
+import { assert } from "../base/assert.ts";
 import { giveBack, pages } from "../base/pages.ts";
 import type { Core } from "../core/core.ts";
 import { LogError } from "../log/errors.ts";
@@ -16,13 +17,24 @@ const PIECE_BYTES = 1024 * 1024;
 const REWRITTEN_BYTES_MAX = 5 * PIECE_BYTES;
 /** A PART that is written again with receives is a SENT record: what that has in front of its content, less what a part has. */
 const RECORD_GROWTH_BYTES_MAX = 168 - 32;
-/** So many live records are read one by one where a segment is given up by its entries; for more of them all of it is. */
-const READ_SINGLY_MAX = 256;
+/** So few live records are written again at once; for more of them there are better moments than others. */
+const FEW_COUNT_MAX = 256;
 /**
  * A segment that has more of them, and lost such a share since the round before, is being consumed: to write the rest of it
  * again would be for nothing. By as many rounds it is put off at the most as this share can be lost: some fifty.
  */
 const DRAINING_SHARE = 1 / 8;
+/** Of a segment's bytes, what is appended from one round to the next by a log that is quiet: at 64 MiB, 1 MiB a second. */
+const QUIET_SHARE = 1 / 256;
+/**
+ * What a log that is not quiet holds of what nobody needs, in segments that have something else: 1 GiB of segments of 64 MiB.
+ * What lives for long would else be written again each time that a segment fills with what does not, beside it.
+ */
+const WAITING_SEGMENTS = 16;
+/** What lies between two live records is read with them if it is no more: one read is quicker than two. */
+const GAP_BYTES_MAX = 16 * 1024;
+/** Of reads of live records, with what lies between them. */
+const READ_BYTES = 256 * 1024;
 
 export class Reclaimer {
   readonly #core: Core;
@@ -42,7 +54,12 @@ export class Reclaimer {
   /** Live records of segments that could be given up, in the round before. */
   readonly #liveBefore = new Map<number, number>();
   #round: Promise<void> | undefined; // under way
+  readonly #firstOwn: number; // of the segments that were not full when this process began
   #hasRun = false;
+  #hadSpare = true; // in the round before
+  #isShort = false; // of space
+  #headBefore: number; // when the round before began
+  #rewrittenBytes = 0; // of segments given up since then, as they stood there
 
   constructor(parts: {
     core: Core;
@@ -62,6 +79,8 @@ export class Reclaimer {
     this.#flushed = parts.flushed;
     this.#durablePosition = parts.durablePosition;
     this.#indexed = new Set(parts.indexedSegments);
+    this.#headBefore = parts.core.headPosition;
+    this.#firstOwn = Math.floor(this.#headBefore / this.#segmentBytes);
   }
 
   /** One round: indexes what was sealed, gives up what can be. While one is under way it is that one. */
@@ -78,20 +97,68 @@ export class Reclaimer {
       .filter((segment) => (segment + 1) * this.#segmentBytes <= this.#durablePosition());
     if (!this.#hasRun) {
       // Of those that it finds, nobody knows how far the process before had come.
-      const unsure = sealed.filter((segment) => !this.#isWorthKeeping(segment, sealed));
+      const unsure = sealed.filter((segment) => segment < this.#firstOwn && !this.#isWorthKeeping(segment, sealed));
       for (const segment of unsure) this.#begun.set(segment, segment + 1);
       this.#hasRun = true;
     }
+    const isQuiet = this.#isQuiet();
+    this.#lookForSpace();
+    const waiting: number[] = [];
     for (const segment of sealed) {
       if (this.#mayHaveCopies(segment)) continue;
-      try {
-        if (this.#isWorthKeeping(segment, sealed)) {
-          if (!this.#indexed.has(segment)) await this.#index(segment);
-        } else if (!this.#isDraining(segment)) await this.#giveUp(segment);
-      } catch (error) {
-        // A full disk has no room for an index, or for the manifest without the segment: it is tried again.
-        if (!(error instanceof LogError && error.code === "noSpace")) throw error;
-      }
+      await this.#unlessFull(async () => {
+        if (this.#isWorthKeeping(segment, sealed)) await this.#indexOnce(segment);
+        else if (this.#isDraining(segment)) return;
+        else if (isQuiet || this.#isDue(segment)) await this.#giveUp(segment);
+        else {
+          await this.#indexOnce(segment); // it may be there for long, and a start would read all of it
+          waiting.push(segment);
+        }
+      });
+    }
+    await this.#unlessFull(() => this.#giveUpSome(waiting));
+  }
+
+  /** A full disk has no room for an index, or for the manifest without the segment: it is tried again. */
+  async #unlessFull(step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      if (!(error instanceof LogError && error.code === "noSpace")) throw error;
+    }
+  }
+
+  /** Whether the disk gets full. For a moment there is no spare at the beginning of each segment, too. */
+  #lookForSpace(): void {
+    const hasSpare = this.#log.hasSpare;
+    this.#isShort = this.#log.isFull || !(hasSpare || this.#hadSpare);
+    this.#hadSpare = hasSpare;
+  }
+
+  /** Whether little was appended since the round before, but for what that has written again. */
+  #isQuiet(): boolean {
+    const { headPosition } = this.#core;
+    const appendedBytes = headPosition - this.#headBefore - this.#rewrittenBytes;
+    this.#headBefore = headPosition;
+    this.#rewrittenBytes = 0;
+    return appendedBytes < this.#segmentBytes * QUIET_SHARE;
+  }
+
+  /** Whether it is given up however busy the log is: there is little to do, or it is begun, or the disk gets full. */
+  #isDue(segment: number): boolean {
+    return this.#core.liveCount(segment) <= FEW_COUNT_MAX || this.#begun.has(segment) || this.#isShort;
+  }
+
+  /** Of segments that wait for a log that is quiet: as many as are too many, those with the least that lives first. */
+  async #giveUpSome(waiting: number[]): Promise<void> {
+    waiting.sort((a, b) => this.#core.liveBytes(b) - this.#core.liveBytes(a));
+    const unneeded = (segment: number): number => this.#segmentBytes - this.#core.liveBytes(segment);
+    let heldBytes = waiting.reduce((sum, segment) => sum + unneeded(segment), 0);
+    while (heldBytes > WAITING_SEGMENTS * this.#segmentBytes) {
+      const segment = waiting.pop();
+      if (segment === undefined) return;
+      heldBytes -= unneeded(segment);
+      if (!this.#mayHaveCopies(segment)) await this.#giveUp(segment);
     }
   }
 
@@ -105,10 +172,11 @@ export class Reclaimer {
     const count = this.#core.liveCount(segment);
     const before = this.#liveBefore.get(segment) ?? Number.POSITIVE_INFINITY;
     this.#liveBefore.set(segment, count);
-    return this.#log.hasSpare && count > READ_SINGLY_MAX && count <= before * (1 - DRAINING_SHARE);
+    return !this.#isShort && count > FEW_COUNT_MAX && count <= before * (1 - DRAINING_SHARE);
   }
 
-  async #index(segment: number): Promise<void> {
+  async #indexOnce(segment: number): Promise<void> {
+    if (this.#indexed.has(segment)) return;
     const outline = this.#outlines.of(segment);
     const outlineBytes = outline?.parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const index = new Gathered(outlineBytes ?? PIECE_BYTES);
@@ -142,7 +210,8 @@ export class Reclaimer {
     const room = this.#core.liveBytes(segment) + grownBytes + this.#needed;
     if (!this.#log.hasSpare && this.#core.segmentRoomBytes < room) return; // no space to begin
     if (!this.#begun.has(segment)) this.#begun.set(segment, Math.floor(this.#core.headPosition / this.#segmentBytes));
-    const entries = this.#core.liveCount(segment) <= READ_SINGLY_MAX ? await this.#entriesOf(segment) : undefined;
+    this.#rewrittenBytes += this.#core.liveBytes(segment);
+    const entries = await this.#entriesOf(segment);
     const isDone = entries === undefined ? this.#survey(segment, false, () => {}) : this.#rewrite(segment, entries);
     if (!(await isDone)) return; // no space to do it now
     await this.#flushed();
@@ -169,14 +238,35 @@ export class Reclaimer {
       for (let rest = part; rest.byteLength > 0; ) {
         if (!this.#hasRoom) return false;
         const { consumedBytes, isTailFull, places } = this.#core.rewriteOutline(rest, segment);
-        for (const { position, recordBytes } of places) {
-          const record = await this.#log.read(position, recordBytes);
-          while (this.#core.survey(record, position, false).stop === "tailFull") {
-            if (!(await this.#afterFull(false))) return false;
-          }
-        }
+        if (!(await this.#rewritePlaces(places))) return false;
         if (isTailFull && !(await this.#afterFull(consumedBytes > 0))) return false;
         rest = rest.subarray(consumedBytes);
+      }
+    }
+    return true;
+  }
+
+  /** Live records again at the tail. @returns as #rewrite */
+  async #rewritePlaces(places: Float64Array): Promise<boolean> {
+    const positionOf = (i: number): number => places[i] ?? Number.POSITIVE_INFINITY;
+    const endOf = (i: number): number => positionOf(i) + (places[i + 1] ?? 0);
+    for (let i = 0; i < places.length; ) {
+      const start = positionOf(i);
+      let next = i + 2;
+      while (positionOf(next) - endOf(next - 2) <= GAP_BYTES_MAX && endOf(next) - start <= READ_BYTES) next += 2;
+      if (!this.#hasRoom) return false;
+      const bytes = await this.#log.read(start, endOf(next - 2) - start);
+      for (; i < next; i += 2) {
+        let rest = bytes.subarray(positionOf(i) - start, endOf(i) - start);
+        while (rest.byteLength > 0) {
+          const { consumedBytes, stop } = this.#core.survey(rest, endOf(i) - rest.byteLength, false);
+          rest = rest.subarray(consumedBytes);
+          if (stop === "tailFull" && !(await this.#afterFull(consumedBytes > 0))) return false;
+          assert(
+            stop !== "invalid" && (stop !== "more" || rest.byteLength === 0),
+            "a live record is where its entry says",
+          );
+        }
       }
     }
     return true;

@@ -587,19 +587,21 @@ export class Core {
     return this.#surveyed();
   }
 
-  /** The same again at the tail, but for messages: their records, at `places`, are to be surveyed. */
+  /**
+   * The same again at the tail, but for messages: their records are to be surveyed, at `places`, a position and bytes each, in
+   * order. It goes on behind what was consumed, until nothing is left.
+   */
   rewriteOutline(
     entries: Uint8Array,
     segment: number,
-  ): { consumedBytes: number; isTailFull: boolean; places: { position: number; recordBytes: number }[] } {
+  ): { consumedBytes: number; isTailFull: boolean; places: Float64Array } {
     this.#put(entries);
     const isTailFull = this.#wasm.outlineUse(entries.byteLength, segment, 0) !== 0;
-    const places = [];
-    for (let i = 0, at = this.#output; i < this.#wasm.outlinePlaces(); i++, at += 16) {
-      const bytes = this.#memory();
-      places.push({ position: bytes.readDoubleLE(at), recordBytes: bytes.readUInt32LE(at + 8) });
-    }
-    return { consumedBytes: this.#wasm.outlineConsumed(), isTailFull, places };
+    const consumedBytes = this.#wasm.outlineConsumed();
+    assert(isTailFull || consumedBytes > 0, "an outline's next entry has places for all of its messages");
+    const { buffer } = this.#memory();
+    const places = new Float64Array(buffer, this.#output, 2 * this.#wasm.outlinePlaces()).slice();
+    return { consumedBytes, isTailFull, places };
   }
 
   // --- hashes, for tests and for measuring ---

@@ -66,13 +66,13 @@ async function removeMany(queue: Queue, handles: readonly string[]): Promise<Set
 
 const BODY = "b".repeat(300);
 
-async function sendMany(name: string, first: number, count: number): Promise<void> {
+async function sendMany(name: string, first: number, count: number, body = BODY): Promise<void> {
   const queue = find(opened.broker, name);
   for (let i = 0; i < count; i += 10) {
     await send(
       opened.broker,
       queue,
-      Array.from({ length: Math.min(10, count - i) }, (_, k) => outgoing(`${first + i + k} ${BODY}`)),
+      Array.from({ length: Math.min(10, count - i) }, (_, k) => outgoing(`${first + i + k} ${body}`)),
     );
   }
 }
@@ -190,6 +190,94 @@ test("what an index tells of is given up without being read again", async () => 
   await restart();
   expect(await removeMany(find(opened.broker, "indexed"), [kept as string])).toEqual(["ok"]);
   expect(opened.broker.counts(find(opened.broker, "indexed"))).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+});
+
+/** Sends to a queue, receives and deletes, over and over, until it is told to stop. */
+function keepBusy(name: string): { stop: () => Promise<void> } {
+  let isOver = false;
+  const work = async (): Promise<void> => {
+    const queue = find(opened.broker, name);
+    for (let i = 0; !isOver; i += 50) {
+      await sendMany(name, i, 50, "short");
+      const messages = await receiveAll(opened.broker, queue);
+      await removeMany(
+        queue,
+        messages.map((message) => message.receiptHandle),
+      );
+      await new Promise((others) => setImmediate(others));
+    }
+  };
+  const worked = work();
+  return {
+    stop: () => {
+      isOver = true;
+      return worked;
+    },
+  };
+}
+
+/** Of every segment that this fills, some 1,000 messages live on in "kept": one of so many. */
+async function fillMixed(segments: number, oneOf: number): Promise<number> {
+  const noise = find(opened.broker, "noise");
+  const { headPosition } = opened.core;
+  let keptCount = 0;
+  while (opened.core.headPosition - headPosition < segments * SMALL_SEGMENT_BYTES) {
+    await sendMany("kept", keptCount, 200, "short");
+    keptCount += 200;
+    await sendMany("noise", 0, 200 * (oneOf - 1), "short");
+    const messages = await receiveAll(opened.broker, noise);
+    await removeMany(
+      noise,
+      messages.map((message) => message.receiptHandle),
+    );
+  }
+  return keptCount;
+}
+
+async function oldestSegment(): Promise<number> {
+  return (await readManifest(new NodeDisk(directory)))?.segments[0] ?? -1;
+}
+
+test("a busy log leaves what lives beside what does not, and a quiet one writes it again, with nothing read but that", async () => {
+  await opened.close();
+  rmSync(directory, { recursive: true });
+  const disk = new CountingDisk(directory);
+  opened = await openOn(disk);
+  await create(opened.broker, "kept");
+  await create(opened.broker, "noise");
+  const keptCount = await fillMixed(4, 5);
+  const { headPosition } = opened.core;
+  const busy = keepBusy("noise");
+  const passed = () => opened.core.headPosition - headPosition > 6 * SMALL_SEGMENT_BYTES;
+  await vi.waitFor(() => expect(indexCount()).toBeGreaterThan(1), { timeout: 20_000, interval: 50 });
+  await vi.waitFor(() => expect(passed()).toBe(true), { timeout: 20_000, interval: 50 });
+  expect(await oldestSegment()).toBe(1);
+  // Where there were 256 messages left, or fewer, they were read.
+  expect(disk.readBytes).toBeLessThan(SMALL_SEGMENT_BYTES / 4);
+  await busy.stop();
+  await vi.waitFor(async () => expect(await segmentCount()).toBeLessThanOrEqual(4), { timeout: 20_000, interval: 200 });
+  expect(disk.readBytes).toBeGreaterThan(keptCount * "short".length);
+  expect(disk.readBytes).toBeLessThan(2 * SMALL_SEGMENT_BYTES);
+  await restart();
+  expect(opened.broker.counts(find(opened.broker, "kept"))).toEqual({ visible: keptCount, inFlight: 0, delayed: 0 });
+});
+
+test("a log that is never quiet writes it again as well, once there is too much beside it that nobody needs", async () => {
+  await create(opened.broker, "kept");
+  await create(opened.broker, "noise");
+  const busy = keepBusy("noise");
+  let keptCount = 0;
+  const counts: number[] = [];
+  for (let segment = 0; segment < 60; segment++) {
+    keptCount += await fillMixed(1, 5);
+    counts.push(await segmentCount());
+  }
+  // What nobody needs has sixteen segments, and some more where half of a segment or more lives: of sixty not all are there.
+  expect(Math.max(...counts)).toBeGreaterThan(16);
+  expect(Math.max(...counts)).toBeLessThan(50);
+  await busy.stop();
+  await restart();
+  expect(opened.broker.counts(find(opened.broker, "kept"))).toEqual({ visible: keptCount, inFlight: 0, delayed: 0 });
 });
 
 test("a purge drops what was there, keeps what comes after, and gives the disk back", async () => {

@@ -601,8 +601,9 @@ export class CoreDriver {
   #rewrite(segment: number, outline: Uint8Array): void {
     const { consumedBytes, places } = this.#core.rewriteOutline(outline, segment);
     assert(consumedBytes === outline.byteLength, "the tail has room");
-    for (const place of places) {
-      const { stop } = this.#core.survey(this.#record(place), place.position, false);
+    for (let i = 0; i < places.length; i += 2) {
+      const [position = 0, recordBytes = 0] = places.subarray(i, i + 2);
+      const { stop } = this.#core.survey(this.#record({ position, recordBytes }), position, false);
       assert(stop === "more", "the record is where the outline says");
     }
   }
