@@ -151,7 +151,7 @@ async function run(
     try {
       await log.prepared();
       await broker.fillSegment();
-      await reclaimer.run(); // now: a process that never lives long comes to it in no other way
+      await reclaimer.run(false); // now: a process that never lives long comes to it in no other way
     } catch (error) {
       await broker.close().catch(() => {}); // it is the same that it says
       await log.close();

@@ -83,15 +83,18 @@ export class Reclaimer {
     this.#firstOwn = Math.floor(this.#headBefore / this.#segmentBytes);
   }
 
-  /** One round: indexes what was sealed, gives up what can be. While one is under way it is that one. */
-  run(): Promise<void> {
-    this.#round ??= this.#oneRound().finally(() => {
+  /**
+   * One round: indexes what was sealed, gives up what can be. While one is under way it is that one.
+   * @param waits for better moments, with what can wait
+   */
+  run(waits = true): Promise<void> {
+    this.#round ??= this.#oneRound(waits).finally(() => {
       this.#round = undefined;
     });
     return this.#round;
   }
 
-  async #oneRound(): Promise<void> {
+  async #oneRound(waits: boolean): Promise<void> {
     const sealed = this.#log
       .segments()
       .filter((segment) => (segment + 1) * this.#segmentBytes <= this.#durablePosition());
@@ -101,14 +104,14 @@ export class Reclaimer {
       for (const segment of unsure) this.#begun.set(segment, segment + 1);
       this.#hasRun = true;
     }
-    const isQuiet = this.#isQuiet();
+    const isQuiet = this.#isQuiet() || !waits;
     this.#lookForSpace();
     const waiting: number[] = [];
     for (const segment of sealed) {
       if (this.#mayHaveCopies(segment)) continue;
       await this.#unlessFull(async () => {
         if (this.#isWorthKeeping(segment, sealed)) await this.#indexOnce(segment);
-        else if (this.#isDraining(segment)) return;
+        else if (waits && this.#isDraining(segment)) return;
         else if (isQuiet || this.#isDue(segment)) await this.#giveUp(segment);
         else {
           await this.#indexOnce(segment); // it may be there for long, and a start would read all of it
