@@ -4,8 +4,13 @@
 // machine, and more where others want the processors. So a small write that nothing is under way beside is
 // made by the event loop itself, which stands still meanwhile. That is for disks that are quick, and is found out by doing
 // it: one that is not is tried again later and later. Where writes are large there is enough to do while they go on.
+//
+// Measured up to which size it pays, with zeros ahead (zeros.ts), 256 bytes, streams with 1,000 in flight, ten in a frame: of up
+// to 192 KiB instead of 64 a message published took a tenth less of the processors' time, and one published, delivered and
+// acknowledged an eighth, as many a second or a few more; over HTTP 158,000 a second instead of 133,000. From 256 KiB on, with
+// all that the window holds, those who publish wait where they went on before: 730,000 a second instead of 920,000.
 
-const SMALL_BYTES = 64 * 1024;
+const SMALL_BYTES = 192 * 1024;
 const PROMPT_MS_MAX = 0.5; // at the mean
 const MEAN_OF_MS = 16;
 const MEAN_OF_BYTES = 8;
