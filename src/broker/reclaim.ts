@@ -31,6 +31,8 @@ const QUIET_SHARE = 1 / 256;
  * What lives for long would else be written again each time that a segment fills with what does not, beside it.
  */
 const WAITING_SEGMENTS = 16;
+/** So many rounds without a spare, two seconds, tell of a disk that gets full. */
+const SPARELESS_ROUNDS_MIN = 8;
 /** What lies between two live records is read with them if it is no more: one read is quicker than two. */
 const GAP_BYTES_MAX = 16 * 1024;
 /** Of reads of live records, with what lies between them. */
@@ -56,7 +58,7 @@ export class Reclaimer {
   #round: Promise<void> | undefined; // under way
   readonly #firstOwn: number; // of the segments that were not full when this process began
   #hasRun = false;
-  #hadSpare = true; // in the round before
+  #sparelessRounds = 0; // one after another
   #isShort = false; // of space
   #headBefore: number; // when the round before began
   #rewrittenBytes = 0; // of segments given up since then, as they stood there
@@ -104,17 +106,22 @@ export class Reclaimer {
       for (const segment of unsure) this.#begun.set(segment, segment + 1);
       this.#hasRun = true;
     }
-    const isQuiet = this.#isQuiet() || !waits;
+    const isQuiet = this.#isQuiet();
+    let hasTime = isQuiet; // for one: then it may have something else to do again
     this.#lookForSpace();
     const waiting: number[] = [];
     for (const segment of sealed) {
       if (this.#mayHaveCopies(segment)) continue;
       await this.#unlessFull(async () => {
         if (this.#isWorthKeeping(segment, sealed)) await this.#indexOnce(segment);
-        else if (waits && this.#isDraining(segment)) return;
-        else if (isQuiet || this.#isDue(segment)) await this.#giveUp(segment);
-        else {
-          await this.#indexOnce(segment); // it may be there for long, and a start would read all of it
+        else if (!waits) await this.#giveUp(segment);
+        else if (this.#isDraining(segment)) return;
+        else if (this.#isDue(segment)) await this.#giveUp(segment);
+        else if (hasTime) {
+          hasTime = false;
+          await this.#giveUp(segment);
+        } else {
+          if (!isQuiet) await this.#indexOnce(segment); // it may be there for long, and a start would read all of it
           waiting.push(segment);
         }
       });
@@ -131,11 +138,10 @@ export class Reclaimer {
     }
   }
 
-  /** Whether the disk gets full. For a moment there is no spare at the beginning of each segment, too. */
+  /** Whether the disk gets full. At the beginning of each segment there is no spare, too, until it is prepared. */
   #lookForSpace(): void {
-    const hasSpare = this.#log.hasSpare;
-    this.#isShort = this.#log.isFull || !(hasSpare || this.#hadSpare);
-    this.#hadSpare = hasSpare;
+    this.#sparelessRounds = this.#log.hasSpare ? 0 : this.#sparelessRounds + 1;
+    this.#isShort = this.#log.isFull || this.#sparelessRounds >= SPARELESS_ROUNDS_MIN;
   }
 
   /** Whether little was appended since the round before, but for what that has written again. */
