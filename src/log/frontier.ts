@@ -41,7 +41,11 @@ export interface Writable {
 
 /** Ahead of the end, where not much is written: more than comes in while a step of them is written. */
 const ZEROED_BYTES = 4 * 1024 * 1024;
-/** Since the start; from then on all of what can be written to is zeroed ahead. */
+/**
+ * From one maintain() to the next: then all of what can be written to is zeroed ahead. Where less is written that would be a
+ * tenth of a second in which nearly everybody waits, every half a minute: measured at 5,000 messages a second, 1.1 to 34 ms at
+ * p99 and 4 to 106 at p99.9, 1.1 and 4 without.
+ */
 const BUSY_BYTES = 8 * 1024 * 1024;
 /** Writes that are longer on average find holes. */
 const LARGE_WRITE_BYTES = 256 * 1024;
@@ -70,7 +74,8 @@ export class Frontier {
   #current: Writable | undefined; // undefined only until started, and when the last segment is sealed
   #spare: Writable | undefined;
   #zeroedTo: number;
-  readonly #start: number; // where this process goes on
+  #maintainedEnd: number; // of the log at the last maintain()
+  #wasBusy = false; // between that and the one before
   #appendEnd: number; // behind all that has been written, or is being written
   #meanWriteBytes = 0;
   #zeroing: { readonly from: number; readonly done: Promise<void> } | undefined; // the step under way
@@ -99,7 +104,7 @@ export class Frontier {
     this.#onNote = onNote;
     this.#onFailure = onFailure;
     this.#zeroedTo = endPosition; // of what lies behind it, nobody knows
-    this.#start = endPosition;
+    this.#maintainedEnd = endPosition;
     this.#appendEnd = endPosition;
   }
 
@@ -277,6 +282,8 @@ export class Frontier {
    * again for a while.
    */
   maintain(): void {
+    this.#wasBusy = this.#appendEnd - this.#maintainedEnd >= BUSY_BYTES;
+    this.#maintainedEnd = this.#appendEnd;
     this.#provide(true);
     this.#wake();
     if (this.#isClosing || this.#isStopped) return;
@@ -450,8 +457,11 @@ export class Frontier {
     if (this.#isDry || from >= end) return false;
     if (!this.#reserve.isThere || this.#problem !== undefined) return true;
     if (this.#hasLargeWrites) return false;
-    const isBusy = this.#appendEnd - this.#start >= BUSY_BYTES;
-    return isBusy || from + ZEROS.byteLength <= this.#appendEnd + ZEROED_BYTES;
+    return this.#isBusy || from + ZEROS.byteLength <= this.#appendEnd + ZEROED_BYTES;
+  }
+
+  get #isBusy(): boolean {
+    return this.#wasBusy || this.#appendEnd - this.#maintainedEnd >= BUSY_BYTES;
   }
 
   get #hasLargeWrites(): boolean {
