@@ -439,6 +439,27 @@ describe("holes", () => {
     await again.log.close();
   });
 
+  test("where less than 8 MiB comes in from one maintain() to the next, zeros stay a few MiB ahead", async () => {
+    const disk = new FakeDisk();
+    const opened = await open(disk, 16 * MiB);
+    await settle(opened.log);
+    const zeroStepsIn = (segment: number) =>
+      disk.calls.filter((call) => call.startsWith(`write ${segmentName(segment)} `)).length;
+    for (let second = 0; second < 2; second++) {
+      for (let i = 0; i < 7 * 16; i++) {
+        opened.writer.add(BODY);
+        await commit(opened);
+      }
+      opened.log.maintain();
+      for (let turn = 0; turn < 2_000; turn++) await Promise.resolve();
+    }
+    expect(opened.writer.position).toBeGreaterThan(16 * MiB + 14 * MiB);
+    expect(opened.writer.position).toBeLessThan(2 * 16 * MiB);
+    expect(zeroStepsIn(2)).toBeGreaterThan(0);
+    expect(zeroStepsIn(2)).toBeLessThan(20); // of 64, all of it
+    await opened.log.close();
+  });
+
   test("where not much has been written a few MiB are zeroed ahead, and then all of the next segment, before it is written to", async () => {
     const disk = new FakeDisk();
     const opened = await open(disk, 16 * MiB);
