@@ -37,6 +37,8 @@ const SPARELESS_ROUNDS_MIN = 8;
 const GAP_BYTES_MAX = 16 * 1024;
 /** Of reads of live records, with what lies between them. */
 const READ_BYTES = 256 * 1024;
+/** Written again at a time: a message that comes meanwhile waits for no more than that to go to disk before it. */
+const STEP_BYTES = 128 * 1024;
 
 export class Reclaimer {
   readonly #core: Core;
@@ -62,6 +64,7 @@ export class Reclaimer {
   #isShort = false; // of space
   #headBefore: number; // when the round before began
   #rewrittenBytes = 0; // of segments given up since then, as they stood there
+  #stepStart = 0; // of the log's head
 
   constructor(parts: {
     core: Core;
@@ -248,6 +251,7 @@ export class Reclaimer {
         if (!this.#hasRoom) return false;
         const { consumedBytes, isTailFull, places } = this.#core.rewriteOutline(rest, segment);
         if (!(await this.#rewritePlaces(places))) return false;
+        if (this.#isStepDone) await this.#endStep();
         if (isTailFull && !(await this.#afterFull(consumedBytes > 0))) return false;
         rest = rest.subarray(consumedBytes);
       }
@@ -275,10 +279,21 @@ export class Reclaimer {
             stop !== "invalid" && (stop !== "more" || rest.byteLength === 0),
             "a live record is where its entry says",
           );
+          if (this.#isStepDone) await this.#endStep();
         }
       }
     }
     return true;
+  }
+
+  /** Whether so much was written, by whomever, that what comes next waits for it. */
+  get #isStepDone(): boolean {
+    return this.#core.headPosition - this.#stepStart >= STEP_BYTES;
+  }
+
+  async #endStep(): Promise<void> {
+    await this.#flushed();
+    this.#stepStart = this.#core.headPosition;
   }
 
   /** Whether there is the room to write something again. */
@@ -316,6 +331,7 @@ export class Reclaimer {
         );
       }
       if (stop === "tailFull" && !(await this.#afterFull(consumedBytes > 0))) return false;
+      if (!forIndex && this.#isStepDone) await this.#endStep();
       // A record longer than the piece: more of it at a time, up to all that the core takes.
       pieceBytes = consumedBytes === 0 && stop === "more" ? this.#core.inputBytesMax & ~7 : PIECE_BYTES;
     }

@@ -127,6 +127,7 @@ test("what still lives in a sparse segment is written again, with its receives, 
 class CountingDisk extends NodeDisk {
   readCount = 0;
   readBytes = 0;
+  longestWriteBytes = 0; // of a segment's, zeros left out
 
   override async open(name: string, mode: OpenMode): Promise<DiskFile> {
     const file = await super.open(name, mode);
@@ -139,7 +140,11 @@ class CountingDisk extends NodeDisk {
         }
         return file.read(into, offset);
       },
-      write: (bytes, offset) => file.write(bytes, offset),
+      write: (bytes, offset) => {
+        const hasRecords = name.startsWith("segment-") && bytes.some((byte) => byte !== 0);
+        if (hasRecords) this.longestWriteBytes = Math.max(this.longestWriteBytes, bytes.byteLength);
+        return file.write(bytes, offset);
+      },
       truncate: (sizeBytes) => file.truncate(sizeBytes),
       sync: () => file.sync(),
       close: () => file.close(),
@@ -261,6 +266,37 @@ test("a busy log leaves what lives beside what does not, and a quiet one writes 
   expect(disk.readBytes).toBeLessThan(2 * SMALL_SEGMENT_BYTES);
   await restart();
   expect(opened.broker.counts(find(opened.broker, "kept"))).toEqual({ visible: keptCount, inFlight: 0, delayed: 0 });
+});
+
+test("what is written again goes to disk little by little, so that nobody else waits for all of it", async () => {
+  await opened.close();
+  rmSync(directory, { recursive: true });
+  const segmentBytes = 4 * 1024 * 1024;
+  const disk = new CountingDisk(directory);
+  opened = await openOn(disk, undefined, { segmentBytes });
+  await create(opened.broker, "kept");
+  await create(opened.broker, "noise");
+  const body = "b".repeat(2000);
+  for (let i = 0; i < 700; i += 10) {
+    await sendMany("kept", i, 10, body);
+    await sendMany("noise", i, 20, body);
+  }
+  const noise = find(opened.broker, "noise");
+  const messages = await receiveAll(opened.broker, noise);
+  expect(messages).toHaveLength(1400);
+  const first = await oldestSegment();
+  await removeMany(
+    noise,
+    messages.map((message) => message.receiptHandle),
+  );
+  expect(opened.core.liveBytes(first)).toBeGreaterThan(1_000_000);
+  disk.longestWriteBytes = 0;
+  const isGone = async () => expect(await oldestSegment()).toBeGreaterThan(first);
+  await vi.waitFor(isGone, { timeout: 20_000, interval: 200 });
+  expect(disk.longestWriteBytes).toBeLessThan(192 * 1024);
+  await opened.close();
+  opened = await openOn(new NodeDisk(directory), undefined, { segmentBytes });
+  expect(opened.broker.counts(find(opened.broker, "kept"))).toEqual({ visible: 700, inFlight: 0, delayed: 0 });
 });
 
 test("a log that is never quiet writes it again as well, once there is too much beside it that nobody needs", async () => {
