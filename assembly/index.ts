@@ -19,6 +19,7 @@ import * as lanes from "./md5-lanes";
 import * as moves from "./moves";
 import * as peeking from "./peek";
 import * as names from "./names";
+import * as nh from "./nh";
 import * as outcome from "./outcome";
 import * as outline from "./outline";
 import * as owner from "./owner";
@@ -45,6 +46,7 @@ export function open(budgetBytes: f64, tailBytes: u32, cacheBytes: u32, segmentB
   mem.open(budgetBytes);
   mem.openRegions();
   crc.open();
+  nh.open();
   sha256.open();
   if (!request.open() || !reply.open()) return false;
   if (!tail.open(tailBytes, segmentBytes, segmentHeaderBytes) || !cache.open(cacheBytes)) return false;
@@ -403,3 +405,4 @@ export function sha256Of(bytes: u32): void {
 export function crc32cOf(bytes: u32): u32 { return crc.crc32c(mem.inputStart(), bytes); }
 /** Of a multiple of 8 bytes. */
 export function xxh64Of(bytes: u32, seed: u64): u64 { return xxh64(mem.inputStart(), bytes, seed); }
+export function nhOf(bytes: u32, seed: u64): u64 { return nh.nh(mem.inputStart(), bytes, seed); }

@@ -40,13 +40,14 @@
 //       40     8  sentMs                   48     4  count                   52     4  zero
 //       56        as many PARTs
 // PART, one of them. What reads a message's record back reads this alone; whoever goes through records meets it in a RUN:
-//        0     4  checksum  low half of XXH64 over bytes [8, end of the padding); its seed has bytes [4, 8) above, and below
-//                           the log's seed ^ segment * 0x9e3779b1
+//        0     4  checksum  low half of NH (nh.ts) over bytes [8, end of the padding); its seed has bytes [4, 8) above, and
+//                           below the log's seed ^ segment * 0x9e3779b1
 //        4     3  size      bytes, padding excluded                          7     1  kind
 //        8     4  slot                     12     2  how far it takes its producer, as in SENT's flags
 //       14     2  sender ID bytes          16    16  message ID
 //       32     n  sender ID, body
 //     32+n   0-7  zeros
+// PART_XXH64, the same with XXH64 for NH, as it was written until segments had version 6
 // PART_CRC, the same with another checksum, as it was written until segments had version 5: CRC-32C over bytes [4, size),
 //       begun with the log's seed ^ segment * 0x9e3779b1
 //
@@ -90,7 +91,8 @@ export const START: u32 = 12;
 export const BRIEF: u32 = 13;
 export const RUN: u32 = 14;
 export const PART_CRC: u32 = 15;
-export const PART: u32 = 16;
+export const PART_XXH64: u32 = 16;
+export const PART: u32 = 17;
 export const SEAL: u32 = 255;
 
 export const FLAG_FIFO: u32 = 1; // has a group key and a deduplication key
@@ -105,9 +107,12 @@ export const FLAG_REISSUES: u32 = 127 << FLAG_REISSUES_SHIFT;
 export const STEP_SHIFT: u32 = 16; // of a producer's numbers
 export const STEP: u32 = 0xffff << STEP_SHIFT;
 
-/** Whether what is at `p` is a part of a RUN, of either kind. */
+/** Whether what is at `p` is a part of a RUN, of any kind. */
 // @ts-ignore: decorator
-@inline export function isPart(p: usize): bool { return load<u8>(p, 7) == PART || load<u8>(p, 7) == PART_CRC; }
+@inline export function isPart(p: usize): bool {
+  const kind = <u32>load<u8>(p, 7);
+  return kind >= PART_CRC && kind <= PART;
+}
 
 // A keyed message ends with its seal, src/broker/seals.ts:
 //        0     n  the data key, as its key's owner has wrapped it

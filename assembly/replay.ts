@@ -17,6 +17,7 @@ import * as segments from "./segments";
 import * as slab from "./slab";
 import { FREE, VISIBLE } from "./state";
 import * as tail from "./tail";
+import { xxh64 } from "./xxh64";
 
 export const MORE: u32 = 0;
 export const SEALED: u32 = 1;
@@ -258,6 +259,14 @@ function isWholeRun(p: usize, size: u32, segment: u32): bool {
   return size > r.RUN_FIXED_BYTES && load<u32>(p) == crc32c(p + 4, r.RUN_FIXED_BYTES - 4, segments.seedOf(segment));
 }
 
+/** As tail.partChecksum(), of a PART of any kind. */
+function partChecksum(p: usize, size: u32, padded: u32, seed: u32): u32 {
+  const kind = <u32>load<u8>(p, 7);
+  if (kind == r.PART) return tail.partChecksum(p, padded, seed);
+  if (kind == r.PART_XXH64) return <u32>xxh64(p + 8, padded - 8, tail.partSeed(p, seed));
+  return crc32c(p + 4, size - 4, seed);
+}
+
 /** Whether a whole, valid PART of `segment` is at `p`. @returns as valid() */
 export function validPart(p: usize, left: u32, segment: u32): u32 {
   if (left < r.PART_FIXED_BYTES) return 0xffff_ffff;
@@ -266,8 +275,7 @@ export function validPart(p: usize, left: u32, segment: u32): u32 {
   const padded = (size + 7) & ~7;
   if (padded > left) return 0xffff_ffff;
   const seed = segments.partSeedOf(segment);
-  const checksum = load<u8>(p, 7) == r.PART ? tail.partChecksum(p, padded, seed) : crc32c(p + 4, size - 4, seed);
-  return load<u32>(p) == checksum ? size : 0;
+  return load<u32>(p) == partChecksum(p, size, padded, seed) ? size : 0;
 }
 
 /** As valid(), for who goes from message to message: a RUN is its head here, and its parts come after it. */

@@ -132,7 +132,7 @@ function putRow(home: u64, slot: u32, sequence: u64, sentMs: f64, position: u64,
 
 /**
  * The message's record again, with its state as it is now; a BRIEF one stays so if there still is nothing to add. A PART is a
- * SENT one (`kind` is PART for either of the two): what message.payloadBytes() says of it stays the same.
+ * SENT one (`kind` is PART for any of the three): what message.payloadBytes() says of it stays the same.
  */
 function rewrite(slot: u32, p: usize, sizeBefore: u32, kind: u32): void {
   const visibleAtMs = lifecycle.loggedVisibleAtMs(slot);

@@ -12,10 +12,10 @@
 // and a number given out twice would be a receipt handle for two messages.
 import { crc32c } from "./crc32c";
 import { reserve } from "./memory";
+import { nh } from "./nh";
 import { HEADER_BYTES, PART, RECEIVED, RUN, RUN_BYTES_MAX, RUN_FIXED_BYTES, SEAL, START, START_BYTES } from "./record";
 import { partSeedOf, seedOf } from "./segments";
 import * as spans from "./spans";
-import { xxh64 } from "./xxh64";
 
 export const RECORD_BYTES_MAX: u32 = 2 << 20;
 
@@ -211,9 +211,14 @@ export function beginRun(partBytes: u32): usize {
 }
 
 /** What the PART at `p` has at its beginning when it is whole; `padded`: its bytes with the padding. */
-export function partChecksum(p: usize, padded: u32, seed: u32): u32 {
-  return <u32>xxh64(p + 8, padded - 8, (<u64>load<u32>(p, 4) << 32) | <u64>seed);
+// @ts-ignore: decorator
+@inline export function partChecksum(p: usize, padded: u32, seed: u32): u32 {
+  return <u32>nh(p + 8, padded - 8, partSeed(p, seed));
 }
+
+/** Of the checksum of the PART at `p`, where that takes one of 64 bits. */
+// @ts-ignore: decorator
+@inline export function partSeed(p: usize, seed: u32): u64 { return (<u64>load<u32>(p, 4) << 32) | <u64>seed; }
 
 /** Completes the RUN that is being written, if there is one: before anything else is, and before it goes to disk. */
 export function endRun(): void {

@@ -1,6 +1,6 @@
-// XXH64 (Yann Collet), of whole words of 8 bytes: what is not a multiple of them takes steps that nobody needs here.
+// XXH64 (Yann Collet), of whole words of 8 bytes: what is not a multiple of them takes steps that nobody needs here. Parts had
+// it as their checksum until segments had version 6 (record.ts), and are read as ever.
 //
-// WebAssembly has no instruction for a CRC, but a multiplication of 64 bits: of 305 bytes it takes a third of the time.
 // Four sums go side by side, each by a multiplication that waits for the one before it and one that does not.
 const PRIME_1: u64 = 0x9e37_79b1_85eb_ca87;
 const PRIME_2: u64 = 0xc2b2_ae3d_27d4_eb4f;

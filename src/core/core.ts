@@ -632,4 +632,9 @@ export class Core {
     this.#put(bytes);
     return BigInt.asUintN(64, this.#wasm.xxh64Of(bytes.byteLength, seed));
   }
+  /** @param bytes a multiple of 8 of them */
+  nh(bytes: Uint8Array, seed: bigint): bigint {
+    this.#put(bytes);
+    return BigInt.asUintN(64, this.#wasm.nhOf(bytes.byteLength, seed));
+  }
 }

@@ -146,4 +146,5 @@ export interface CoreExports extends StreamExports {
   sha256Of(bytes: number): void;
   crc32cOf(bytes: number): number;
   xxh64Of(bytes: number, seed: bigint): bigint;
+  nhOf(bytes: number, seed: bigint): bigint;
 }

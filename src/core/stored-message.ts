@@ -1,10 +1,10 @@
-// A message's record as the core wrote it (assembly/record.ts: SENT, BRIEF and either PART), read field by field. A view: valid as long as
+// A message's record as the core wrote it (assembly/record.ts: SENT, BRIEF and any PART), read field by field. A view: valid as long as
 // the bytes under it are.
 const SIZE_OFFSET = 4; // 3 bytes
 const KIND_OFFSET = 7;
 const SENT = 1;
 const BRIEF = 13;
-const PARTS: readonly unknown[] = [15, 16];
+const PARTS: readonly unknown[] = [15, 16, 17];
 const SIZES_BYTES = 16;
 const PART_LAYOUT = { idOffset: 16, senderSizeOffset: 14, contentOffset: 32 };
 const MD5 = { start: 104, end: 120 };

@@ -9,7 +9,7 @@
 //   offset  size  field          meaning
 //        0     8  magic          "WASQSEG1"
 //        8     4  version        1; since 2 the checksums of the records begin with the log's seed; since 3 there are BRIEF ones,
-//                                  since 4 RUNs, since 5 their parts have another checksum
+//                                  since 4 RUNs, since 5 and since 6 their parts have another checksum
 //       12     4  segment        its number: a file under another's name is noticed
 //       16    16  log ID         the manifest's: a file of another log is noticed
 //       32     8  segmentBytes
@@ -31,7 +31,7 @@ import type { Encryption } from "./encryption.ts";
 import { damaged, LogError } from "./errors.ts";
 import type { Manifest } from "./manifest.ts";
 
-const VERSION = 5;
+const VERSION = 6;
 const SEEDED_VERSION = 2;
 export const FOOTER_BYTES = 32;
 const HEADER_MAGIC = "WASQSEG1";

@@ -1,5 +1,6 @@
 // The core's own MD5 and SHA-256, against the host's; its CRC-32C, against the one that the log uses outside of it; its
-// XXH64, against that of the host's zstd, and with a seed against its specification step by step.
+// NH, against the same step by step; its XXH64, against that of the host's zstd, and with a seed against its specification
+// step by step.
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { crc32c } from "../../src/base/crc32c.ts";
 import { Core } from "../../src/core/core.ts";
+import { nh } from "../support/nh.ts";
 import { xxh64 } from "../support/xxh64.ts";
 
 const MODULE = new WebAssembly.Module(readFileSync(join(import.meta.dirname, "../../build/out/core.wasm")));
@@ -76,9 +78,40 @@ function hostXxh64(bytes: Uint8Array): number {
   return frame.readUInt32LE(frame.byteLength - 4);
 }
 
-describe("XXH64", () => {
-  const LENGTHS_OF_WORDS = Array.from({ length: 60 }, (_, i) => 8 * i).concat(4096, 65_528, 1024 * 1024);
+const LENGTHS_OF_WORDS = Array.from({ length: 60 }, (_, i) => 8 * i).concat(4096, 65_528, 1024 * 1024);
 
+describe("NH", () => {
+  test("is what is drawn, with any seed, of as many blocks as there are", () => {
+    const seeds = [0n, 1n, 0xffff_ffffn, 1n << 32n, 1n << 63n, (1n << 64n) - 1n, randomBytes(8).readBigUInt64LE()];
+    for (const length of [...LENGTHS_OF_WORDS.slice(0, -1), 1016, 1024, 1032, 1056, 2048]) {
+      const bytes = randomBytes(length);
+      for (const seed of seeds) expect(core.nh(bytes, seed), `${length} bytes, ${seed}`).toBe(nh(bytes, seed));
+    }
+  });
+
+  test("notices every bit that changes, every word that moves and every end that is zeros", () => {
+    const low = (bytes: Uint8Array): bigint => core.nh(bytes, 7n) & 0xffff_ffffn;
+    for (const fill of [() => Buffer.alloc(2144), () => Buffer.alloc(2144, 0xff), () => randomBytes(2144)]) {
+      const bytes = fill();
+      const whole = low(bytes);
+      for (let bit = 0; bit < 8 * bytes.byteLength; bit++) {
+        const at = bit >> 3;
+        bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
+        expect(low(bytes), `bit ${bit}`).not.toBe(whole);
+        bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
+      }
+    }
+    const bytes = randomBytes(2144);
+    const whole = low(bytes);
+    for (let at = 0; at < bytes.byteLength; at += 8) {
+      expect(low(Buffer.concat([bytes.subarray(at), bytes.subarray(0, at)])) === whole, `from ${at} on`).toBe(at === 0);
+      const torn = Buffer.from(bytes).fill(0, at);
+      expect(low(torn), `zeros from ${at} on`).not.toBe(whole);
+    }
+  });
+});
+
+describe("XXH64", () => {
   test("of words of 8 bytes, as many as there are", () => {
     for (const length of LENGTHS_OF_WORDS) {
       const bytes = randomBytes(length);

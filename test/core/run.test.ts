@@ -12,8 +12,8 @@ const PART_HEAD_BYTES = 32;
 const SENDER = "sender";
 const ALL_FIELDS = 0xffe;
 const SEGMENT = 0;
-/** What is written, and what was before segments had version 5: read as ever. */
-const KINDS: readonly PartKind[] = ["PART", "PART_CRC"];
+/** What is written, and what was before segments had version 6, and 5: read as ever. */
+const KINDS: readonly PartKind[] = ["PART", "PART_XXH64", "PART_CRC"];
 
 /** A body whose part needs no padding, so that each of its bytes counts. */
 const bodyOf = (i: number, words = 1): string => `${i}`.padEnd(8 * words + 2, "body ");
@@ -259,6 +259,7 @@ describe("frames, their records given up again and again", () => {
     ["with one that goes round", SHORT_TAIL, "PART"],
     ["written before a start by an earlier version", SIZES, "PART_CRC"],
     ["and so that they have to be read back", SHORT_TAIL, "PART_CRC"],
+    ["written before a start by a less early version", SIZES, "PART_XXH64"],
   ] as const)("%s: who is left is as he was sent, with his receives", (_, sizes, kind) => {
     const d = new StreamDriver([STANDARD], sizes);
     let publisher = d.openPublisher(Buffer.alloc(16, 7));

@@ -1,10 +1,11 @@
 // RUNs and their PARTs (assembly/record.ts) as another segment, another log or an earlier version would have them.
 import { crc32c } from "../../src/base/crc32c.ts";
+import { nh } from "./nh.ts";
 import { xxh64 } from "./xxh64.ts";
 
 const RUN = 14;
 const RUN_HEAD_BYTES = 56;
-const KINDS = { PART: 16, PART_CRC: 15 };
+const KINDS = { PART: 17, PART_XXH64: 16, PART_CRC: 15 };
 export type PartKind = keyof typeof KINDS;
 
 const sizeOf = (record: Buffer): number => record.readUIntLE(4, 3);
@@ -14,11 +15,14 @@ const paddedSizeOf = (record: Buffer): number => (sizeOf(record) + 7) & ~7;
 function putPart(records: Buffer, kind: PartKind, segment: number, logSeed: number): void {
   const seed = (logSeed ^ Math.imul(segment, 0x9e3779b1)) >>> 0;
   records[7] = KINDS[kind];
-  const checksum =
-    kind === "PART_CRC"
-      ? crc32c(records.subarray(4, sizeOf(records)), seed)
-      : xxh64(records.subarray(8, paddedSizeOf(records)), (BigInt(records.readUInt32LE(4)) << 32n) | BigInt(seed));
-  records.writeUInt32LE(Number(BigInt(checksum) & 0xffff_ffffn), 0);
+  const words = records.subarray(8, paddedSizeOf(records));
+  const wideSeed = (BigInt(records.readUInt32LE(4)) << 32n) | BigInt(seed);
+  const checksums = {
+    PART: () => nh(words, wideSeed),
+    PART_XXH64: () => xxh64(words, wideSeed),
+    PART_CRC: () => BigInt(crc32c(records.subarray(4, sizeOf(records)), seed)),
+  };
+  records.writeUInt32LE(Number(checksums[kind]() & 0xffff_ffffn), 0);
 }
 
 /** Of the RUN that `records` begins with: as if it stood in `segment`, of a log with that seed. Its parts stay what they are. */
