@@ -15,6 +15,11 @@ const SEED = process.env["WASQ_MODEL_SEED"] ?? (process.env["WASQ_MODEL_RUNS"] =
 /** A failure is told as it is; a long run looks for a shorter one, which takes a minute. */
 const IS_SHORT = process.env["WASQ_MODEL_RUNS"] === undefined;
 const COMMAND_COUNT = 150; // of a run
+/**
+ * How often each thing happens at least: once in ten runs. What is rarest, a move, comes in rows: in a hundred runs with a seed
+ * of their own there were 65 at one time and 10 at another. So of few such runs fewer are asked for.
+ */
+const OFTEN = RUN_COUNT / 10 - (SEED === undefined ? 3 * Math.sqrt(RUN_COUNT / 10) : 0);
 
 test.for<[string, Partial<QueueSpec>, { isFair: boolean }?]>([
   ["a standard queue", { delayMs: 1000 }],
@@ -50,9 +55,9 @@ test.for<[string, Partial<QueueSpec>, { isFair: boolean }?]>([
     );
     // All of it has happened, and often.
     const { noisy, deadLess, ...others } = sums;
-    for (const [what, count] of Object.entries(others)) expect(count, what).toBeGreaterThan(RUN_COUNT / 10);
-    if (isFair) expect(noisy, "noisy").toBeGreaterThan(RUN_COUNT / 10);
-    if (main.deadLetters !== undefined) expect(deadLess, "without dead letters").toBeGreaterThan(RUN_COUNT / 10);
+    for (const [what, count] of Object.entries(others)) expect(count, what).toBeGreaterThan(OFTEN);
+    if (isFair) expect(noisy, "noisy").toBeGreaterThan(OFTEN);
+    if (main.deadLetters !== undefined) expect(deadLess, "without dead letters").toBeGreaterThan(OFTEN);
     expect(sums.delivered).toBeGreaterThan(RUN_COUNT * 5);
   },
 );
