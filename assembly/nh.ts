@@ -3,8 +3,8 @@
 //   a stripe │ a0  a1  a2  a3 │ b0  b1  b2  b3 │   sum += (a0 + key)(b0 + key) + … + (a3 + key)(b3 + key), each key its own
 //
 // Two inputs of one length, one block of 1 KiB at most, have the same sum for 2^-32 of all keys, whatever they are. Sums of
-// blocks go into a polynomial. A multiplication stands for 8 bytes, where XXH64 has two, and none waits for the one before it:
-// of 305 bytes it takes half as long.
+// blocks go into a polynomial. A multiplication stands for 8 bytes, where XXH64 has two, and none waits for the one before it.
+// With the copy into the core's memory 304 bytes go at 6.7 GB/s for 4.6, 16 KiB at 14.7 for 8.4.
 //
 //   behind the last stripe: words of 8 bytes, (low half + key)(high half + key)
 import { reserve } from "./memory";

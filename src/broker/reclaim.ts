@@ -37,7 +37,7 @@ const SPARELESS_ROUNDS_MIN = 8;
 const GAP_BYTES_MAX = 16 * 1024;
 /** Of reads of live records, with what lies between them. */
 const READ_BYTES = 256 * 1024;
-/** Written again at a time: a message that comes meanwhile waits for no more than that to go to disk before it. */
+/** Written again at a time, or what a piece without entries has: a message that comes meanwhile waits for no more before it. */
 const STEP_BYTES = 128 * 1024;
 
 export class Reclaimer {
