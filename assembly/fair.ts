@@ -242,7 +242,7 @@ function firstOfNoisy(q: u32): u32 {
       fewest = inFlight;
       found = g;
     }
-    g = message.next(g);
+    g = list.next(g);
   }
   return found == NONE ? NONE : load<u32>(own(found));
 }
@@ -300,7 +300,7 @@ export function nextListed(q: u32, slot: u32): u32 {
   let last = NONE;
   if (message.isApart(slot)) {
     last = message.group(slot);
-    const behind = message.next(last);
+    const behind = list.next(last);
     if (behind != NONE) return firstAt(behind);
   }
   const isInRing = last != NONE && load<u8>(at(last), 6) == NOISY_RING;
@@ -321,7 +321,7 @@ export function firstQuietSentMs(q: u32): u64 {
   for (let i: u32 = 0; cell != NONE && i < STRAYS_MAX; i++) {
     const g = cell >= AUX_FIRST ? cell : message.group(cell);
     if (g == NONE || !isNoisy(g)) return message.sentMs(firstAt(cell));
-    cell = message.next(cell);
+    cell = list.next(cell);
   }
   return 0;
 }

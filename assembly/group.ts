@@ -6,6 +6,7 @@
 //         44 queue index · 48 ring links · 56 what held.ts has of it
 import * as held from "./held";
 import * as list from "./list";
+import * as message from "./message";
 import * as queue from "./queue";
 import { GROUP, VISIBLE } from "./state";
 import { at, giveAux, NONE, takeAux } from "./slab";
@@ -69,7 +70,7 @@ export function place(group: u32): void {
     return;
   }
   const head = first(group);
-  const deliverable = head != NONE && load<u8>(at(head), 7) == VISIBLE;
+  const deliverable = head != NONE && message.state(head) == VISIBLE;
   if (deliverable == inRing(group)) return;
   const ring = queue.at(load<u32>(at(group), 44)) + queue.VISIBLE;
   if (deliverable) list.pushBack(ring, group);

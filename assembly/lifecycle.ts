@@ -16,8 +16,8 @@ import * as message from "./message";
 import * as owner from "./owner";
 import * as queue from "./queue";
 import { reserve } from "./memory";
-import { DELAYED, FREE, IN_FLIGHT, PENDING, SUBSCRIPTION, TENANT, VISIBLE, WAITER } from "./state";
-import { at, giveSlot, NONE } from "./slab";
+import { DELAYED, FREE, IN_FLIGHT, PENDING, TENANT, VISIBLE } from "./state";
+import { at, AUX_FIRST, giveSlot, NONE } from "./slab";
 import * as segments from "./segments";
 import * as subscription from "./subscription";
 import * as tail from "./tail";
@@ -40,10 +40,8 @@ export function sequenceOf(slot: u32): u64 {
 }
 
 export function dueOf(cell: u32): u64 {
-  const p = at(cell);
-  const state = load<u8>(p, 7);
-  if (state == WAITER || state == SUBSCRIPTION) return <u64>load<f64>(p, 32);
-  if (state == TENANT) return fair.dueOf(cell);
+  if (cell >= AUX_FIRST) return load<u8>(at(cell), 7) == TENANT ? fair.dueOf(cell) : <u64>load<f64>(at(cell), 32);
+  const state = message.state(cell);
   const ends = message.sentMs(cell) + queue.retentionMs(message.queue(cell));
   if (state == VISIBLE) return ends;
   const visibleAt = message.visibleAtMs(cell);
@@ -132,7 +130,7 @@ function showRun(first: u32, q: u32, position: u64, nowMs: u64): bool {
   let last = NONE;
   let count: u32 = 0;
   for (let slot = first; slot != NONE; slot = message.next(slot)) {
-    if (message.position(slot) >= position || message.queue(slot) != q || message.isDelayed(slot)) break;
+    if (message.position(slot) >= position || message.queue(slot) != q || message.waitsForDelay(slot)) break;
     if (message.sentMs(slot) != sentMs) {
       if (message.sentMs(slot) > nowMs) break;
       sentMs = message.sentMs(slot);

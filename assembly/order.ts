@@ -2,7 +2,8 @@
 // used again are in no order of their own. Where the numbers lie close together each slot is put at its number's place,
 // with gaps; otherwise they are sorted, eleven bits at a time from the lowest: one pass counts how often each digit
 // occurs, another one moves.
-import { at, slotBound } from "./slab";
+import * as message from "./message";
+import { slotBound } from "./slab";
 import { FREE } from "./state";
 
 const DIGIT_BITS: u32 = 11;
@@ -28,11 +29,10 @@ export let size: u32 = 0;
 /** Where it is then. */
 export let start: usize = 0;
 
-/** While the log is replayed a slot's list links hold its queue's number (48) and its sequence number's high half (52). */
+/** While the log is replayed a slot's list links hold its queue's number (next) and its sequence number's high half (prev). */
 // @ts-ignore: decorator
 @inline export function sequenceAt(slot: u32): u64 {
-  const p = at(slot);
-  return (<u64>load<u32>(p, 52) << 32) | <u64>load<u32>(p, 24);
+  return (<u64>message.prev(slot) << 32) | <u64>message.generation(slot);
 }
 
 /** Bytes that ordering `slotCount` slots takes. */
@@ -91,13 +91,13 @@ function complete(entries: u32): bool {
 
 function scatter(end: u32): void {
   for (; next < end; next++) {
-    if (load<u8>(at(next), 7) != FREE) store<u32>(from + (<usize>(sequenceAt(next) - lowest) << 2), next);
+    if (message.state(next) != FREE) store<u32>(from + (<usize>(sequenceAt(next) - lowest) << 2), next);
   }
 }
 
 function collect(end: u32): void {
   for (; next < end; next++) {
-    if (load<u8>(at(next), 7) != FREE) store<u32>(from + (<usize>(size++) << 2), next);
+    if (message.state(next) != FREE) store<u32>(from + (<usize>(size++) << 2), next);
   }
 }
 

@@ -87,16 +87,19 @@ function sent(p: usize, position: u64, size: u32, groupKeyAt: u32, brief: bool):
   message.setPosition(slot, position, VISIBLE);
   message.setSent(slot, <u64>sentMs, size, brief);
   message.setQueue(slot, load<u32>(p, 40));
-  message.setReceives(slot, brief ? 0 : load<u32>(p, 80), (flags & r.FLAG_MOVED ? message.MOVED : 0) | reissuesOf(flags));
-  message.setVisibleAtMs(slot, brief ? 0 : <u64>load<f64>(p, 56));
-  const firstReceivedMs = brief ? 0 : load<f64>(p, 64);
-  const receivedMs = brief ? 0 : load<f64>(p, 72);
-  message.setFirstReceivedMs(slot, <u64>(firstReceivedMs != 0 ? firstReceivedMs : sentMs));
-  message.setReceivedMs(slot, <u64>(receivedMs != 0 ? receivedMs : sentMs));
-  message.setSource(slot, brief ? 0 : load<u32>(p, 84));
+  slab.forgetLater(slot);
+  if (!brief) {
+    message.setReceives(slot, load<u32>(p, 80), (flags & r.FLAG_MOVED ? message.MOVED : 0) | reissuesOf(flags));
+    message.setVisibleAtMs(slot, <u64>load<f64>(p, 56));
+    const firstReceivedMs = load<f64>(p, 64);
+    const receivedMs = load<f64>(p, 72);
+    message.setFirstReceivedMs(slot, <u64>(firstReceivedMs != 0 ? firstReceivedMs : sentMs));
+    message.setReceivedMs(slot, <u64>(receivedMs != 0 ? receivedMs : sentMs));
+    message.setSource(slot, load<u32>(p, 84));
+  }
   message.setNext(slot, queueNumber);
   setSequence(slot, sequence);
-  store<u64>(slab.at(slot), 0, 56);
+  message.clearTimer(slot);
   return enterGroup(slot, flags, p + groupKeyAt);
 }
 
@@ -104,7 +107,7 @@ function sent(p: usize, position: u64, size: u32, groupKeyAt: u32, brief: bool):
 function enterGroup(slot: u32, flags: u32, key: usize): bool {
   const has = (flags & (r.FLAG_FIFO | r.FLAG_GROUP)) != 0;
   const g = has ? group.obtain(message.queue(slot), message.next(slot), key) : slab.NONE;
-  message.setGroup(slot, g);
+  if (g != message.group(slot)) message.setGroup(slot, g);
   return !has || g != slab.NONE;
 }
 
@@ -130,10 +133,11 @@ function run(p: usize, position: u64, size: u32): bool {
     if (step != 0 && producer != slab.NONE) dedup.setSequence(producer, producerLast + <u64>step);
     if (!slab.ensureSlot(slot)) return false;
     if (message.state(slot) == FREE || sequenceAt(slot) <= sequence) {
+      slab.forgetLater(slot);
       message.begin(slot, position + offset, VISIBLE, <u64>sentMs, partBytes, true, q, <u32>sequence);
       message.setNext(slot, queueNumber);
       message.setPrev(slot, <u32>(sequence >> 32));
-      store<u64>(slab.at(slot), 0, 56);
+      message.clearTimer(slot);
     }
     offset += partBytes;
   }
@@ -323,20 +327,14 @@ export function replay(inputBytes: u32, position: f64): u32 {
 @inline function plain(
   slot: u32, sequence: u64, position: u64, sentMs: u64, record: u32, q: u32, queueNumber: u32, delayMs: u32,
 ): void {
-  const cell = slab.at(slot);
-  if (load<u8>(cell, 7) != FREE && sequenceAt(slot) > sequence) return;
-  store<u64>(cell, position | (<u64>VISIBLE << 56));
-  store<u64>(cell, sentMs | (<u64>record << message.SIZE_SHIFT), 8);
-  store<u32>(cell, q, 16);
-  store<u32>(cell, slab.NONE, 20); // group
-  store<u32>(cell, <u32>sequence, 24);
-  store<u32>(cell, 0, 28); // receives
-  store<u32>(cell, delayMs, 32); // visible when its delay is over
-  store<u64>(cell, 0, 36); // received and first received: as it was sent
-  store<u32>(cell, 0, 44); // source
-  store<u32>(cell, queueNumber, 48);
-  store<u32>(cell, <u32>(sequence >> 32), 52);
-  store<u64>(cell, 0, 56);
+  if (message.state(slot) != FREE && sequenceAt(slot) > sequence) return;
+  slab.forgetLater(slot);
+  const isBrief = (record & message.BRIEF) != 0;
+  message.begin(slot, position, VISIBLE, sentMs, (record & message.SIZE) << 3, isBrief, q, <u32>sequence);
+  if (delayMs != 0) message.setVisibleAtMs(slot, sentMs + <u64>delayMs);
+  message.setNext(slot, queueNumber);
+  message.setPrev(slot, <u32>(sequence >> 32));
+  message.clearTimer(slot);
 }
 
 /** The messages of a RUN, in an index: record.ts, SPAN. */

@@ -75,14 +75,13 @@ function weed(end: u32): void {
   let q: u32 = 0;
   let number: u32 = 0; // of the queue with this index
   for (; next < end; next++) {
-    const p = slab.at(next);
-    if (load<u8>(p, 7) == FREE) continue;
-    if (load<u32>(p, 16) != q) {
-      q = load<u32>(p, 16);
+    if (message.state(next) == FREE) continue;
+    if (message.queue(next) != q) {
+      q = message.queue(next);
       number = q < queue.bound() ? queue.number(q) : 0;
     }
-    if (q == 0 || number != load<u32>(p, 48)) {
-      store<u8>(p, FREE, 7);
+    if (q == 0 || number != message.next(next)) {
+      message.setState(next, FREE);
       continue;
     }
     live++;
@@ -112,15 +111,13 @@ function place(end: u32): bool {
 }
 
 function placeOne(slot: u32): bool {
-  const p = slab.at(slot);
-  const q = load<u32>(p, 16);
-  const sent = load<u64>(p, 8);
-  const sentMs = sent & message.SENT_MS;
-  segments.count(load<u64>(p) & message.POSITION, (<u32>(sent >> message.SIZE_SHIFT) & message.SIZE) << 3, 1);
-  const hidden = sentMs + <u64>load<u32>(p, 32) > nowMs;
+  const q = message.queue(slot);
+  const sentMs = message.sentMs(slot);
+  segments.count(message.position(slot), message.recordBytes(slot), 1);
+  const hidden = message.visibleAtMs(slot) > nowMs;
   const state = !hidden ? VISIBLE : message.receives(slot) > 0 ? IN_FLIGHT : DELAYED;
-  store<u8>(p, state, 7);
-  if (!hidden && load<u32>(p, 20) == slab.NONE) {
+  message.setState(slot, state);
+  if (!hidden && message.group(slot) == slab.NONE) {
     // Nearly every message of a deep backlog: nobody waits for it, and no timer holds it yet.
     const home = queue.at(q);
     list.pushBack(home + queue.VISIBLE, slot);

@@ -2,11 +2,11 @@
 // A cell sits in the level of the highest 6-bit digit in which its due time differs from the present, so it is filed
 // again at most six times, and inserting, removing and finding the next deadline cost the same whatever is waiting.
 //
-// Links are in the cell: next at byte 56, prev at byte 60. The first of a bucket has HEAD | bucket as its prev, so a
+// Links are in the cell (slab.ts): next at 56, prev at 60. The first of a bucket has HEAD | bucket as its prev, so a
 // cell can be taken out without knowing where it was filed. prev 0: in no bucket. Bucket DUE holds what has come due
 // and has not been handled yet.
 import { reserve } from "./memory";
-import { at, NONE } from "./slab";
+import { linksAt, NONE } from "./slab";
 
 const NEXT: usize = 56;
 const PREV: usize = 60;
@@ -33,10 +33,10 @@ export function startAt(nowMs: u64): void {
 @inline export function push(cell: u32, bucket: u32): void {
   const head = heads + (<usize>bucket << 2);
   const first = load<u32>(head);
-  const p = at(cell);
+  const p = linksAt(cell);
   store<u32>(p, first, NEXT);
   store<u32>(p, HEAD | bucket, PREV);
-  if (first != NONE) store<u32>(at(first), cell, PREV);
+  if (first != NONE) store<u32>(linksAt(first), cell, PREV);
   store<u32>(head, cell);
 }
 
@@ -58,12 +58,12 @@ export function arm(cell: u32, dueMs: u64): void { push(cell, bucketOf(dueMs)); 
 
 /** Takes a cell out of its bucket; harmless when it is in none. */
 export function disarm(cell: u32): void {
-  const p = at(cell);
+  const p = linksAt(cell);
   const prev = load<u32>(p, PREV);
   if (prev == 0) return;
   const next = load<u32>(p, NEXT);
   store<u32>(p, 0, PREV);
-  if (next != NONE) store<u32>(at(next), prev, PREV);
+  if (next != NONE) store<u32>(linksAt(next), prev, PREV);
   if (prev & HEAD) {
     const bucket = prev & ~HEAD;
     store<u32>(heads + (<usize>bucket << 2), next);
@@ -71,7 +71,7 @@ export function disarm(cell: u32): void {
       const bits = occupied + (<usize>(bucket >> 6) << 3);
       store<u64>(bits, load<u64>(bits) & ~(<u64>1 << <u64>(bucket & 63)));
     }
-  } else store<u32>(at(prev), next, NEXT);
+  } else store<u32>(linksAt(prev), next, NEXT);
 }
 
 // The start of the earliest occupied bucket, and its number; u64.MAX_VALUE when there is none.
@@ -122,7 +122,7 @@ export function pop(nowMs: u64, dueOf: (cell: u32) => u64): u32 {
     const bits = occupied + (<usize>(bucket >> 6) << 3);
     store<u64>(bits, load<u64>(bits) & ~(<u64>1 << <u64>(bucket & 63)));
     while (moving != NONE) {
-      const p = at(moving);
+      const p = linksAt(moving);
       const next = load<u32>(p, NEXT);
       store<u32>(p, 0, PREV);
       arm(moving, dueOf(moving));

@@ -144,6 +144,25 @@ test("FIFO: a visibility timeout of 0 ends the handle at once", () => {
   `);
 });
 
+test("a message finds nothing in its slot of what became of the one before it", () => {
+  scenario(`
+    0s     send    g1/a delay=5s       -> ok
+    5s     receive visibility=0s       -> a#1
+    5s     receive visibility=60s      -> a#2
+    6s     delete  a#2                 -> ok
+    6s     send    b                   -> ok
+    6s     receive visibility=0s       -> b#1
+    6s     receive visibility=60s      -> b#2
+    7s     delete  b#2                 -> ok
+    7s     restart
+    7s     send    c                   -> ok
+    7s     quiet                       -> 0 1 0 0 0s
+    7s     receive                     -> c#1
+    36s    receive                     -> nothing
+    37s    receive                     -> c#2
+  `);
+});
+
 test("a slot that another message has now is safe from an old handle", () => {
   scenario(`
     0s     send    a                   -> ok
