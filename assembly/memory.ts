@@ -11,6 +11,8 @@ export const OUTPUT_BYTES: u32 = INPUT_BYTES + (64 << 10); // an index of as muc
 
 const PAGES_MAX: i32 = 65536; // as asconfig.json says: all that 32 bits reach
 
+const STEP_PAGES: u32 = 4096;
+
 const COPIED_HERE_MAX: u32 = 1024;
 
 let top: usize = 0;
@@ -29,11 +31,11 @@ export function reserve(bytes: usize): usize {
   if (end < start || end > endMax) return 0;
   const have = <usize>memory.size() << 16;
   if (end > have) {
-    // By an eighth of what there is, 64 to 256 MiB: pages that nobody has touched cost nothing, and each step costs the host a
-    // whole collection, for which all of this memory is new then.
+    // By 256 MiB: pages that nobody has touched cost nothing, and each step costs the host a whole collection, for which all of
+    // this memory is new then.
     const needed = <u32>((end - have + 65535) >> 16);
     const left = min(<u32>((endMax - have + 65535) >> 16), PAGES_MAX - memory.size());
-    const pages = max(needed, min(left, min(max(<u32>(have >> 19), 1024), 4096)));
+    const pages = max(needed, min(left, STEP_PAGES));
     if (memory.grow(pages) < 0 && memory.grow(needed) < 0) return 0;
   }
   top = end;
