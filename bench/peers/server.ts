@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { Protocol } from "./protocols.ts";
-import { treePids } from "./tree.ts";
+import { endTree } from "./tree.ts";
 
 export interface Server {
   readonly port: number;
@@ -142,7 +142,7 @@ export function serverOf(child: ChildProcess, port: number, alsoEnd: readonly Ch
   const ours = [child, ...alsoEnd];
   // Whatever ends this process, no server outlives it.
   const endAll = (): void => {
-    for (const each of ours) if (each.exitCode === null) for (const one of treePids(each.pid ?? 0)) endOne(one);
+    for (const each of ours) if (each.exitCode === null) endTree(each.pid ?? 0);
   };
   process.prependOnceListener("exit", endAll); // before their directory goes
   return {
@@ -154,15 +154,9 @@ export function serverOf(child: ChildProcess, port: number, alsoEnd: readonly Ch
       for (const each of ours) {
         if (each.exitCode !== null || each.signalCode !== null) continue;
         const exited = once(each, "exit");
-        for (const one of treePids(each.pid ?? 0)) endOne(one);
+        endTree(each.pid ?? 0);
         await exited;
       }
     },
   };
-}
-
-function endOne(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {} // it has ended by itself
 }

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { connect, type Socket } from "node:net";
 import { type PacedResult, Pacer, STAMP_BYTES } from "../pacer.ts";
+import { endTree } from "../peers/tree.ts";
 import { temporaryDirectory } from "../support.ts";
 import type { Shape } from "./index.ts";
 
@@ -119,8 +120,10 @@ export async function redis(
   try {
     return await load(port, shape, seconds, what);
   } finally {
-    server.kill("SIGKILL");
-    await new Promise((ended) => server.once("exit", ended));
+    const ended = new Promise((done) => server.once("exit", done));
+    // A child of its own may be rewriting its log, in the directory that goes next.
+    endTree(server.pid ?? 0);
+    await ended;
     directory.remove();
   }
 }
