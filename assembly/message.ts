@@ -33,9 +33,9 @@ export const MOVED: u32 = 1 << 24; // flag: has been redriven; its record still 
 export const REISSUES_SHIFT: u32 = 25;
 const REISSUES_MAX: u32 = 127;
 
-export const POSITION: u64 = 0x00ff_ffff_ffff_ffff;
-export const SENT_MS: u64 = 0xfff_ffff_ffff;
-export const SIZE_SHIFT: u64 = 44;
+const POSITION: u64 = 0x00ff_ffff_ffff_ffff;
+const SENT_MS: u64 = 0xfff_ffff_ffff;
+const SIZE_SHIFT: u64 = 44;
 export const SIZE: u32 = 0x3_ffff; // after the shift
 export const BRIEF: u32 = 0x4_0000; // after the shift, above the size
 const RECORD: u64 = <u64>(SIZE | BRIEF) << SIZE_SHIFT;

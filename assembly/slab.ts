@@ -6,7 +6,8 @@
 //
 //   a chunk of slots   │ 16,384 × 40 bytes: what a send writes │ 16,384 × 24 bytes: what else becomes of a message │
 //
-// Most of a deep backlog was sent and no more: the system never has to find memory for the second part of it, which is zeros.
+// Most of a deep backlog was sent and no more: the system never has to find memory for the second part of it, which is zeros;
+// where it gives memory by 4 KiB, and not by the 2 MiB that have both parts.
 //
 // cell >> 14 is the entry of the directory that holds its chunk's address. Cell 0 is no cell. Byte 7 of every cell is
 // its state; 0 is a free one, whose link of lists is one of the free list, and whose second part is zeros.
@@ -15,12 +16,12 @@ import { CHUNK_BYTES, hasChunk, reserve, reserveChunk } from "./memory";
 export const NONE: u32 = 0;
 const CELL_BYTES: u32 = 64;
 const SENT_BYTES: u32 = 40; // of a slot
+const LATER_BYTES: u32 = CELL_BYTES - SENT_BYTES;
 export const AUX_FIRST: u32 = 1 << 27;
 const CHUNK_CELLS: u32 = CHUNK_BYTES / CELL_BYTES;
 const DIRECTORY_COUNT: u32 = 1 << 14;
 const PAGE_SLOTS: u32 = 4096 / SENT_BYTES;
 const LATER_OFFSET: usize = <usize>(CHUNK_CELLS * SENT_BYTES);
-const LATER_SHIFT: u32 = 3; // its parts have 3 << 3 bytes
 const FREE_LINK: usize = 48; // from linksAt()
 
 let directory: usize = 0;
@@ -52,13 +53,13 @@ export function open(): void {
 /** The rest of it. */
 // @ts-ignore: decorator
 @inline export function laterAt(slot: u32): usize {
-  return chunkOf(slot) + LATER_OFFSET + (((<usize>slot & (CHUNK_CELLS - 1)) * 3) << LATER_SHIFT);
+  return chunkOf(slot) + LATER_OFFSET + (<usize>slot & (CHUNK_CELLS - 1)) * LATER_BYTES;
 }
 
 /** From here on the links of any cell are where they are in one that is no slot: 48 next, 52 previous in its list; 56, 60 of its timer. */
 // @ts-ignore: decorator
 @inline export function linksAt(cell: u32): usize {
-  return cell < AUX_FIRST ? slotAt(cell) - <usize>(CELL_BYTES - SENT_BYTES) : at(cell);
+  return cell < AUX_FIRST ? slotAt(cell) - <usize>LATER_BYTES : at(cell);
 }
 
 function addChunk(firstCell: u32): bool {
