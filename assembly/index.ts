@@ -93,6 +93,7 @@ export function takeAhead(): f64 { return <f64>cache.takeAhead(); }
 export function mark(): void { journal.mark(); }
 /** @returns false when the segment being written has no room for more than its SEAL */
 export function fill(bytesMax: u32): bool { return journal.fill(bytesMax); }
+export function endBlock(blockBytes: u32): void { journal.endBlock(blockBytes); }
 /** No segment is prepared after the one that ends at `position`; Infinity: there is. */
 export function setWritableEnd(position: f64): void {
   tail.setWritableEnd(position == Infinity ? u64.MAX_VALUE : <u64>position);

@@ -175,3 +175,15 @@ export function fill(bytesMax: u32): bool {
   tail.finish(size, r.MARK);
   return true;
 }
+
+/** Nothing, to the end of the block of `blockBytes` that the log ends in, or of the next one, if the segment has room for that. */
+export function endBlock(blockBytes: u32): void {
+  tail.endRun();
+  let size = blockBytes - <u32>(tail.head % <u64>blockBytes);
+  if (size == blockBytes) return;
+  if (size < r.HEADER_BYTES) size += blockBytes;
+  if (!tail.hasRoom(size) || !tail.fitsSegment(size)) return;
+  const p = tail.begin(size);
+  memory.fill(p + r.HEADER_BYTES, 0, size - r.HEADER_BYTES);
+  tail.finish(size, r.MARK);
+}

@@ -34,6 +34,11 @@ const AMID_BYTES = 192 * 1024;
  */
 const NEXT_BYTES = 1024 * 1024;
 const NEXT_SHARE = 1 / 32; // of a segment, at most
+/**
+ * An append as long as that ends with the block that it ends in, so that the next one need not wait for it: half a block, on
+ * average, for an append less of which the next one is the end.
+ */
+const BESIDE_BYTES = AMID_BYTES;
 /** With every such part of that, what nobody waits for is done: it takes a turn of the loop, too much for a few messages. */
 const TIDY_SHARE = 1 / 8;
 /** What nobody waits for goes to disk with what comes in so long a time, or then. */
@@ -237,6 +242,8 @@ export class Turn {
 
   #append(): void {
     if (this.#stopped) return;
+    const { blockBytes } = this.#log;
+    if (blockBytes > 0 && this.#core.headPosition - this.#taken >= BESIDE_BYTES) this.#core.endBlock(blockBytes);
     const extents = this.#core.takeExtents();
     if (extents.length === 0) {
       this.#retryBlocked();

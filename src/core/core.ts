@@ -422,6 +422,10 @@ export class Core {
   fill(bytesMax: number): boolean {
     return this.#wasm.fill(bytesMax) !== 0;
   }
+  /** Writes nothing, to the end of the block that the log ends in: what comes next begins in one of its own. No more than there is room for. */
+  endBlock(blockBytes: number): void {
+    this.#wasm.endBlock(blockBytes);
+  }
   liveCount(segment: number): number {
     return this.#wasm.segmentLiveCount(segment) >>> 0;
   }

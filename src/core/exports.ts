@@ -28,6 +28,7 @@ export interface CoreExports extends StreamExports {
   takeAhead(): number;
   mark(): void;
   fill(bytesMax: number): number;
+  endBlock(blockBytes: number): void;
   setWritableEnd(position: number): void;
   hasRoom(bytes: number): number;
   commit(position: number, nowMs: number): number;

@@ -17,7 +17,7 @@
 //     one, the log can be written to as far as zeroedTo, and no further.
 //   - A write that finds no block waits, with its acknowledgement: what the log keeps for that is given up, then it is
 //     tried again, whole, whenever there may be space. Sends are refused meanwhile, by whoever asks writableEnd.
-//   - One append is written at a time. Zeros never go where it is, or where one was.
+//   - Zeros never go where an append is written, or was.
 //   - Both have files of their own: the system tells of a page of its cache that it could not write once for each time a file
 //     was opened, to whoever asks first. With one file, that might be the append, of zeros.
 //   - Both go past the cache, or both through it: no block is in it that has yet to be written, when one is written past it.
@@ -164,6 +164,11 @@ export class Frontier {
   /** True while all of the spare can be written to. */
   get hasSpare(): boolean {
     return this.#spare !== undefined && this.writableEnd === this.#end;
+  }
+
+  /** Whether several appends to the segment being written may be under way beside one another. */
+  get takesBeside(): boolean {
+    return this.#current?.file.takesBeside === true;
   }
 
   get writableEnd(): number {

@@ -5,8 +5,9 @@
 //                                                             └ frontier.ts
 //
 // Invariants
-//   - append() resolves after its bytes are on disk, and all that was appended before: they are written one after another,
-//     for each begins in the block that the one before it ends in.
+//   - append() resolves after its bytes are on disk, and all that was appended before. Two at most are written beside one
+//     another, in one segment: where the later one begins in a block of its own. What follows one that failed is rejected, too,
+//     whatever there is of it: a start takes it for torn, or reads it.
 //   - What lies behind the end, and all of the spare, is zeros: recovery tells the end from damage by it.
 //   - After a failed write or sync of the log nothing more is accepted, not even on another descriptor. A write that found
 //     no space is none of these: it waits.
@@ -51,6 +52,13 @@ export interface OpenedLog {
 }
 
 const INDEX_PIECE_BYTES = 256 * 1024;
+
+/** One that was asked for. */
+interface Append {
+  readonly begun: Promise<void>; // all of it is on its way to disk, or it has failed
+  readonly done: Promise<void>; // it is there, and all before it
+  hasFailed: boolean; // at once, where `done` tells in its turn
+}
 
 /** Opens the log in `disk`'s directory, or makes one there; its records go through `options.codec` meanwhile. */
 export async function openLog(disk: Disk, options: LogOptions): Promise<OpenedLog> {
@@ -131,7 +139,8 @@ export class LocalLog implements Log {
   readonly #readFiles: ReadFiles;
   readonly #frontier: Frontier;
   #endPosition: number; // where the next append begins
-  #appended: Promise<void> | undefined; // when all appends that are under way have come to their end
+  #last: Append | undefined; // of those under way
+  #lastButOne: Append | undefined;
   readonly #lastBlock = new Uint8Array(BLOCK_BYTES); // as it is on disk, or on its way there, up to the end
   #failure: unknown;
   #isClosing = false; // accepts nothing new
@@ -212,6 +221,10 @@ export class LocalLog implements Log {
     return this.#frontier.isFull;
   }
 
+  get blockBytes(): number {
+    return this.#frontier.takesBeside ? BLOCK_BYTES : 0;
+  }
+
   set onSpaceChange(listener: (() => void) | undefined) {
     this.#frontier.onChange = listener;
   }
@@ -245,18 +258,56 @@ export class LocalLog implements Log {
     this.#checkUsable();
     const staging = takeAligned(this.#stagedBytes(extents));
     const writes = this.#stage(extents, staging);
-    const before = this.#appended;
-    if (writes.length === 0) return before;
-    const appended = this.#write(writes, before);
-    this.#appended = appended;
+    if (writes.length === 0) return this.#last?.done;
+    const append = this.#begin(writes, extents[0]?.position ?? 0);
     try {
-      await appended;
+      await append.done;
     } catch (error) {
       this.#failure ??= error;
       throw error;
     }
-    if (this.#appended === appended) this.#appended = undefined;
+    if (this.#last === append) this.#last = undefined;
+    if (this.#lastButOne === append) this.#lastButOne = undefined;
     keepAligned(staging);
+  }
+
+  #begin(writes: readonly Extent[], position: number): Append {
+    const before = this.#last;
+    const lastButOne = this.#lastButOne;
+    let onBegun = (): void => {};
+    const begun = new Promise<void>((resolve) => {
+      onBegun = resolve;
+    });
+    const run = async (): Promise<void> => {
+      if (before !== undefined) {
+        await lastButOne?.done;
+        await before.begun;
+        if (before.hasFailed || !this.#goesBeside(writes, position)) await before.done;
+      }
+      const written = this.#write(writes, onBegun);
+      written.catch(fail); // and it is thrown below, in the order of the appends
+      try {
+        await before?.done;
+      } finally {
+        await written.catch(() => {}); // until then its file and its bytes are in use
+      }
+      await written;
+    };
+    const fail = (): void => {
+      append.hasFailed = true;
+      onBegun();
+    };
+    const append: Append = { begun, done: run(), hasFailed: false };
+    append.done.catch(fail);
+    this.#lastButOne = before;
+    this.#last = append;
+    return append;
+  }
+
+  /** Whether an append need not wait for the one before it, which is under way. */
+  #goesBeside(writes: readonly Extent[], position: number): boolean {
+    const isOwnBlock = writes.length === 1 && position % BLOCK_BYTES === 0;
+    return isOwnBlock && this.#isInCurrent(position) && this.#frontier.takesBeside;
   }
 
   /** How much room there must be for them at most, each in blocks of its own. */
@@ -300,22 +351,27 @@ export class LocalLog implements Log {
     return writes;
   }
 
-  /** When all before it is on disk. It may go on in the next segment. */
-  async #write(writes: readonly Extent[], before: Promise<void> | undefined): Promise<void> {
-    if (before !== undefined) await before;
+  /** It may go on in the next segment. @param onBegun called when the last of it is on its way to disk */
+  async #write(writes: readonly Extent[], onBegun: () => void): Promise<void> {
     const frontier = this.#frontier;
     const { position, bytes } = writes.at(-1) as Extent;
     frontier.beginAppend(position + bytes.byteLength, bytes.byteLength);
     // A batch that cannot be written to its end is not begun.
-    if (this.#segmentOf(position) !== frontier.current?.segment) await frontier.awaitSpare();
+    if (!this.#isInCurrent(position)) await frontier.awaitSpare();
     for (const piece of writes) {
-      if (this.#segmentOf(piece.position) !== frontier.current?.segment) {
+      if (!this.#isInCurrent(piece.position)) {
         await frontier.roll();
         this.#sawCurrent();
       }
-      await frontier.write(piece.bytes, piece.position);
+      const written = frontier.write(piece.bytes, piece.position);
+      if (piece === writes.at(-1)) onBegun();
+      await written;
     }
     frontier.appended();
+  }
+
+  #isInCurrent(position: number): boolean {
+    return this.#segmentOf(position) === this.#frontier.current?.segment;
   }
 
   /** The segment stays until the read that was begun is done, whatever is removed meanwhile. */
@@ -412,7 +468,7 @@ export class LocalLog implements Log {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.#frontier.stopWaiting();
-    await this.#appended?.catch(() => {});
+    await this.#last?.done.catch(() => {});
     await this.#frontier.giveBackAll();
     await this.abandon();
   }

@@ -1,6 +1,6 @@
 // The log's newest bytes in memory: what is read there is what went to disk, up to the far end of them.
 import { expect, test } from "vitest";
-import { CoreDriver, STANDARD } from "../support/core-driver.ts";
+import { CoreDriver, SEGMENT_BYTES, STANDARD } from "../support/core-driver.ts";
 
 const TAIL_BYTES = 4 * 1024 * 1024;
 const BODY = "b".repeat(700);
@@ -33,4 +33,27 @@ test.each<[string, (driver: CoreDriver, receipts: string[]) => void]>([
     // Records of many lengths: their beginnings come to lie everywhere.
     driver.send("main", [{ body: BODY.slice(0, 8 + ((i * 24) % 600)) }]);
   }
+});
+
+test("a block is ended with nothing, or the next one, where no record is as short; never beyond the segment", () => {
+  const BLOCK_BYTES = 512;
+  const HEADER_BYTES = 24;
+  const driver = new CoreDriver([STANDARD]);
+  const met = new Map<string, number>();
+  let sentCount = 0;
+  for (let i = 0; i < 400; i++) {
+    driver.send("main", [{ body: BODY.slice(0, 1 + ((i * 8) % 600)) }]);
+    sentCount++;
+    const { before, after } = driver.endBlock(BLOCK_BYTES);
+    const restBytes = -before & (BLOCK_BYTES - 1);
+    const wantedBytes = restBytes > 0 && restBytes < HEADER_BYTES ? restBytes + BLOCK_BYTES : restBytes;
+    const isShort = before + wantedBytes + HEADER_BYTES > SEGMENT_BYTES;
+    expect(after - before).toBe(isShort ? 0 : wantedBytes);
+    const kind = isShort ? "short" : restBytes === 0 ? "whole" : restBytes === wantedBytes ? "block" : "next";
+    met.set(kind, (met.get(kind) ?? 0) + 1);
+    if (i % 50 === 0) driver.restart();
+  }
+  expect([...met.keys()].sort()).toEqual(["block", "next", "short", "whole"]);
+  expect(driver.counts("main")).toEqual({ visible: sentCount, inFlight: 0, delayed: 0 });
+  expect(driver.damagedInMemory()).toEqual([]);
 });

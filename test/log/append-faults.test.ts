@@ -1,5 +1,6 @@
-// Four appends asked for at once, of which one fails, however much of it is there: they are written one after another, nothing
-// is confirmed that is not on disk; a start reads at least what was confirmed, and no hole.
+// Four appends asked for at once, of which one fails, however much of it is there: they are written one after another, or two
+// beside one another where each has blocks of its own. Nothing is confirmed that is not on disk, or before what was asked for
+// earlier; a start reads at least what was confirmed, and no hole.
 import { describe, expect, test } from "vitest";
 import { BLOCK_BYTES } from "../../src/log/blocks.ts";
 import type { DiskFile } from "../../src/log/disk.ts";
@@ -9,18 +10,20 @@ import { FakeDisk, randomOf } from "../support/fake-disk.ts";
 import { commit, type Opened, open, settle } from "../support/log-workload.ts";
 
 const APPENDS = [0, 1, 2, 3];
+const SEGMENT_BYTES = 64 * 1024;
 const TURNS = 200; // in which whatever can go on has gone on
 const HEADER_BYTES = 4096;
 
 /** How much of a write that fails there is: "half" in the system's cache only, "all" on disk, and nobody knows. */
 type Ending = "nothing" | "half" | "all";
+type Failure = { readonly code: "EIO" | "ENOSPC"; readonly ending: Ending };
 const TRIES_MAX = 8;
 const SEEDS = 20; // of what a power cut leaves
 const NO_SPACE = { code: "ENOSPC", ending: "half" } as const;
 
 /** A disk whose appends to the first segment end when they are told to. */
 class GatedDisk {
-  readonly disk = new FakeDisk();
+  readonly disk: FakeDisk;
   readonly #gates: {
     file: DiskFile;
     bytes: Uint8Array;
@@ -30,8 +33,8 @@ class GatedDisk {
   }[] = [];
   isArmed = false;
 
-  constructor() {
-    const { disk } = this;
+  constructor(disk: FakeDisk) {
+    this.disk = disk;
     const openFile = disk.open.bind(disk);
     disk.open = async (name, mode) => {
       const file = await openFile(name, mode);
@@ -50,11 +53,16 @@ class GatedDisk {
     return this.#gates.length;
   }
 
-  /** The one that is under way comes to its end. */
-  async end(failure?: { readonly code: "EIO" | "ENOSPC"; readonly ending: Ending }): Promise<void> {
+  /** The only one that is under way comes to its end. */
+  async end(failure?: Failure): Promise<void> {
     expect(this.waitingCount, "one at a time").toBe(1);
-    const gate = this.#gates.shift();
-    if (gate === undefined) throw new Error("no write is under way");
+    await this.endOf(0, failure);
+  }
+
+  /** One of those that are under way does. */
+  async endOf(which: number, failure?: Failure): Promise<void> {
+    const [gate] = this.#gates.splice(which, 1);
+    if (gate === undefined) throw new Error("no such write is under way");
     const { offset } = gate;
     if (failure === undefined) {
       await gate.file.write(gate.bytes, offset);
@@ -80,19 +88,24 @@ interface UnderWay {
   readonly outcomes: ("confirmed" | LogError | undefined)[];
 }
 
-/** One record that is on disk, and four appends behind it that were asked for. */
-async function fourAsked(): Promise<UnderWay> {
-  const gated = new GatedDisk();
-  const opened = await open(gated.disk);
+/** One record that is on disk, and four appends behind it that were asked for. @param blockBytes each begins in a block of its own */
+async function fourAsked(blockBytes?: number, disk = new FakeDisk()): Promise<UnderWay> {
+  const gated = new GatedDisk(disk);
+  const opened = await open(gated.disk, SEGMENT_BYTES);
   const { log, writer } = opened;
+  const endBlock = () => {
+    if (blockBytes !== undefined) writer.endBlock(blockBytes);
+  };
   writer.add("on disk before");
+  endBlock();
   await commit(opened);
   await settle(log);
   writer.durablePosition = writer.position;
   gated.isArmed = true;
   const outcomes: UnderWay["outcomes"] = APPENDS.map(() => undefined);
   for (const i of APPENDS) {
-    writer.add(`${i}`.repeat(100 + 150 * i));
+    writer.add(`${i}`.repeat(100 + 1500 * i));
+    endBlock();
     log.append(writer.take()).then(
       () => {
         outcomes[i] = "confirmed";
@@ -116,14 +129,14 @@ async function expectPrefix({ gated, opened, outcomes }: UnderWay, seed: number)
   const random = randomOf(seed);
   const killed = FakeDisk.of(disk.files());
   for (const left of [killed, disk.cutPower(() => 0), disk.cutPower(random), disk.cutPower(random)]) {
-    const again = await open(left);
+    const again = await open(left, SEGMENT_BYTES);
     const seen = [...again.codec.seen];
     expect(seen.length).toBeGreaterThanOrEqual(confirmedCount);
     expect(seen).toEqual(written.slice(0, seen.length));
     again.writer.add("afterwards");
     await commit(again);
     await again.log.close();
-    expect((await open(left)).codec.seen).toEqual([...seen, ...again.writer.written]);
+    expect((await open(left, SEGMENT_BYTES)).codec.seen).toEqual([...seen, ...again.writer.written]);
   }
 }
 
@@ -187,4 +200,107 @@ test("writes that the system cuts short are gone on with, from the last whole bl
   for (const _ of APPENDS) await asked.gated.end();
   expect(confirmedOf(asked)).toEqual(APPENDS);
   await expectPrefix(asked, 0);
+});
+
+describe("of four appends, each in blocks of its own,", () => {
+  const ENDINGS: readonly Ending[] = ["nothing", "half", "all"];
+
+  test("two are written beside one another, and confirmed in the order in which they were asked for", async () => {
+    const asked = await fourAsked(BLOCK_BYTES);
+    const { gated } = asked;
+    expect(asked.opened.log.blockBytes).toBe(BLOCK_BYTES);
+    expect(gated.waitingCount).toBe(2);
+    await gated.endOf(1);
+    expect(confirmedOf(asked)).toEqual([]);
+    expect(gated.waitingCount, "a third one waits for the first").toBe(1);
+    await expectPrefix(asked, 0);
+    await gated.endOf(0);
+    expect(confirmedOf(asked)).toEqual([0, 1]);
+    expect(gated.waitingCount).toBe(2);
+    await gated.endOf(0);
+    expect(confirmedOf(asked)).toEqual([0, 1, 2]);
+    await gated.endOf(0);
+    expect(confirmedOf(asked)).toEqual(APPENDS);
+    await expectPrefix(asked, 0);
+  });
+
+  test("each is written alone where the file does not take several", async () => {
+    const disk = new FakeDisk();
+    disk.takesBeside = false;
+    const asked = await fourAsked(BLOCK_BYTES, disk);
+    expect(asked.opened.log.blockBytes).toBe(0);
+    for (const _ of APPENDS) await asked.gated.end();
+    expect(confirmedOf(asked)).toEqual(APPENDS);
+    await expectPrefix(asked, 0);
+  });
+
+  const cases = [0, 1].flatMap((failing) =>
+    [true, false].flatMap((isFirst) => ENDINGS.map((ending) => ({ failing, isFirst, ending }))),
+  );
+  test.each(cases)(
+    "write $failing of two fails, with $ending of it done, first: $isFirst",
+    async ({ failing, isFirst, ending }) => {
+      for (let seed = 0; seed < SEEDS; seed++) {
+        const asked = await fourAsked(BLOCK_BYTES);
+        const { gated, opened, outcomes } = asked;
+        const failure = { code: "EIO", ending } as const;
+        if (isFirst) {
+          await gated.endOf(failing, failure);
+          expect(confirmedOf(asked), "its outcome is met in its turn").toEqual([]);
+          await expectPrefix(asked, seed);
+          await gated.end();
+        } else {
+          await gated.endOf(1 - failing);
+          await gated.endOf(0, failure);
+          if (failing === 1) await gated.end(); // the third one had been begun
+        }
+        expect(gated.waitingCount, "nothing more is written").toBe(0);
+        expect(confirmedOf(asked)).toEqual(failing === 0 ? [] : [0]);
+        for (const i of APPENDS.slice(failing)) {
+          expect(outcomes[i]).toMatchObject({ code: "io", file: segmentName(1) });
+        }
+        await expect(opened.log.append([])).rejects.toThrow("Cannot append to the log");
+        await opened.log.close();
+        await expectPrefix(asked, seed);
+      }
+    },
+  );
+
+  test("a close waits for the write of one that is rejected already", async () => {
+    const asked = await fourAsked(BLOCK_BYTES);
+    const { gated, opened, outcomes } = asked;
+    await gated.endOf(0, { code: "EIO", ending: "nothing" });
+    const openCount = gated.disk.openCount;
+    let isClosed = false;
+    const closed = opened.log.close().then(() => {
+      isClosed = true;
+    });
+    await turns();
+    expect(isClosed).toBe(false);
+    expect(gated.disk.openCount, "its file is open").toBe(openCount);
+    await gated.end();
+    await closed;
+    expect(gated.disk.openCount).toBe(0);
+    expect(outcomes[1]).toMatchObject({ code: "io" });
+    await expectPrefix(asked, 0);
+  });
+
+  test.each([0, 1])("write %d of two finds no space until there is some", async (failing) => {
+    for (let seed = 0; seed < SEEDS; seed++) {
+      const asked = await fourAsked(BLOCK_BYTES);
+      const { gated, opened } = asked;
+      gated.disk.capacityBytes = 0;
+      await gated.endOf(1 - failing);
+      for (let tries = 0; tries < TRIES_MAX && gated.waitingCount > 0; tries++) await gated.endOf(0, NO_SPACE);
+      expect(gated.waitingCount, "it does not wake itself for ever").toBe(0);
+      expect(confirmedOf(asked)).toEqual(failing === 0 ? [] : [0]);
+      await expectPrefix(asked, seed);
+      gated.isArmed = false;
+      gated.disk.capacityBytes = Number.POSITIVE_INFINITY;
+      opened.log.maintain();
+      await turns();
+      expect(confirmedOf(asked)).toEqual(APPENDS);
+      await expectPrefix(asked, seed);
+    }
+  });
 });

@@ -1,11 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
+import { BLOCK_BYTES } from "../../src/log/blocks.ts";
 import { LogError } from "../../src/log/errors.ts";
 import { segmentName } from "../../src/log/segment.ts";
 import { FakeDisk, randomOf } from "../support/fake-disk.ts";
 import { commit, open, settle, Workload } from "../support/log-workload.ts";
 
 const BATCH_COUNT = 24;
+/** Of four lives, one has batches that end with a block, and are written beside one another. */
+const workloadOf = (seed: number) => (seed % 4 === 3 ? new Workload(8 * BLOCK_BYTES, BLOCK_BYTES) : new Workload());
+
 /** Half of the lives append several batches at once, more of them than are written at once; their writes end in any order. */
 async function live(workload: Workload, disk: FakeDisk, seed: number): Promise<void> {
   const isBeside = seed % 2 === 1;
@@ -17,14 +21,14 @@ async function live(workload: Workload, disk: FakeDisk, seed: number): Promise<v
 
 async function callCount(seed: number): Promise<number> {
   const disk = new FakeDisk();
-  await live(new Workload(), disk, seed);
+  await live(workloadOf(seed), disk, seed);
   return disk.calls.length;
 }
 
 /** Starts on `disk`, checks, writes one batch more. */
 async function startAndGoOn(disk: FakeDisk, workload: Workload): Promise<string> {
   try {
-    const opened = await open(disk);
+    const opened = await open(disk, workload.segmentBytes);
     const wrong = workload.check(opened.codec.seen);
     if (wrong !== "") return wrong;
     // From here on, what was found counts as acknowledged.
@@ -48,7 +52,7 @@ test("after a power cut at any call: nothing acknowledged is lost, nothing else 
     const random = randomOf(seed + 1_000);
     const disk = new FakeDisk();
     disk.fault = { call: Math.floor(random() * calls), code: "power" };
-    const workload = new Workload();
+    const workload = workloadOf(seed % 10);
     await live(workload, disk, seed % 10);
     let crashed: FakeDisk;
     if (seed % 4 === 0) {
@@ -81,6 +85,8 @@ test.each([
   ["EMFILE", 8],
   ["EIO", 7],
   ["ENOSPC", 7],
+  ["EIO", 9],
+  ["ENOSPC", 9],
 ] as const)(
   "every call failing once with %s, seed %i",
   async (code, seed) => {
@@ -89,7 +95,7 @@ test.each([
     for (let call = 0; call < calls; call++) {
       const disk = new FakeDisk();
       disk.fault = { call, code };
-      const workload = new Workload();
+      const workload = workloadOf(seed);
       await live(workload, disk, seed);
       const at = `call ${call}, ${disk.calls[call]}`;
       for (const failure of workload.failures) {

@@ -182,16 +182,22 @@ test.runIf(process.platform === "linux")(
 test.runIf(process.platform === "linux")("what it does not take past its cache goes through it", async () => {
   await writeFile(join(root, "file"), new Uint8Array(4 * BLOCK_BYTES));
   const file = await new NodeDisk(root).open("file", "blocks");
-  const bytes = alignedBytes(3 * BLOCK_BYTES)
-    .subarray(8, 8 + 2 * BLOCK_BYTES)
-    .fill(7);
-  await file.write(bytes, BLOCK_BYTES);
+  const unfit = (byte: number) =>
+    alignedBytes(2 * BLOCK_BYTES)
+      .subarray(8, 8 + BLOCK_BYTES)
+      .fill(byte);
+  expect(file.takesBeside).toBe(takesDirect(join(root, "file")));
+  // Beside one another: neither's descriptor is closed under it.
+  await Promise.all([file.write(unfit(7), BLOCK_BYTES), file.write(unfit(8), 2 * BLOCK_BYTES)]);
+  expect(file.takesBeside).toBe(false);
   await file.write(alignedBytes(BLOCK_BYTES).subarray(0, BLOCK_BYTES).fill(9), 0);
-  for (const flags of await openFlags(join(root, "file"))) expect(flags & constants.O_DIRECT).toBe(0);
+  const isDirect = (flags: number) => (flags & constants.O_DIRECT) !== 0;
+  const flags = await openFlags(join(root, "file"));
+  expect(flags.filter((each) => !isDirect(each))).toHaveLength(1);
   await file.close();
   const written = await readFile(join(root, "file"));
   const block = (byte: number) => new Uint8Array(BLOCK_BYTES).fill(byte);
-  expect(new Uint8Array(written)).toEqual(new Uint8Array(Buffer.concat([block(9), block(7), block(7), block(0)])));
+  expect(new Uint8Array(written)).toEqual(new Uint8Array(Buffer.concat([block(9), block(7), block(8), block(0)])));
   expect(await openFlags(join(root, "file"))).toEqual([]);
 });
 

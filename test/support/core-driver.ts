@@ -13,7 +13,7 @@ import { readStoredMessage } from "../../src/core/stored-message.ts";
 
 export const MODULE = new WebAssembly.Module(readFileSync(new URL("../../build/out/core.wasm", import.meta.url)));
 const MiB = 1024 * 1024;
-const SEGMENT_BYTES = 24 * 1024; // small, so that every longer test crosses several
+export const SEGMENT_BYTES = 24 * 1024; // small, so that every longer test crosses several
 const SEGMENT_HEADER_BYTES = 4096;
 export const SIZES = {
   budgetBytes: 256 * MiB,
@@ -656,6 +656,15 @@ export class CoreDriver {
   }
 
   /** Writes what was decided and acknowledges it; that may decide more. */
+  /** Where the log's end is in its segment, before and after. */
+  endBlock(blockBytes: number): { readonly before: number; readonly after: number } {
+    const before = this.#core.headPosition % SEGMENT_BYTES;
+    this.#core.endBlock(blockBytes);
+    const after = this.#core.headPosition % SEGMENT_BYTES;
+    this.#flush();
+    return { before, after };
+  }
+
   #flush(): void {
     let end: number;
     do {

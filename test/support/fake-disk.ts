@@ -115,6 +115,8 @@ export class FakeDisk implements Disk {
   fault: Fault | undefined;
   /** How many turns a write takes, if any: then writes that are under way together end in another order. */
   turnsOfWrite: (() => number) | undefined;
+  /** Of files that are opened from here on, for blocks. */
+  takesBeside = true;
   openCount = 0;
   /** Files that somebody has given another name as well. */
   readonly linked = new Set<string>();
@@ -293,6 +295,7 @@ export class FakeDisk implements Disk {
       return some.byteLength;
     };
     return {
+      takesBeside: mode === "blocks" && this.takesBeside,
       sizeBytes: async () => {
         this.#call(`size ${name}`);
         return inode.cached.byteLength;

@@ -64,16 +64,24 @@ async function helped({ log }: Opened, appended: Promise<void>): Promise<void> {
 }
 
 export class Workload {
+  readonly segmentBytes: number;
+  readonly #blockBytes: number | undefined;
   readonly written: Seen[] = []; // handed to append, acknowledged or not
   readonly removing = new Set<number>(); // segments whose removal was asked for
   acknowledgedCount = 0;
   failures: unknown[] = [];
 
+  /** @param blockBytes some batches end with a block */
+  constructor(segmentBytes = SEGMENT_BYTES, blockBytes?: number) {
+    this.segmentBytes = segmentBytes;
+    this.#blockBytes = blockBytes;
+  }
+
   /** Goes on through failures as a broker would: until an append fails. @param besideMax appends under way at once */
   async run(disk: Disk, random: () => number, batchCount: number, besideMax = 1): Promise<void> {
     let opened: Opened;
     try {
-      opened = await open(disk);
+      opened = await open(disk, this.segmentBytes);
     } catch (error) {
       this.failures.push(error);
       return;
@@ -87,6 +95,7 @@ export class Workload {
         const before = writer.written.length;
         for (let i = 0; i < recordCount; i++) writer.add(`${writer.nextNumber}:`.padEnd(20 + random() * 600, "x"));
         this.written.push(...writer.written.slice(before));
+        if (this.#blockBytes !== undefined && random() < 0.8) writer.endBlock(this.#blockBytes);
         const count = this.written.length;
         const { position } = writer;
         if (besideMax > 1) writer.durablePosition ??= start;
@@ -110,7 +119,7 @@ export class Workload {
   async #tidy(log: LocalLog): Promise<void> {
     const [first, second] = log.segments();
     if (first === undefined || second === undefined || log.segments().length < 3) return;
-    const inSecond = this.written.filter(({ position }) => Math.floor(position / SEGMENT_BYTES) === second);
+    const inSecond = this.written.filter(({ position }) => Math.floor(position / this.segmentBytes) === second);
     this.removing.add(first);
     for (const work of [() => log.writeIndex(second, encodeIndexOf(inSecond)), () => log.remove(first)]) {
       await work().catch((error: unknown) => this.failures.push(error));
@@ -119,7 +128,7 @@ export class Workload {
 
   /** @returns what is wrong with what a start found, or "" */
   check(seen: readonly Seen[]): string {
-    const removed = ({ position }: Seen) => this.removing.has(Math.floor(position / SEGMENT_BYTES));
+    const removed = ({ position }: Seen) => this.removing.has(Math.floor(position / this.segmentBytes));
     const kept = seen.filter((record) => !removed(record));
     const written = this.written.filter((record) => !removed(record));
     const acknowledged = this.written.slice(0, this.acknowledgedCount).filter((record) => !removed(record));

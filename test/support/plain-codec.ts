@@ -7,6 +7,7 @@ import type { Extent, RecordCodec } from "../../src/log/log.ts";
 const HEADER_BYTES = 24;
 const SEAL = 255;
 const MESSAGE = 1;
+const NOTHING = 9;
 
 export interface Seen {
   readonly number: number;
@@ -43,6 +44,16 @@ export class PlainWriter {
     if (this.position + pad8(sizeBytes) + HEADER_BYTES > segmentEnd) this.seal();
     this.written.push({ number: this.nextNumber, text, position: this.position });
     this.#put(MESSAGE, sizeBytes, payload);
+  }
+
+  /** What comes next begins in a block of its own, as after the core's endBlock(); a record of nothing fills this one. */
+  endBlock(blockBytes: number): void {
+    const restBytes = -this.position & (blockBytes - 1);
+    if (restBytes === 0) return;
+    const sizeBytes = restBytes < HEADER_BYTES ? restBytes + blockBytes : restBytes;
+    const segmentEnd = (Math.floor(this.position / this.segmentBytes) + 1) * this.segmentBytes;
+    if (this.position + sizeBytes + HEADER_BYTES > segmentEnd) return;
+    this.#put(NOTHING, sizeBytes, new Uint8Array(sizeBytes - HEADER_BYTES));
   }
 
   seal(): void {
@@ -122,7 +133,7 @@ export class PlainCodec implements RecordCodec {
       this.lastNumber = record.number;
       if (record.kind === SEAL) return { consumedBytes: consumedBytes + pad8(record.sizeBytes), stop: "sealed" };
       const text = new TextDecoder().decode(rest.subarray(HEADER_BYTES, record.sizeBytes));
-      this.seen.push({ number: record.number, text, position: position + consumedBytes });
+      if (record.kind !== NOTHING) this.seen.push({ number: record.number, text, position: position + consumedBytes });
       consumedBytes += pad8(record.sizeBytes);
     }
     return { consumedBytes, stop: "more" };
