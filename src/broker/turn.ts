@@ -8,6 +8,7 @@
 // Nothing here waits for a message; everything waits for a position.
 import type { Clock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";
+import { BLOCK_BYTES } from "../log/blocks.ts";
 import { APPENDS_MAX, type Log } from "../log/log.ts";
 import type { Seals } from "./seals.ts";
 
@@ -242,8 +243,7 @@ export class Turn {
 
   #append(): void {
     if (this.#stopped) return;
-    const { blockBytes } = this.#log;
-    if (blockBytes > 0 && this.#core.headPosition - this.#taken >= BESIDE_BYTES) this.#core.endBlock(blockBytes);
+    if (this.#core.headPosition - this.#taken >= BESIDE_BYTES) this.#core.endBlock(BLOCK_BYTES);
     const extents = this.#core.takeExtents();
     if (extents.length === 0) {
       this.#retryBlocked();

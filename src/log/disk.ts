@@ -10,8 +10,6 @@
 export type OpenMode = "read" | "durable" | "blocks" | "create";
 
 export interface DiskFile {
-  /** Writes of other blocks may be under way beside one another: each is told of its own failure, and of no other. */
-  readonly takesBeside: boolean;
   sizeBytes(): Promise<number>;
   /** Fills `into` from `offset` on. @returns bytes read: fewer than asked for only at the end of the file */
   read(into: Uint8Array, offset: number): Promise<number>;

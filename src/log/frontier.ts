@@ -18,9 +18,10 @@
 //   - A write that finds no block waits, with its acknowledgement: what the log keeps for that is given up, then it is
 //     tried again, whole, whenever there may be space. Sends are refused meanwhile, by whoever asks writableEnd.
 //   - Zeros never go where an append is written, or was.
-//   - Both have files of their own: the system tells of a page of its cache that it could not write once for each time a file
-//     was opened, to whoever asks first. With one file, that might be the append, of zeros.
-//   - Both go past the cache, or both through it: no block is in it that has yet to be written, when one is written past it.
+//   - Appends, those beside them and zeros have files of their own: the system tells of a page of its cache that it could not write
+//     once for each time a file was opened, to whoever asks first. With one file, that might be the append, of zeros. And some
+//     file systems write through the cache what is to go past it, and say nothing.
+//   - All go past the cache, or all through it: no block is in it that has yet to be written, when one is written past it.
 import { assert } from "../base/assert.ts";
 import { SEGMENT_HEADER_BYTES } from "../limits.ts";
 import type { Disk, DiskFile } from "./disk.ts";
@@ -34,7 +35,7 @@ import { fillWithZeros, ZEROS } from "./zeros.ts";
 
 export interface Writable {
   readonly segment: number;
-  readonly file: DiskFile; // for appends
+  readonly files: readonly [DiskFile, DiskFile]; // for appends; the second, while one is written to the first
   readonly zeros: DiskFile; // the same, for zeros
   readonly isZeroed: boolean; // it has all its blocks
 }
@@ -78,6 +79,7 @@ export class Frontier {
   #wasBusy = false; // between that and the one before
   #appendEnd: number; // behind all that has been written, or is being written
   #meanWriteBytes = 0;
+  readonly #inUse = new Set<DiskFile>(); // by an append
   #zeroing: { readonly from: number; readonly done: Promise<void> } | undefined; // the step under way
   #isDry = false; // the last step found no block
   #providing: Promise<void> | undefined;
@@ -166,11 +168,6 @@ export class Frontier {
     return this.#spare !== undefined && this.writableEnd === this.#end;
   }
 
-  /** Whether several appends to the segment being written may be under way beside one another. */
-  get takesBeside(): boolean {
-    return this.#current?.file.takesBeside === true;
-  }
-
   get writableEnd(): number {
     return this.#reserve.isThere ? this.#end : Math.min(this.#end, Math.max(this.#zeroedTo, this.#appendEnd));
   }
@@ -193,16 +190,28 @@ export class Frontier {
     this.#meanWriteBytes += (sizeBytes - this.#meanWriteBytes) / 8;
   }
 
-  /** Writes whole blocks to the segment being written; waits for space as long as it takes. @throws what the disk says; LogError "noSpace" when closing */
+  /** Writes whole blocks to the segment being written, two such writes at a time at most; waits for space as long as it takes. @throws what the disk says; LogError "noSpace" when closing */
   async write(bytes: Uint8Array, position: number): Promise<void> {
-    const { segment, file } = this.#current as Writable;
+    const { segment, files } = this.#current as Writable;
     assert(segment === this.#segmentOf(position), "the segment being written is the one the append goes to");
     const end = position + bytes.byteLength;
     if (this.#zeroing !== undefined && this.#zeroing.from < end) await this.#zeroing.done;
+    const file = this.#inUse.has(files[0]) ? files[1] : files[0];
+    assert(!this.#inUse.has(file), "two appends are written at a time, at most");
+    this.#inUse.add(file);
+    try {
+      await this.#writeTo(file, segment, bytes, position);
+    } finally {
+      this.#inUse.delete(file);
+    }
+    this.#zeroedTo = Math.max(this.#zeroedTo, end);
+  }
+
+  async #writeTo(file: DiskFile, segment: number, bytes: Uint8Array, position: number): Promise<void> {
     for (;;) {
       try {
         await file.write(bytes, position % this.#segmentBytes);
-        break;
+        return;
       } catch (cause) {
         const errorOf = (consequence?: string) =>
           ioError(cause, "append to the log", segmentName(segment), position % this.#segmentBytes, consequence);
@@ -212,7 +221,6 @@ export class Frontier {
           throw errorOf("nothing more is written");
       }
     }
-    this.#zeroedTo = Math.max(this.#zeroedTo, end);
   }
 
   appended(): void {
@@ -530,19 +538,21 @@ export class Frontier {
   async #openWritable(segment: number, isZeroed: boolean): Promise<Writable> {
     const name = segmentName(segment);
     return attempt("open a segment for writing", name, async () => {
-      const file = await this.#disk.open(name, "blocks");
+      const opened: DiskFile[] = [];
       try {
-        return { segment, file, zeros: await this.#disk.open(name, "blocks"), isZeroed };
+        for (let i = 0; i < 3; i++) opened.push(await this.#disk.open(name, "blocks"));
       } catch (error) {
-        await file.close().catch(() => {});
+        for (const file of opened) await file.close().catch(() => {});
         throw error;
       }
+      const [first, second, zeros] = opened as [DiskFile, DiskFile, DiskFile];
+      return { segment, files: [first, second], zeros, isZeroed };
     });
   }
 }
 
-async function closeWritable({ file, zeros }: Writable): Promise<void> {
-  for (const open of [file, zeros]) await open.close().catch(() => {});
+async function closeWritable({ files, zeros }: Writable): Promise<void> {
+  for (const open of [...files, zeros]) await open.close().catch(() => {});
 }
 
 async function attempt<T>(what: string, file: string, work: () => Promise<T>): Promise<T> {

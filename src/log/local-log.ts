@@ -221,10 +221,6 @@ export class LocalLog implements Log {
     return this.#frontier.isFull;
   }
 
-  get blockBytes(): number {
-    return this.#frontier.takesBeside ? BLOCK_BYTES : 0;
-  }
-
   set onSpaceChange(listener: (() => void) | undefined) {
     this.#frontier.onChange = listener;
   }
@@ -280,7 +276,8 @@ export class LocalLog implements Log {
     });
     const run = async (): Promise<void> => {
       if (before !== undefined) {
-        await lastButOne?.done;
+        // Which may fail first, and before is under way then.
+        await lastButOne?.done.catch(() => before.done);
         await before.begun;
         if (before.hasFailed || !this.#goesBeside(writes, position)) await before.done;
       }
@@ -307,7 +304,7 @@ export class LocalLog implements Log {
   /** Whether an append need not wait for the one before it, which is under way. */
   #goesBeside(writes: readonly Extent[], position: number): boolean {
     const isOwnBlock = writes.length === 1 && position % BLOCK_BYTES === 0;
-    return isOwnBlock && this.#isInCurrent(position) && this.#frontier.takesBeside;
+    return isOwnBlock && this.#isInCurrent(position);
   }
 
   /** How much room there must be for them at most, each in blocks of its own. */

@@ -48,8 +48,6 @@ export interface Log {
   read(position: number, size: number): Promise<Uint8Array>;
   /** Segments that exist, ascending; the last one is being written (the spare is not in it). */
   segments(): readonly number[];
-  /** An append that begins at a multiple of it is written beside the one before it. 0: none is. */
-  readonly blockBytes: number;
   /** True while all of the next segment can be written to, past the end of the current one. */
   readonly hasSpare: boolean;
   /** How far the log can be written to now: what lies before it has its blocks on the disk, or a reserve that stands for them. */

@@ -25,8 +25,6 @@ class NodeFile implements DiskFile {
   readonly #path: string;
   #fd: number;
   #isDirect: boolean;
-  #throughCache: Promise<void> | undefined;
-  readonly #left: number[] = []; // descriptors that a write may still be under way on
   readonly #mode: OpenMode;
   readonly #promptWrites: PromptWrites;
 
@@ -59,18 +57,13 @@ class NodeFile implements DiskFile {
     );
   }
 
-  /** Through the cache, a failure may be told to whichever write asks first. */
-  get takesBeside(): boolean {
-    return this.#isDirect;
-  }
-
   async write(bytes: Uint8Array, offset: number): Promise<void> {
-    const wasDirect = this.#isDirect;
     try {
       await this.#write(bytes, offset);
     } catch (error) {
-      if (!wasDirect || !isUnfit(error)) throw error;
-      await this.#goThroughCache(() => this.#write(bytes, offset));
+      if (!this.#isDirect || !isUnfit(error)) throw error;
+      await this.#goThroughCache();
+      await this.#write(bytes, offset);
     }
   }
 
@@ -97,18 +90,11 @@ class NodeFile implements DiskFile {
   }
 
   /** The file system opens files for writing past its cache, and then does not take what is written. */
-  #goThroughCache(write: () => Promise<void>): Promise<void> {
-    const before = this.#throughCache ?? this.#openThroughCache();
-    const written = before.then(write);
-    this.#throughCache = written.catch(() => {}); // one after another, those that were under way beside one another, too
-    return written;
-  }
-
-  async #openThroughCache(): Promise<void> {
-    const fd = await openFile(this.#path, FLAGS.blocks);
-    this.#left.push(this.#fd);
-    this.#fd = fd;
+  async #goThroughCache(): Promise<void> {
+    const fd = this.#fd;
+    this.#fd = await openFile(this.#path, FLAGS.blocks);
     this.#isDirect = false;
+    await call<void>((done) => fs.close(fd, (error) => done(error ?? null)));
   }
 
   truncate(sizeBytes: number): Promise<void> {
@@ -119,9 +105,8 @@ class NodeFile implements DiskFile {
     return call((done) => fs.fdatasync(this.#fd, (error) => done(error)));
   }
 
-  async close(): Promise<void> {
-    for (const fd of [...this.#left, this.#fd])
-      await call<void>((done) => fs.close(fd, (error) => done(error ?? null)));
+  close(): Promise<void> {
+    return call((done) => fs.close(this.#fd, (error) => done(error ?? null)));
   }
 }
 

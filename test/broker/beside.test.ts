@@ -3,8 +3,6 @@
 import { expect, test } from "vitest";
 import { SEGMENT_HEADER_BYTES } from "../../src/limits.ts";
 import { BLOCK_BYTES } from "../../src/log/blocks.ts";
-import { segmentName } from "../../src/log/segment.ts";
-import { ZEROS } from "../../src/log/zeros.ts";
 import { FakeDisk } from "../support/fake-disk.ts";
 import { create, find, openOn, outgoing, receive, send } from "../support/open-broker.ts";
 import { VirtualLoop } from "../support/virtual-loop.ts";
@@ -111,29 +109,4 @@ test("two are under way, answers come in order, and a start after the later one 
     expect(answered).toEqual(numbersTo(BATCH_COUNT));
     await loop.until(opened.close());
     expect((await bodiesOf(loop, FakeDisk.of(disk.files()))).numbers).toEqual(numbersTo(BATCH_COUNT * IN_BATCH));
-  }));
-
-test("where the disk's files do not take several writes, no block is filled up", () =>
-  inVirtualTime(async (loop) => {
-    /** By how much a long append's last block is also the next one's first. */
-    const sharedBytes = async (takesBeside: boolean): Promise<number> => {
-      const disk = new FakeDisk();
-      disk.takesBeside = takesBeside;
-      const opened = await loop.until(openOn(disk, () => {}, OPTIONS));
-      await loop.until(create(opened.broker, "q"));
-      const from = disk.calls.length;
-      const long = numbersTo(IN_BATCH).map((i) => outgoing(`${i} ${BODY}`));
-      await loop.until(send(opened.broker, find(opened.broker, "q"), long));
-      await loop.until(send(opened.broker, find(opened.broker, "q"), [outgoing("short")]));
-      const appends = disk.calls.slice(from).flatMap((call) => {
-        const [what, name, offset, sizeBytes] = call.split(" ");
-        const isAppend = what === "write" && name === segmentName(1) && Number(sizeBytes) !== ZEROS.byteLength;
-        return isAppend ? [{ offset: Number(offset), sizeBytes: Number(sizeBytes) }] : [];
-      });
-      await loop.until(opened.close());
-      const [first, second] = appends as [Write, Write];
-      return first.offset + first.sizeBytes - second.offset;
-    };
-    expect(await sharedBytes(true)).toBe(0);
-    expect(await sharedBytes(false)).toBe(BLOCK_BYTES);
   }));

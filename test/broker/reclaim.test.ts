@@ -132,7 +132,6 @@ class CountingDisk extends NodeDisk {
   override async open(name: string, mode: OpenMode): Promise<DiskFile> {
     const file = await super.open(name, mode);
     return {
-      takesBeside: file.takesBeside,
       sizeBytes: () => file.sizeBytes(),
       read: (into, offset) => {
         if (name.startsWith("segment-")) {

@@ -35,6 +35,14 @@ test.each<[string, (driver: CoreDriver, receipts: string[]) => void]>([
   }
 });
 
+test("a block is not ended where there is no room for it on disk", () => {
+  const driver = new CoreDriver([STANDARD]);
+  driver.send("main", [{ body: BODY }]);
+  const { before, after } = driver.endBlock(4096, 100);
+  expect(after).toBe(before);
+  expect(driver.endBlock(4096, 8192)).toEqual({ before, after: 4096 * Math.ceil(before / 4096) });
+});
+
 test("a block is ended with nothing, or the next one, where no record is as short; never beyond the segment", () => {
   const BLOCK_BYTES = 512;
   const HEADER_BYTES = 24;

@@ -23,7 +23,7 @@ const NO_SPACE = { code: "ENOSPC", ending: "half" } as const;
 
 /** A disk whose appends to the first segment end when they are told to. */
 class GatedDisk {
-  readonly disk: FakeDisk;
+  readonly disk = new FakeDisk();
   readonly #gates: {
     file: DiskFile;
     bytes: Uint8Array;
@@ -33,8 +33,8 @@ class GatedDisk {
   }[] = [];
   isArmed = false;
 
-  constructor(disk: FakeDisk) {
-    this.disk = disk;
+  constructor() {
+    const { disk } = this;
     const openFile = disk.open.bind(disk);
     disk.open = async (name, mode) => {
       const file = await openFile(name, mode);
@@ -44,13 +44,22 @@ class GatedDisk {
         if (!isGated(bytes, offset)) return file.write(bytes, offset);
         return new Promise((end, fail) => this.#gates.push({ file, bytes, offset, end, fail }));
       };
-      return { ...file, write };
+      const close = async (): Promise<void> => {
+        if (this.#gates.some((gate) => gate.file === file)) this.disk.misuses.push(`${name} is closed under a write`);
+        await file.close();
+      };
+      return { ...file, write, close };
     };
   }
 
   /** How many writes are under way. */
   get waitingCount(): number {
     return this.#gates.length;
+  }
+
+  /** How many files they are made through: each is told of its own failure. */
+  get fileCount(): number {
+    return new Set(this.#gates.map(({ file }) => file)).size;
   }
 
   /** The only one that is under way comes to its end. */
@@ -88,9 +97,11 @@ interface UnderWay {
   readonly outcomes: ("confirmed" | LogError | undefined)[];
 }
 
-/** One record that is on disk, and four appends behind it that were asked for. @param blockBytes each begins in a block of its own */
-async function fourAsked(blockBytes?: number, disk = new FakeDisk()): Promise<UnderWay> {
-  const gated = new GatedDisk(disk);
+const fourAsked = (blockBytes?: number): Promise<UnderWay> => askedFor(blockBytes, APPENDS.length);
+
+/** One record that is on disk, and appends behind it that were asked for. @param blockBytes each begins in a block of its own */
+async function askedFor(blockBytes: number | undefined, count: number): Promise<UnderWay> {
+  const gated = new GatedDisk();
   const opened = await open(gated.disk, SEGMENT_BYTES);
   const { log, writer } = opened;
   const endBlock = () => {
@@ -102,8 +113,8 @@ async function fourAsked(blockBytes?: number, disk = new FakeDisk()): Promise<Un
   await settle(log);
   writer.durablePosition = writer.position;
   gated.isArmed = true;
-  const outcomes: UnderWay["outcomes"] = APPENDS.map(() => undefined);
-  for (const i of APPENDS) {
+  const outcomes: UnderWay["outcomes"] = APPENDS.slice(0, count).map(() => undefined);
+  for (const i of APPENDS.slice(0, count)) {
     writer.add(`${i}`.repeat(100 + 1500 * i));
     endBlock();
     log.append(writer.take()).then(
@@ -208,8 +219,8 @@ describe("of four appends, each in blocks of its own,", () => {
   test("two are written beside one another, and confirmed in the order in which they were asked for", async () => {
     const asked = await fourAsked(BLOCK_BYTES);
     const { gated } = asked;
-    expect(asked.opened.log.blockBytes).toBe(BLOCK_BYTES);
     expect(gated.waitingCount).toBe(2);
+    expect(gated.fileCount).toBe(2);
     await gated.endOf(1);
     expect(confirmedOf(asked)).toEqual([]);
     expect(gated.waitingCount, "a third one waits for the first").toBe(1);
@@ -217,19 +228,10 @@ describe("of four appends, each in blocks of its own,", () => {
     await gated.endOf(0);
     expect(confirmedOf(asked)).toEqual([0, 1]);
     expect(gated.waitingCount).toBe(2);
+    expect(gated.fileCount).toBe(2);
     await gated.endOf(0);
     expect(confirmedOf(asked)).toEqual([0, 1, 2]);
     await gated.endOf(0);
-    expect(confirmedOf(asked)).toEqual(APPENDS);
-    await expectPrefix(asked, 0);
-  });
-
-  test("each is written alone where the file does not take several", async () => {
-    const disk = new FakeDisk();
-    disk.takesBeside = false;
-    const asked = await fourAsked(BLOCK_BYTES, disk);
-    expect(asked.opened.log.blockBytes).toBe(0);
-    for (const _ of APPENDS) await asked.gated.end();
     expect(confirmedOf(asked)).toEqual(APPENDS);
     await expectPrefix(asked, 0);
   });
@@ -266,11 +268,11 @@ describe("of four appends, each in blocks of its own,", () => {
     },
   );
 
-  test("a close waits for the write of one that is rejected already", async () => {
-    const asked = await fourAsked(BLOCK_BYTES);
+  test.each([2, 3, 4])("a close waits for the write of one that is rejected already, of %d", async (count) => {
+    const asked = await askedFor(BLOCK_BYTES, count);
     const { gated, opened, outcomes } = asked;
     await gated.endOf(0, { code: "EIO", ending: "nothing" });
-    const openCount = gated.disk.openCount;
+    const { openCount } = gated.disk;
     let isClosed = false;
     const closed = opened.log.close().then(() => {
       isClosed = true;
@@ -281,8 +283,33 @@ describe("of four appends, each in blocks of its own,", () => {
     await gated.end();
     await closed;
     expect(gated.disk.openCount).toBe(0);
-    expect(outcomes[1]).toMatchObject({ code: "io" });
+    expect(gated.disk.misuses).toEqual([]);
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ code: "io" });
     await expectPrefix(asked, 0);
+  });
+
+  test("one that goes on in the next segment waits for those before it", async () => {
+    const asked = await askedFor(BLOCK_BYTES, 2);
+    const { gated, opened } = asked;
+    const { log, writer } = opened;
+    let isDone = false;
+    writer.add("x".repeat(SEGMENT_BYTES - 20_000));
+    writer.add("y".repeat(20_000)); // in the next one
+    const last = log.append(writer.take()).then(() => {
+      isDone = true;
+    });
+    await turns();
+    expect(gated.waitingCount, "two are under way, and nothing of the third").toBe(2);
+    await gated.endOf(0);
+    expect(gated.waitingCount, "it waits for both").toBe(1);
+    await gated.end();
+    expect(confirmedOf(asked)).toEqual([0, 1]);
+    await gated.end();
+    await last;
+    expect(isDone).toBe(true);
+    expect(gated.disk.misuses).toEqual([]);
+    const again = await open(FakeDisk.of(gated.disk.files()), SEGMENT_BYTES);
+    expect(again.codec.seen).toEqual(writer.written);
   });
 
   test.each([0, 1])("write %d of two finds no space until there is some", async (failing) => {

@@ -61,6 +61,7 @@ test("after a power cut at any call: nothing acknowledged is lost, nothing else 
       const killed = await startAndGoOn(disk, workload);
       if (killed !== "") wrong.push(`seed ${seed}, killed: ${killed}`);
     }
+    if (disk.misuses.length > 0) wrong.push(`seed ${seed}: ${disk.misuses}`);
     crashed = disk.cutPower(random);
     for (const start of ["first", "second"]) {
       const verdict = await startAndGoOn(crashed, workload);
@@ -101,6 +102,7 @@ test.each([
       for (const failure of workload.failures) {
         if (!(failure instanceof LogError) || failure.message.length < 20) wrong.push(`${at}: failed with ${failure}`);
       }
+      if (disk.misuses.length > 0) wrong.push(`${at}: ${disk.misuses}`);
       if (disk.openCount !== 0) wrong.push(`${at}: ${disk.openCount} files left open`);
       const verdicts = [
         await startAndGoOn(disk, workload),

@@ -655,16 +655,22 @@ export class CoreDriver {
     }
   }
 
-  /** Writes what was decided and acknowledges it; that may decide more. */
-  /** Where the log's end is in its segment, before and after. */
-  endBlock(blockBytes: number): { readonly before: number; readonly after: number } {
-    const before = this.#core.headPosition % SEGMENT_BYTES;
-    this.#core.endBlock(blockBytes);
-    const after = this.#core.headPosition % SEGMENT_BYTES;
+  /** @returns where the log's end is in its segment, before and after. @param roomBytes how much more may be written before it goes on */
+  endBlock(
+    blockBytes: number,
+    roomBytes = Number.POSITIVE_INFINITY,
+  ): { readonly before: number; readonly after: number } {
+    const core = this.#core;
+    const before = core.headPosition % SEGMENT_BYTES;
+    core.setWritableEnd(core.headPosition + roomBytes);
+    core.endBlock(blockBytes);
+    core.setWritableEnd(Number.POSITIVE_INFINITY);
+    const after = core.headPosition % SEGMENT_BYTES;
     this.#flush();
     return { before, after };
   }
 
+  /** Writes what was decided and acknowledges it; that may decide more. */
   #flush(): void {
     let end: number;
     do {

@@ -115,9 +115,9 @@ export class FakeDisk implements Disk {
   fault: Fault | undefined;
   /** How many turns a write takes, if any: then writes that are under way together end in another order. */
   turnsOfWrite: (() => number) | undefined;
-  /** Of files that are opened from here on, for blocks. */
-  takesBeside = true;
   openCount = 0;
+  /** What nobody may do. */
+  readonly misuses: string[] = [];
   /** Files that somebody has given another name as well. */
   readonly linked = new Set<string>();
   #names = new Map<string, Inode>();
@@ -294,8 +294,8 @@ export class FakeDisk implements Disk {
       put(some, offset);
       return some.byteLength;
     };
+    let writingCount = 0;
     return {
-      takesBeside: mode === "blocks" && this.takesBeside,
       sizeBytes: async () => {
         this.#call(`size ${name}`);
         return inode.cached.byteLength;
@@ -312,8 +312,13 @@ export class FakeDisk implements Disk {
         if (mode === "read") throw failure("EBADF", `not open for writing: ${name}`);
         const isWhole = [offset, bytes.byteLength, bytes.byteOffset].every((each) => each % BLOCK_BYTES === 0);
         if (mode === "blocks" && !isWhole) throw failure("EINVAL", `no whole blocks: ${name}`);
-        for (let turns = this.turnsOfWrite?.() ?? 0; turns > 0; turns--) await Promise.resolve();
-        await writeFully(bytes, offset, writeSome, mode === "blocks" ? BLOCK_BYTES : 1);
+        writingCount++;
+        try {
+          for (let turns = this.turnsOfWrite?.() ?? 0; turns > 0; turns--) await Promise.resolve();
+          await writeFully(bytes, offset, writeSome, mode === "blocks" ? BLOCK_BYTES : 1);
+        } finally {
+          writingCount--;
+        }
         if (mode !== "create") inode.syncRange(offset, bytes.byteLength);
       },
       truncate: async (sizeBytes) => {
@@ -326,6 +331,7 @@ export class FakeDisk implements Disk {
         inode.sync();
       },
       close: async () => {
+        if (writingCount > 0) this.misuses.push(`${name} is closed while it is written to`);
         this.openCount--;
         this.#call(`close ${name}`);
       },

@@ -73,7 +73,6 @@ export class SimulatedDisk implements Disk {
   async open(name: string, mode: OpenMode): Promise<DiskFile> {
     const file = await this.#later(() => this.#inner.open(name, mode));
     return {
-      takesBeside: file.takesBeside,
       sizeBytes: () => this.#later(() => file.sizeBytes()),
       read: (into, offset) => this.#later(() => file.read(into, offset)),
       write: async (bytes, offset) => {
