@@ -26,8 +26,11 @@ const TIMER_MS_MAX = 60_000;
  * And so much has got there that those who sent it are answered first: they send more while it is handed out.
  */
 const AT_ONCE_BYTES = 32 * 1024;
-/** So much goes to disk while more is still being read, if nothing else is on its way there. */
-const AMID_BYTES = 192 * 1024;
+/**
+ * So much goes to disk while more is still being read, if nothing else is on its way there: half of what 1,000 messages of 256 bytes
+ * are, so that one half is read while the other is written. It is more than the event loop writes itself (log/prompt-writes.ts).
+ */
+const AMID_BYTES = 152 * 1024;
 /**
  * So much is made ready to follow what is on its way there. From one append's end to the next one's beginning goes a part of the
  * loop's pass, and the pool's thread has to be woken: of half as much, a stream published a tenth less a second with 10,000 in
@@ -35,10 +38,7 @@ const AMID_BYTES = 192 * 1024;
  */
 const NEXT_BYTES = 1024 * 1024;
 const NEXT_SHARE = 1 / 32; // of a segment, at most
-/**
- * An append as long as that ends with the block that it ends in, so that the next one need not wait for it: half a block, on
- * average, for an append less of which the next one is the end.
- */
+/** An append as long as that is filled up to the end of a block, by half a block on average: the next one need not wait for it. */
 const BESIDE_BYTES = AMID_BYTES;
 /** With every such part of that, what nobody waits for is done: it takes a turn of the loop, too much for a few messages. */
 const TIDY_SHARE = 1 / 8;
