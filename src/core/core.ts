@@ -422,7 +422,7 @@ export class Core {
   fill(bytesMax: number): boolean {
     return this.#wasm.fill(bytesMax) !== 0;
   }
-  /** Writes nothing, to the end of the block that the log ends in: what comes next begins in one of its own. No more than there is room for. */
+  /** Writes nothing to the end of the block that the log ends in, if there is room: what comes next begins in one of its own. */
   endBlock(blockBytes: number): void {
     this.#wasm.endBlock(blockBytes);
   }

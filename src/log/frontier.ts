@@ -190,7 +190,10 @@ export class Frontier {
     this.#meanWriteBytes += (sizeBytes - this.#meanWriteBytes) / 8;
   }
 
-  /** Writes whole blocks to the segment being written, two such writes at a time at most; waits for space as long as it takes. @throws what the disk says; LogError "noSpace" when closing */
+  /**
+   * Writes whole blocks to the segment being written, two such writes at a time at most; waits for space as long as it takes.
+   * @throws what the disk says; LogError "noSpace" when closing
+   */
   async write(bytes: Uint8Array, position: number): Promise<void> {
     const { segment, files } = this.#current as Writable;
     assert(segment === this.#segmentOf(position), "the segment being written is the one the append goes to");
