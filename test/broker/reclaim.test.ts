@@ -258,8 +258,10 @@ test("a busy log leaves what lives beside what does not, and a quiet one writes 
   await vi.waitFor(() => expect(passed()).toBe(true), { timeout: 20_000, interval: 50 });
   // A machine that stood still for a quarter of a second looks quiet, and then one of the four goes. And where there were 256
   // messages left, or fewer, they were read.
-  expect(await oldestSegment()).toBeLessThanOrEqual(3);
-  expect(disk.readBytes).toBeLessThan(SMALL_SEGMENT_BYTES / 2);
+  const oldest = await oldestSegment();
+  expect(oldest).toBeLessThanOrEqual(3);
+  // Of one that went, what lives was read: less than half.
+  expect(disk.readBytes).toBeLessThan((oldest * SMALL_SEGMENT_BYTES) / 2);
   await busy.stop();
   await vi.waitFor(async () => expect(await segmentCount()).toBeLessThanOrEqual(4), { timeout: 20_000, interval: 200 });
   expect(disk.readBytes).toBeGreaterThan(keptCount * "short".length);

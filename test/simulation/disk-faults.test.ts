@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { simulate } from "./world.ts";
 
-const SEED = 30;
+const SEED = 24;
 const CODES = ["EIO", "ENOSPC", "EMFILE"] as const;
 const TAKES_ALL = process.env["WASQ_FAULTS"] === "all";
 /** A round of housekeeping is in it: indexes, a segment given up. Work grows with its square, so every run's is short. */
