@@ -13,7 +13,7 @@ export interface DiskFile {
   sizeBytes(): Promise<number>;
   /** Fills `into` from `offset` on. @returns bytes read: fewer than asked for only at the end of the file */
   read(into: Uint8Array, offset: number): Promise<number>;
-  /** All of `bytes`, which must not change until the write has settled. */
+  /** All of `bytes`, which must not change until the write has settled. One at a time: of writes beside one another each has a file. */
   write(bytes: Uint8Array, offset: number): Promise<void>;
   truncate(sizeBytes: number): Promise<void>;
   sync(): Promise<void>;

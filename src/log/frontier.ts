@@ -36,7 +36,7 @@ import { fillWithZeros, ZEROS } from "./zeros.ts";
 export interface Writable {
   readonly segment: number;
   readonly files: readonly [DiskFile, DiskFile]; // for appends; the second, while one is written to the first
-  readonly zeros: DiskFile; // the same, for zeros
+  readonly zeros: DiskFile; // for zeros
   readonly isZeroed: boolean; // it has all its blocks
 }
 
@@ -485,6 +485,8 @@ export class Frontier {
   }
 
   async #zeroStep(): Promise<void> {
+    // A start takes one of its own, so that what is asked first does not wait for the reserve.
+    if (this.#zeroing !== undefined) return this.#zeroing.done;
     const from = this.#zeroFrom;
     const segment = this.#segmentOf(from);
     const writable = segment === this.#current?.segment ? this.#current : this.#spare;

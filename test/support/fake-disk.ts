@@ -312,6 +312,7 @@ export class FakeDisk implements Disk {
         if (mode === "read") throw failure("EBADF", `not open for writing: ${name}`);
         const isWhole = [offset, bytes.byteLength, bytes.byteOffset].every((each) => each % BLOCK_BYTES === 0);
         if (mode === "blocks" && !isWhole) throw failure("EINVAL", `no whole blocks: ${name}`);
+        if (writingCount > 0) this.misuses.push(`${name} is written to twice at a time through one file`);
         writingCount++;
         try {
           for (let turns = this.turnsOfWrite?.() ?? 0; turns > 0; turns--) await Promise.resolve();
