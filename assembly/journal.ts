@@ -169,20 +169,19 @@ export function mark(): void {
 export function fill(bytesMax: u32): bool {
   const room = <u32>tail.segmentRoom();
   if (room < 2 * r.HEADER_BYTES) return false;
-  const size = min(bytesMax, room - r.HEADER_BYTES) & ~7; // a SEAL must still fit behind it
-  const p = tail.begin(size);
-  memory.fill(p + r.HEADER_BYTES, 0, size - r.HEADER_BYTES);
-  tail.finish(size, r.MARK);
+  nothing(min(bytesMax, room - r.HEADER_BYTES) & ~7); // a SEAL must still fit behind it
   return true;
 }
 
 /** Nothing, to the end of the block of `blockBytes` that the log ends in, or of the next one, if the segment has room for that. */
 export function endBlock(blockBytes: u32): void {
-  tail.endRun();
   let size = blockBytes - <u32>(tail.head % <u64>blockBytes);
   if (size == blockBytes) return;
   if (size < r.HEADER_BYTES) size += blockBytes;
-  if (!tail.hasRoom(size) || !tail.fitsSegment(size)) return;
+  if (tail.hasRoom(size) && tail.fitsSegment(size)) nothing(size);
+}
+
+function nothing(size: u32): void {
   const p = tail.begin(size);
   memory.fill(p + r.HEADER_BYTES, 0, size - r.HEADER_BYTES);
   tail.finish(size, r.MARK);

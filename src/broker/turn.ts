@@ -2,9 +2,9 @@
 //
 //   requests of this loop pass ─► core ─► records in the tail ─► one append ─► answers, in log order
 //
-// While an append is under way the next one gathers. When that has become long it is made ready, to follow the other. In the midst of
-// a pass, too, what is long goes to disk: or else the disk would wait while a long pass goes on, and whoever sent all that for
-// the disk.
+// While an append is under way the next one gathers. When that has become long it is written beside the other, if that was long, too,
+// or made ready to follow it. In the midst of a pass, too, what is long goes to disk: or else the disk would wait while a long pass
+// goes on, and whoever sent all that for the disk.
 // Nothing here waits for a message; everything waits for a position.
 import type { Clock } from "../base/clock.ts";
 import type { Core } from "../core/core.ts";

@@ -263,7 +263,6 @@ export class LocalLog implements Log {
       throw error;
     }
     if (this.#last === append) this.#last = undefined;
-    if (this.#lastButOne === append) this.#lastButOne = undefined;
     keepAligned(staging);
   }
 
@@ -276,7 +275,7 @@ export class LocalLog implements Log {
     });
     const run = async (): Promise<void> => {
       if (before !== undefined) {
-        // Which may fail first, and before is under way then.
+        // When that one fails, the one before this may still be under way: its end is waited for all the same.
         await lastButOne?.done.catch(() => before.done);
         await before.begun;
         if (before.hasFailed || !this.#goesBeside(writes, position)) await before.done;

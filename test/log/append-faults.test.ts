@@ -3,93 +3,18 @@
 // earlier; a start reads at least what was confirmed, and no hole.
 import { describe, expect, test } from "vitest";
 import { BLOCK_BYTES } from "../../src/log/blocks.ts";
-import type { DiskFile } from "../../src/log/disk.ts";
 import type { LogError } from "../../src/log/errors.ts";
 import { segmentName } from "../../src/log/segment.ts";
 import { FakeDisk, randomOf } from "../support/fake-disk.ts";
+import { type Ending, GatedDisk, turns } from "../support/gated-disk.ts";
 import { commit, type Opened, open, settle } from "../support/log-workload.ts";
 
 const APPENDS = [0, 1, 2, 3];
 const SEGMENT_BYTES = 64 * 1024;
-const TURNS = 200; // in which whatever can go on has gone on
-const HEADER_BYTES = 4096;
 
-/** How much of a write that fails there is: "half" in the system's cache only, "all" on disk, and nobody knows. */
-type Ending = "nothing" | "half" | "all";
-type Failure = { readonly code: "EIO" | "ENOSPC"; readonly ending: Ending };
 const TRIES_MAX = 8;
 const SEEDS = 20; // of what a power cut leaves
 const NO_SPACE = { code: "ENOSPC", ending: "half" } as const;
-
-/** A disk whose appends to the first segment end when they are told to. */
-class GatedDisk {
-  readonly disk = new FakeDisk();
-  readonly #gates: {
-    file: DiskFile;
-    bytes: Uint8Array;
-    offset: number;
-    end: () => void;
-    fail: (error: Error) => void;
-  }[] = [];
-  isArmed = false;
-
-  constructor() {
-    const { disk } = this;
-    const openFile = disk.open.bind(disk);
-    disk.open = async (name, mode) => {
-      const file = await openFile(name, mode);
-      const isGated = (bytes: Uint8Array, offset: number) =>
-        this.isArmed && name === segmentName(1) && offset >= HEADER_BYTES && bytes.some((byte) => byte !== 0);
-      const write = (bytes: Uint8Array, offset: number): Promise<void> => {
-        if (!isGated(bytes, offset)) return file.write(bytes, offset);
-        return new Promise((end, fail) => this.#gates.push({ file, bytes, offset, end, fail }));
-      };
-      const close = async (): Promise<void> => {
-        if (this.#gates.some((gate) => gate.file === file)) this.disk.misuses.push(`${name} is closed under a write`);
-        await file.close();
-      };
-      return { ...file, write, close };
-    };
-  }
-
-  /** How many writes are under way. */
-  get waitingCount(): number {
-    return this.#gates.length;
-  }
-
-  /** How many files they are made through: each is told of its own failure. */
-  get fileCount(): number {
-    return new Set(this.#gates.map(({ file }) => file)).size;
-  }
-
-  /** The only one that is under way comes to its end. */
-  async end(failure?: Failure): Promise<void> {
-    expect(this.waitingCount, "one at a time").toBe(1);
-    await this.endOf(0, failure);
-  }
-
-  /** One of those that are under way does. */
-  async endOf(which: number, failure?: Failure): Promise<void> {
-    const [gate] = this.#gates.splice(which, 1);
-    if (gate === undefined) throw new Error("no such write is under way");
-    const { offset } = gate;
-    if (failure === undefined) {
-      await gate.file.write(gate.bytes, offset);
-      gate.end();
-    } else {
-      const { code, ending } = failure;
-      if (ending === "half") this.disk.fault = { call: this.disk.calls.length, code };
-      if (ending !== "nothing") await gate.file.write(gate.bytes, offset).catch(() => {});
-      this.disk.fault = undefined;
-      gate.fail(Object.assign(new Error(`${code}: i/o error, write`), { code }));
-    }
-    await turns();
-  }
-}
-
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < TURNS; turn++) await Promise.resolve();
-}
 
 interface UnderWay {
   readonly gated: GatedDisk;
